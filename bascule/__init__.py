@@ -1,0 +1,31 @@
+"""Bascule: the bridge between any runtime and Python.
+
+A supervisor keeps pools of Python worker processes alive, balances calls over them, and serves them through several
+doors. The three rooms: `bascule.protocols` (bytes), `bascule.workers` (inside a worker), `bascule.bridge` (the daemon).
+Names offered here are loaded when first asked for: a worker imports this package too and pays for none of them.
+"""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bascule.bridge.client import connect as connect
+
+_LAZY = {"connect": "bascule.bridge.client"}
+
+__all__ = ["__version__", "connect"]
+
+
+def __getattr__(name: str) -> object:
+    """The public names, imported on first use (PEP 562)."""
+    try:
+        home = _LAZY[name]
+    except KeyError:
+        raise AttributeError(f"module 'bascule' has no attribute {name!r}") from None
+    import importlib
+
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
