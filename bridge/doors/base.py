@@ -1,11 +1,12 @@
 """What the router asks of a door.
 
-A door is sans-IO: the pump feeds it what it read, asks it for requests, and gives it answers to encode. It keeps what its
-protocol must remember (a pod's cached describe, a port's packet size) and knows nothing of descriptors, threads or workers.
+A door is sans-IO: the pump feeds it what it read, asks it for requests, and gives it answers to encode. It keeps what
+its protocol must remember (a pod's cached describe, a port's packet size) and knows nothing of descriptors, threads or
+workers.
 
 A client's call id is whatever its protocol uses (an integer, text, a tuple of the door's own): the router only compares
-and hashes it. A door may make calls of its own (a pod answers `describe` by asking a worker for a module's landscape): it
-gives them ids that no client can choose, and recognises them when the answer comes to be encoded.
+and hashes it. A door may make calls of its own (a pod answers `describe` by asking a worker for a module's landscape):
+it gives them ids that no client can choose, and recognises them when the answer comes to be encoded.
 """
 
 from __future__ import annotations
@@ -14,20 +15,23 @@ from collections.abc import Hashable
 from typing import Protocol
 
 Request = tuple[int, int, int, Hashable, int, bytes]
-"""kind, codec, flags, client's call id, deadline in ms (0: none), payload. Kinds: CALL, CANCEL, CREDIT, RELEASE, CONTROL."""
+"""kind, codec, flags, client's call id, deadline in ms (0: none), payload.
+
+Kinds: CALL, CANCEL, CREDIT, RELEASE, CONTROL."""
 
 
 class Door(Protocol):
     """One client's conversation, without its transport."""
 
     closing: bool
-    """Set by `receive_data` when the client said goodbye: nothing more is read, pending output is written, then the session ends."""
+    """Set by `receive_data` when the client said goodbye: nothing more is read, pending output is written, the end."""
 
     def receive_data(self, data: bytes) -> list[Request]:
         """Take bytes from the client; give the requests that became whole.
 
         Raises:
-            RemoteProtocolError: Nothing after this can be understood; the client is dropped once `take_output` is written.
+            RemoteProtocolError: Nothing after this can be understood: what `take_output` has is written, the client
+                is dropped.
         """
 
     def take_output(self) -> bytes:
