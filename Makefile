@@ -1,0 +1,147 @@
+# What one can do with this tree; `make help` lists it. Each target sets up what it needs: the virtual environment in
+# .venv, and with apt-get, when that is there and we are root, the system's packages. Stamps in .venv make a second run quick.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# The system's packages, one variable per purpose, as Debian names them.
+PACKAGES_VENV := python3-venv
+PACKAGES_DEMO := erlang-base
+PACKAGES_TEST := erlang-base erlang-dev erlang-eunit elixir
+
+# The bridge runs on 3.11 and newer; of the interpreters found the first that will do is taken. Name another with PYTHON=.
+PYTHON ?=
+PYTHONS := $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3
+
+BIN := .venv/bin
+STAMPS := .venv/stamps
+ONLY ?=
+TESTS ?= tests
+TEST_LIMIT ?= 20m
+CHECKED := bascule bridge protocols workers tests benchmarks demo docs
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# ---- What one asks for ----------------------------------------------------------------------------------------------
+
+.PHONY: help demo test check bench docs soak wheel clean distclean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(STAMPS)/base $(STAMPS)/system-demo ## the main job, for real, in this terminal
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m demo
+
+test: check $(STAMPS)/system-test ## the checks and all tests (TESTS=path for some)
+	@mkdir -p build
+	rm -f build/tests.xml
+	status=0
+	PATH="$(CURDIR)/$(BIN):$$PATH" timeout --kill-after=30s $(TEST_LIMIT) \
+		$(BIN)/python -m pytest --junit-xml=build/tests.xml $(TESTS) || status=$$?
+	if [ $$status = 124 ] || [ $$status = 137 ]; then echo "make test: stopped after $(TEST_LIMIT)" >&2; fi
+	if [ $$status = 0 ]; then echo "make test: checks and tests passed"; else echo "make test: FAILED" >&2; fi
+	exit $$status
+
+check: $(STAMPS)/test ## ruff (lint and format) and mypy --strict
+	@$(BIN)/ruff check $(wildcard $(CHECKED))
+	$(BIN)/ruff format --check $(wildcard $(CHECKED))
+	$(BIN)/mypy
+
+bench: $(STAMPS)/bench ## measure beside peers, print the table, write bench.json (ONLY=pattern for some rows)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks $(if $(ONLY),--only '$(ONLY)')
+
+docs: $(STAMPS)/docs ## build the documentation into site/
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
+	echo "make docs: open site/index.html"
+
+soak: $(STAMPS)/test $(STAMPS)/system-test ## the same tests with far larger sweeps
+	@PATH="$(CURDIR)/$(BIN):$$PATH" BASCULE_SOAK=1 $(BIN)/python -m pytest --timeout=3600 $(TESTS)
+
+wheel: $(STAMPS)/test ## build a wheel into dist/
+	@$(BIN)/python -m hatchling build -t wheel
+
+clean: ## remove what was built
+	@rm -rf build dist site bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -path ./.venv -prune -o -path ./.git -prune -o \
+		\( -name __pycache__ -o -name '*.beam' -o -name erl_crash.dump \) -print0 | xargs -0 rm -rf
+
+distclean: clean ## remove the virtual environment too
+	@rm -rf .venv
+
+# ---- How it gets what it needs --------------------------------------------------------------------------------------
+
+# $(call apt_get,packages): install them if we may, and say whether it worked. The lists of a new machine are empty, so
+# a first try that fails is followed by an update.
+define apt_get
+apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$$@"; }
+try_apt_get() {
+	[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+	echo "make: apt-get install $(1)"
+	apt_get install -y --no-install-recommends $(1) && return
+	apt_get update && apt_get install -y --no-install-recommends $(1)
+}
+try_apt_get
+endef
+
+# $(call require_commands,commands,packages,make must stop without them: yes or no)
+define require_commands
+missing=""
+for command in $(1); do command -v "$$command" >/dev/null || missing="$$missing $$command"; done
+if [ -n "$$missing" ] && ! { $(call apt_get,$(2)); }; then
+	echo "make: not found:$$missing. On Debian they come with: sudo apt-get install $(2)" >&2
+	$(if $(filter yes,$(3)),exit 1,echo "make: going on without them; what needs them is left out" >&2; exit 0)
+fi
+mkdir -p $(STAMPS)
+touch $@
+endef
+
+.venv/bin/python:
+	@suitable='import sys, venv, ensurepip; i = sys.implementation.name == "cpython"; v = sys.version_info
+	sys.exit(not (i and v >= (3, 11) and v.releaselevel == "final"))'
+	find_python() {
+		for candidate in $(PYTHONS); do
+			if "$$candidate" -c "$$suitable" >/dev/null 2>&1; then echo "$$candidate"; return; fi
+		done
+		return 1
+	}
+	if ! python=$$(find_python); then
+		{ $(call apt_get,$(PACKAGES_VENV)); } || true
+		if ! python=$$(find_python); then
+			echo "make: no suitable Python: CPython 3.11 or newer, with its venv module, is needed." >&2
+			echo "make: On Debian 12 or newer: sudo apt-get install $(PACKAGES_VENV). Elsewhere: make PYTHON=/path/to/python3.12" >&2
+			exit 1
+		fi
+	fi
+	echo "make: $$($$python --version) in .venv"
+	rm -rf .venv
+	"$$python" -m venv .venv
+
+$(STAMPS)/base: pyproject.toml | .venv/bin/python
+	@$(call pip_install,.)
+
+$(STAMPS)/test: pyproject.toml | .venv/bin/python
+	@$(call pip_install,.[check,test])
+
+$(STAMPS)/bench: pyproject.toml | .venv/bin/python
+	@$(call pip_install,.[bench])
+
+$(STAMPS)/docs: pyproject.toml | .venv/bin/python
+	@$(call pip_install,.[docs])
+
+# Bascule itself is installed as editable, from whatever index pip is set up with.
+define pip_install
+echo "make: pip install $(1)"
+$(BIN)/python -m pip install -q --editable '$(1)'
+mkdir -p $(STAMPS)
+touch $@
+endef
+
+$(STAMPS)/system-demo: | .venv/bin/python
+	@$(call require_commands,erl erlc,$(PACKAGES_DEMO),no)
+
+# Under CI nothing is left out in silence.
+$(STAMPS)/system-test: | .venv/bin/python
+	@$(call require_commands,erl erlc elixir,$(PACKAGES_TEST),$(if $(filter true,$(CI)),yes,no))
