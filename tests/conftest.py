@@ -13,8 +13,10 @@ The longer sweeps of `make soak` set BASCULE_SOAK=1: hypothesis then tries far m
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -120,6 +122,9 @@ def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         if not processes and not descriptors:
             return
         if time.monotonic() > deadline:
+            for pid in processes:  # so that they disturb no other test
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             pytest.fail(f"left behind: processes {processes}, descriptors {descriptors}", pytrace=False)
         time.sleep(0.01)
 
@@ -127,30 +132,29 @@ def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _descriptors() -> dict[int, str]:
     """The descriptors of this process and what each is open on."""
     found: dict[int, str] = {}
-    for entry in os.listdir("/proc/self/fd"):
+    for entry in Path("/proc/self/fd").iterdir():
         try:
-            found[int(entry)] = os.readlink(f"/proc/self/fd/{entry}")
+            found[int(entry.name)] = str(entry.readlink())
         except OSError:
             continue  # the one that listed the folder
     return found
 
 
 def _processes_with(mark: bytes) -> dict[int, str]:
-    """Every process of ours, zombies among our children included, that was started with `mark` in its environment."""
+    """Every process that was started with `mark` in its environment, and our own children that nobody reaped."""
     found: dict[int, str] = {}
     me = os.getpid()
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) == me:
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit() or int(process.name) == me:
             continue
         try:
-            status = Path(f"/proc/{entry}/stat").read_text(errors="replace").rpartition(")")[2].split()
-            if status[0] == "Z":
-                if int(status[1]) == me:
-                    found[int(entry)] = "a zombie, not reaped"
-                continue
-            if mark in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
-                command = Path(f"/proc/{entry}/cmdline").read_bytes().replace(b"\0", b" ")
-                found[int(entry)] = command.decode(errors="replace").strip()[:200]
+            state, parent = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
+            if state == "Z":
+                if int(parent) == me:
+                    found[int(process.name)] = "a zombie, not reaped"
+            elif mark in (process / "environ").read_bytes().split(b"\0"):
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ")
+                found[int(process.name)] = command.decode(errors="replace").strip()[:200]
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
     return found
