@@ -24,7 +24,8 @@ class Door(Protocol):
     """One client's conversation, without its transport."""
 
     closing: bool
-    """Set by `receive_data` when the client said goodbye: nothing more is read, pending output is written, the end."""
+    """Set by `receive_data` when the client said goodbye: nothing more is read, pending output is written, the end.
+    `encode` may set it too, when an answer that the door waited for shows that it can't serve."""
 
     def receive_data(self, data: bytes) -> list[Request]:
         """Take bytes from the client; give the requests that became whole.
@@ -42,3 +43,11 @@ class Door(Protocol):
 
     def receive_eof(self) -> list[Request]:
         """The client's input ended. Requests that this still completes; usually none."""
+
+    def take_requests(self) -> list[Request]:
+        """Requests of the door's own, which no bytes of the client caused; usually none.
+
+        Asked for when the client is attached (a pod at once asks what its modules offer) and after each turn in which
+        something was encoded for it (a pod's protocol has no credit: its door grants the next items of a stream
+        itself, and passes on what had to wait for an answer).
+        """
