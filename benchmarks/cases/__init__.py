@@ -1,0 +1,19 @@
+"""The rows. Each module measures what belongs together; `CASES` is their order in the table."""
+
+from __future__ import annotations
+
+from benchmarks.cases import cold_start, etf, fairness, mapping, memory, outstanding, payloads, pipes, sockets
+from benchmarks.rows import Case
+
+CASES = (
+    Case("pipe sequential", pipes.sequential),
+    Case("pipe outstanding", pipes.outstanding),
+    Case("socket sequential", sockets.sequential),
+    Case("outstanding", outstanding.measure),
+    Case("map", mapping.measure),
+    Case("payload bytes", payloads.measure),
+    Case("etf", etf.measure),
+    Case("cold start", cold_start.measure),
+    Case("memory", memory.measure),
+    Case("fairness", fairness.measure),
+)

@@ -1,0 +1,83 @@
+"""Bascule's processes, ready to be measured: a port on two pipes, a pod, a service with a connected client."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bascule.protocols.calls import Op, encode_call
+from bascule.protocols.envelope import REST, Codec, Kind
+from benchmarks.pipes import Piped, packet
+
+ROOT = Path(__file__).resolve().parent.parent
+F = "benchmarks.subject:f"
+ECHO = "benchmarks.subject:echo"
+
+# [[1, 2]] as Erlang's term_to_binary writes it: the arguments 1 and 2.
+_ONE_AND_TWO = b"\x83l\x00\x00\x00\x01k\x00\x02\x01\x02j"
+
+
+def executable() -> str:
+    """The `bascule` command of this environment."""
+    beside = Path(sys.executable).parent / "bascule"
+    found = str(beside) if beside.exists() else shutil.which("bascule")
+    if found is None:
+        raise FileNotFoundError("the command `bascule` is not installed beside this Python: run `make bench`")
+    return found
+
+
+def port(workers: int = 1) -> Piped:
+    """`bascule port`, once its first call is answered."""
+    piped = Piped([executable(), "port", "--packet", "4", "--workers", str(workers), "--path", str(ROOT)])
+    for number in range(workers * 8):
+        piped.round_trip(call_frame(number + 1))
+    return piped
+
+
+def call_frame(call_id: int) -> bytes:
+    """A port's frame: f(1, 2), in ETF."""
+    return packet(REST.pack(Kind.CALL, Codec.ETF, 0, call_id, 0, 0) + encode_call(Op.CALL, F, _ONE_AND_TWO))
+
+
+@contextmanager
+def service(workers: int = 2, *, warm: bool = True) -> Iterator[tuple[Any, subprocess.Popen[bytes]]]:
+    """`bascule serve` and a connected blocking client; warm: once its workers have answered calls."""
+    import bascule
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        path = Path(folder) / "bascule.sock"
+        command = [executable(), "serve", "--socket", str(path), "--workers", str(workers), "--path", str(ROOT)]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            while not path.exists():
+                if process.poll() is not None:
+                    raise RuntimeError(f"bascule serve ended with status {process.returncode}")
+                time.sleep(0.01)
+            with bascule.connect(str(path)) as client:
+                for pending in [client.submit(F, 1, 2) for _ in range(workers * 64 if warm else 0)]:
+                    pending.result()
+                yield client, process
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def workers(client: Any) -> list[int]:
+    """The pids of the service's workers."""
+    return [worker["pid"] for worker in client.status()["workers"]]
+
+
+def memory(pid: int, field: str) -> int:
+    """A line of /proc/PID/status that is in kB (VmRSS, VmHWM), in bytes."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0]) * 1024
+    raise KeyError(field)

@@ -1,0 +1,1 @@
+"""The others: each module starts one and hands out the few operations that rows compare."""
