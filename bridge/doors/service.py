@@ -1,0 +1,44 @@
+"""The service's door: what one client of the Unix socket says, as requests for the router.
+
+All of the conversation is in `bascule.protocols.service`; the hello comes through as the first CONTROL request, and the
+router's side answers it (it knows the session, the pools and the limits). Whether a call's id is free is for the router
+to say as well: it has the table of unsettled calls anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from bascule.bridge.doors.base import Request
+from bascule.protocols.envelope import HEADER
+from bascule.protocols.service import Hello, ServiceSide
+
+_pack = HEADER.pack
+_JOINED = 16 << 10  # a payload up to this is joined with its header; a larger one is not copied
+
+
+class ServiceDoor:
+    """One connection to the service. See `bascule.bridge.doors.base.Door`."""
+
+    __slots__ = ("_side", "closing", "receive_data", "take_output")
+
+    def __init__(self) -> None:
+        self.closing = False  # a client of the service says goodbye by closing its socket
+        self._side = ServiceSide()
+        # Called for every read: handed through rather than wrapped.
+        self.receive_data = self._side.receive_data
+        self.take_output = self._side.take_output
+
+    @property
+    def hello(self) -> Hello | None:
+        """Who the client says it is, once it did."""
+        return self._side.hello
+
+    def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
+        """An answer as pieces to write."""
+        header = _pack(len(payload), kind, codec, flags, call_id, 0, 0)
+        return [header + payload] if len(payload) <= _JOINED else [header, payload]
+
+    def receive_eof(self) -> list[Request]:
+        """Nothing is completed by the end of the input."""
+        return []

@@ -1,0 +1,256 @@
+"""The conversation between a service and its clients, as a state machine without I/O.
+
+    client                                    service
+    CONTROL {op: "hello", version: 1, ...} ->
+                                           <- CONTROL {op: "hello", version: 1, session: n, ...}
+                                              or {op: "refused", message}, and the end
+    CALL id 1 ->
+    CALL id 2 ->                           <- REPLY id 2, ERROR id 1, ITEM, END, OUTPUT ...
+    CANCEL, CREDIT, RELEASE, CONTROL ->    <- CONTROL with the same id
+
+Every frame is that of `envelope`, its session field 0: a connection *is* a session. The hello comes first, and until
+it is whole only `limits.MAX_BEFORE_HELLO` bytes are taken in; calls may follow it at once, without waiting for the
+answer. What can't be understood ends the connection, after a frame that says why; a call that can be understood but
+not be taken is answered by an ERROR of its own. docs/reference/wire.md is this page for clients in other languages.
+
+`ServiceSide` is the service's end and stands in the way of every frame: it makes tuples, and looks closer only at what
+is no CALL. `hello` and `read_welcome` are the client's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+
+from bascule.protocols.envelope import HEADER, HEADER_SIZE, Codec, Flag, FrameReader, Kind, encode_frame
+from bascule.protocols.errors import ErrorKind, ProtocolError, RemoteProtocolError
+from bascule.protocols.limits import MAX_BEFORE_HELLO
+from bascule.protocols.tokens import TOKEN_LENGTH
+
+VERSION = 1
+MAX_NAME = 200  # characters of a client's or a pool's name
+
+if TYPE_CHECKING:
+    Request = tuple[int, int, int, int, int, bytes]
+    """kind, codec, flags, call id, deadline in ms, payload."""
+
+_CALL, _CANCEL, _CREDIT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CREDIT)
+_RELEASE, _CONTROL = int(Kind.RELEASE), int(Kind.CONTROL)
+_MSGPACK, _FIRST_CODEC, _LAST_CODEC = int(Codec.MSGPACK), min(Codec), max(Codec)
+_MOST_FLAGS = int(Flag.IDEMPOTENT | Flag.CAST | Flag.STREAM)
+
+
+class RefusedByService(ProtocolError):
+    """The service said no to our hello; the message says why."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """Who connects."""
+
+    client: str = ""
+    pool: str = "default"
+    version: int = VERSION
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """What the service answers to a hello."""
+
+    session: int
+    bascule: str
+    pools: list[str] = field(default_factory=list)
+    limits: dict[str, Any] = field(default_factory=dict)
+
+
+class ServiceSide:
+    """The service's end of one connection."""
+
+    __slots__ = ("_early", "_output", "_reader", "hello")
+
+    def __init__(self) -> None:
+        self.hello: Hello | None = None
+        self._early = b""  # what came before the hello was whole
+        self._output: list[bytes] = []
+        self._reader = FrameReader()
+
+    def receive_data(self, data: bytes) -> list[Request]:
+        """Take bytes in, give requests out. The first is always the hello, a CONTROL.
+
+        Raises:
+            RemoteProtocolError: This connection can't go on; `take_output` has the frame that says why.
+        """
+        if self.hello is None:
+            data = self._early + data
+            if not self._hello_is_whole(data):
+                self._early = data
+                return []
+            self._early = b""
+        try:
+            frames = self._reader.receive_data(data)
+        except RemoteProtocolError as error:
+            raise self._refusal(0, str(error)) from None
+        requests: list[Request] = []
+        append = requests.append
+        for kind, codec, flags, call_id, _session, deadline, payload in frames:
+            if kind == _CALL and _FIRST_CODEC <= codec <= _LAST_CODEC and flags <= _MOST_FLAGS and call_id:
+                append((_CALL, codec, flags, call_id, deadline, payload))
+            elif kind == _CALL:
+                self._refuse_call(codec, flags, call_id)
+            elif self.hello is None:
+                self._take_hello(codec, call_id, payload)
+                append((_CONTROL, _MSGPACK, 0, call_id, 0, payload))
+            else:
+                self._check(kind, codec, call_id, payload)
+                append((kind, codec, 0, call_id, 0, payload))
+        return requests
+
+    def take_output(self) -> bytes:
+        """What this end itself has to say: refusals."""
+        if not self._output:
+            return b""
+        output = b"".join(self._output)
+        self._output.clear()
+        return output
+
+    def _hello_is_whole(self, data: bytes) -> bool:
+        """Whether the first frame is there, and before that, whether it can be a hello at all."""
+        if len(data) < HEADER_SIZE:
+            return False
+        length, kind, codec, _flags, call_id, _session, _deadline = HEADER.unpack_from(data)
+        if kind != _CONTROL or codec != _MSGPACK:
+            problem = f"the first frame is of kind {kind} and codec {codec}, where a hello (11 and 1) must stand"
+            raise self._refusal(call_id, problem)
+        if length > MAX_BEFORE_HELLO - HEADER_SIZE:
+            raise self._refusal(call_id, f"a hello of {length} bytes is over the limit of {MAX_BEFORE_HELLO}")
+        return len(data) - HEADER_SIZE >= int(length)
+
+    def _take_hello(self, codec: int, call_id: int, payload: bytes) -> None:
+        message = self._control(codec, call_id, payload)
+        if message["op"] != "hello":
+            raise self._refusal(call_id, f"the first request is {message['op']!r:.100}, where 'hello' must stand")
+        version = message.get("version")
+        if version != VERSION or isinstance(version, bool):
+            raise self._refusal(call_id, f"version {version!r:.100} is not spoken here, only {VERSION}")
+        client, pool = message.get("client", ""), message.get("pool", "default")
+        for name, value in (("client", client), ("pool", pool)):
+            if not isinstance(value, str) or len(value) > MAX_NAME:
+                raise self._refusal(call_id, f"the hello's {name} must be text of at most {MAX_NAME} characters")
+        self.hello = Hello(client, pool, VERSION)
+
+    def _check(self, kind: int, codec: int, call_id: int, payload: bytes) -> None:
+        """The rarer requests: each has one form."""
+        if kind == _CREDIT:
+            if len(payload) != 4:
+                raise self._refusal(call_id, f"a CREDIT's payload is 4 bytes, this has {len(payload)}")
+        elif kind == _RELEASE:
+            if len(payload) % TOKEN_LENGTH:
+                raise self._refusal(
+                    call_id, f"a RELEASE's payload is tokens of {TOKEN_LENGTH} bytes, this has {len(payload)}"
+                )
+        elif kind == _CANCEL:
+            if payload:
+                raise self._refusal(call_id, f"a CANCEL has no payload, this has {len(payload)} bytes")
+        elif kind == _CONTROL:
+            self._control(codec, call_id, payload)
+        else:
+            name = Kind(kind).name if kind in Kind._value2member_map_ else "unknown"
+            raise self._refusal(call_id, f"a frame of kind {kind} ({name}) is none that a client may send")
+
+    def _control(self, codec: int, call_id: int, payload: bytes) -> dict[str, Any]:
+        if codec != _MSGPACK:
+            raise self._refusal(call_id, f"a CONTROL is msgpack (codec 1), this says codec {codec}")
+        try:
+            return read_message(payload)
+        except RemoteProtocolError as error:
+            raise self._refusal(call_id, f"a CONTROL's payload {error}") from None
+
+    def _refuse_call(self, codec: int, flags: int, call_id: int) -> None:
+        """One call can't be taken; the next ones can."""
+        if not call_id:
+            problem = "a call's id must not be 0"
+        elif not _FIRST_CODEC <= codec <= _LAST_CODEC:
+            problem = f"codec {codec} is unknown; there are 1 (msgpack), 2 (JSON), 3 (ETF)"
+        else:
+            problem = f"flags {flags:#x} are more than a call may have ({_MOST_FLAGS:#x})"
+        payload = _write(_refused_call(problem))
+        self._output.append(encode_frame(Kind.ERROR, Codec.MSGPACK, 0, call_id, 0, 0, payload))
+
+    def _refusal(self, call_id: int, problem: str) -> RemoteProtocolError:
+        payload = _write({"op": "refused", "kind": ErrorKind.REFUSED.value, "message": problem})
+        self._output.append(encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, call_id, 0, 0, payload))
+        return RemoteProtocolError(problem)
+
+
+def read_message(payload: bytes) -> dict[str, Any]:
+    """The map in a CONTROL's payload.
+
+    Raises:
+        RemoteProtocolError: It is no msgpack map with a text under "op".
+    """
+    try:
+        message = msgpack.unpackb(payload)
+    except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
+        raise RemoteProtocolError(f"does not decode: {error or type(error).__name__}") from None
+    if not isinstance(message, dict) or not isinstance(message.get("op"), str):
+        raise RemoteProtocolError("is no map with a text under 'op'")
+    return message
+
+
+def _write(message: dict[str, Any]) -> bytes:
+    payload: bytes = msgpack.packb(message)
+    return payload
+
+
+def _refused_call(problem: str) -> dict[str, Any]:
+    """An error map: what every ERROR carries."""
+    empty = dict.fromkeys(("class", "module", "traceback", "cause", "worker", "call", "elapsed_ms"))
+    return {**empty, "kind": ErrorKind.REFUSED.value, "message": problem, "frames": [], "notes": [], "details": {}}
+
+
+def hello(call_id: int, *, client: str = "", pool: str = "default") -> bytes:
+    """The first frame of a client."""
+    message = {"op": "hello", "version": VERSION, "client": client[:MAX_NAME], "pool": pool}
+    return encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, call_id, 0, 0, _write(message))
+
+
+def welcome(answer: Welcome) -> bytes:
+    """The payload that answers a hello."""
+    return _write(
+        {
+            "op": "hello",
+            "version": VERSION,
+            "bascule": answer.bascule,
+            "session": answer.session,
+            "pools": answer.pools,
+            "limits": answer.limits,
+        }
+    )
+
+
+def read_welcome(kind: int, payload: bytes) -> Welcome:
+    """The service's answer to our hello.
+
+    Raises:
+        RefusedByService: It would not have us.
+        RemoteProtocolError: It speaks something else.
+    """
+    if kind != _CONTROL:
+        raise RemoteProtocolError(f"the service's first frame is of kind {kind}, where a welcome (11) must stand")
+    try:
+        message = read_message(payload)
+    except RemoteProtocolError as error:
+        raise RemoteProtocolError(f"the service's welcome {error}") from None
+    if message["op"] == "refused":
+        raise RefusedByService(str(message.get("message", "it did not say why")))
+    session, pools, limits = message.get("session"), message.get("pools"), message.get("limits")
+    if message["op"] != "hello" or message.get("version") != VERSION or not isinstance(session, int):
+        raise RemoteProtocolError(f"the service's welcome is none of version {VERSION}: {message!r:.200}")
+    return Welcome(
+        session,
+        str(message.get("bascule", "")),
+        [str(pool) for pool in pools] if isinstance(pools, list) else [],
+        limits if isinstance(limits, dict) else {},
+    )
