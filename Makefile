@@ -17,6 +17,7 @@ PYTHON ?=
 PYTHONS := $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3
 
 BIN := .venv/bin
+comma := ,
 STAMPS := .venv/stamps
 ONLY ?=
 TESTS ?= tests
@@ -123,7 +124,7 @@ $(STAMPS)/base: pyproject.toml | .venv/bin/python
 	@$(call pip_install,.)
 
 $(STAMPS)/test: pyproject.toml | .venv/bin/python
-	@$(call pip_install,.[check,test])
+	@$(call pip_install,.[check$(comma)test])
 
 $(STAMPS)/bench: pyproject.toml | .venv/bin/python
 	@$(call pip_install,.[bench])
