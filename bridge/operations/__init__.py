@@ -1,0 +1,1 @@
+"""The operator's side: what can be asked of a running bridge."""

@@ -1,0 +1,188 @@
+"""What workers say: answers, streams, output, control, and what each answer teaches about the time that calls take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bascule.bridge.notices import KillReason, RecycleWanted, WorkerReady
+from bascule.bridge.router.calls import Call, CallState
+from bascule.bridge.router.messages import read_control
+from bascule.bridge.router.peers import Worker, WorkerState
+from bascule.bridge.router.pools import Profile
+from bascule.bridge.router.requests import SOFT_UNWRITTEN
+from bascule.protocols.envelope import Codec, Flag, Kind
+from bascule.protocols.errors import RemoteProtocolError
+from bascule.workers.page import armed_id, started_id
+
+if TYPE_CHECKING:
+    from bascule.bridge.router.core import RouterCore
+
+_REPLY, _ERROR, _MISROUTED = int(Kind.REPLY), int(Kind.ERROR), int(Kind.MISROUTED)
+_ITEM, _END, _OUTPUT, _CONTROL = int(Kind.ITEM), int(Kind.END), int(Kind.OUTPUT), int(Kind.CONTROL)
+_ANSWERS, _STREAMED = (_REPLY, _ERROR), (_ITEM, _END)
+_ERR, _IDEMPOTENT = int(Flag.ERR), int(Flag.IDEMPOTENT)
+
+LARGE = 16 << 10  # bytes of a payload that are worth letting go of early
+
+
+class Answers:
+    """The workers' side of a core."""
+
+    def __init__(self, core: RouterCore) -> None:
+        self._core = core
+
+    def worker_data(self, worker: Worker, data: bytes) -> None:
+        """Frames from a worker. Rubbish on its wire costs it its life."""
+        core = self._core
+        try:
+            frames = worker.reader.receive_data(data)
+        except RemoteProtocolError:
+            core.kill(worker, KillReason.RUBBISH)
+            return
+        if not frames:
+            self._let_go_of_payloads(worker)
+            return
+        calls = worker.calls
+        answered: list[Profile] = []
+        for kind, codec, flags, wire_id, _session, _deadline, payload in frames:
+            if kind in _ANSWERS:
+                call = calls.pop(wire_id, None)
+                if call is None:
+                    self._late_answer(worker, kind, codec, wire_id, payload)
+                    continue
+                profile = call.profile
+                answered.append(profile)
+                if call.state is CallState.SETTLED:
+                    core.settled["late"] += 1
+                    worker.doomed.pop(wire_id, None)
+                else:
+                    core.settle(call, kind, codec, payload)
+            else:
+                self._other_answer(worker, kind, codec, flags, wire_id, payload)
+        if answered:
+            self._account(worker, answered)
+
+    def _account(self, worker: Worker, answered: list[Profile]) -> None:
+        """What the answers of one read teach: how long such calls take, and that there is room now."""
+        core = self._core
+        now = core.now
+        seconds = (now - worker.last_reply_at) * worker.threads / len(answered)
+        worker.last_reply_at = now
+        for profile in set(answered):
+            profile.learn(seconds)
+        worker.slow = sum([not call.profile.waiting for call in worker.calls.values()])
+        worker.calls_done += len(answered)
+        limit = worker.pool.policy.max_calls
+        if limit and worker.calls_done >= limit and not worker.recycle_asked:
+            worker.recycle_asked = True
+            core.notices.append(RecycleWanted(worker.pool.policy.name, worker.slot, worker.incarnation))
+        if worker.doomed:
+            core.endings.press(worker)
+        if worker.backlog:
+            core.serve_backlog(worker)
+        if worker.pool.queue.waiting:
+            core.serve(worker.pool)
+        if worker.state is WorkerState.RETIRING:
+            core.leave_if_idle(worker)
+
+    def _late_answer(self, worker: Worker, kind: int, codec: int, wire_id: int, payload: bytes) -> None:
+        """An answer to no outstanding call: the end of a stream, or something we no longer know."""
+        core = self._core
+        call = worker.streams.pop(wire_id, None)
+        if call is not None:
+            core.settle(call, kind, codec, payload)
+        else:
+            core.settled["late"] += 1
+
+    def _other_answer(self, worker: Worker, kind: int, codec: int, flags: int, wire_id: int, payload: bytes) -> None:
+        core = self._core
+        if kind in _STREAMED:
+            self._stream(worker, kind, codec, wire_id, payload)
+        elif kind == _OUTPUT:
+            self._output(worker, worker.calls.get(wire_id) or worker.streams.get(wire_id), flags, payload)
+        elif kind == _MISROUTED:
+            call = worker.calls.pop(wire_id, None)
+            worker.doomed.pop(wire_id, None)
+            if call is not None and call.state is not CallState.SETTLED:
+                core.copies.send_on(call, worker, payload)
+            self._account(worker, [call.profile] if call is not None else [])
+        elif kind == _CONTROL:
+            self._worker_control(worker, payload)
+        else:
+            core.kill(worker, KillReason.RUBBISH)
+
+    def _stream(self, worker: Worker, kind: int, codec: int, wire_id: int, payload: bytes) -> None:
+        core = self._core
+        call = worker.calls.pop(wire_id, None)
+        if call is not None:  # its first item: from now on it occupies nobody
+            worker.doomed.pop(wire_id, None)
+            if call.state is not CallState.SETTLED:
+                worker.streams[wire_id] = call
+                call.state = CallState.STREAMING
+            elif kind == _ITEM:
+                core.control(worker, {"op": "close_stream", "call": wire_id})
+            self._account(worker, [call.profile])
+        else:
+            call = worker.streams.get(wire_id)
+        if call is None or call.state is CallState.SETTLED:
+            return
+        if kind == _END:
+            worker.streams.pop(wire_id, None)
+        if kind == _END:
+            core.settle(call, kind, codec, payload)
+        else:
+            core.answer(call.session, kind, codec, 0, call.client_id, payload)
+
+    def _output(self, worker: Worker, call: Call | None, flags: int, payload: bytes) -> None:
+        core = self._core
+        if call is None or call.state is CallState.SETTLED:
+            core.logged.append((worker, payload.decode(errors="replace"), bool(flags & _ERR)))
+            return
+        session = call.session
+        if session.unwritten > SOFT_UNWRITTEN:
+            session.output_dropped += len(payload)
+            return
+        if session.output_dropped:
+            note = f"[{session.output_dropped} bytes of output were dropped: they were not read in time]\n".encode()
+            session.output_dropped = 0
+            core.answer(session, _OUTPUT, Codec.MSGPACK, _ERR, call.client_id, note)
+        core.answer(session, _OUTPUT, Codec.MSGPACK, flags & _ERR, call.client_id, payload)
+
+    def worker_output(self, worker: Worker, data: bytes, *, err: bool, final: bool = False) -> None:
+        """Bytes from a worker's fd 1 or 2: of C code, of child processes. They are the call's if one runs alone."""
+        text = worker.decoders[err].decode(data, final)
+        if not text:
+            return
+        call = None
+        if worker.threads == 1:
+            call = worker.calls.get(armed_id(worker.page))
+            if call is None and len(worker.calls) == 1:
+                call = next(iter(worker.calls.values()))
+        self._output(worker, call, _ERR if err else 0, text.encode())
+
+    def _worker_control(self, worker: Worker, payload: bytes) -> None:
+        core = self._core
+        message = read_control(payload)
+        op = message.get("op")
+        if op == "ready" and worker.state is WorkerState.STARTING:
+            worker.info = {key: message.get(key) for key in ("pid", "python", "implementation")}
+            worker.state = WorkerState.SPARE
+            pool = worker.pool
+            pool.spares.append(worker)
+            core.notices.append(WorkerReady(pool.policy.name, worker.slot, worker.incarnation, worker.info))
+            core.fill(pool)
+            core.serve(pool)
+        elif op == "failed":
+            error = message.get("error")
+            worker.init_error = error if isinstance(error, dict) else None
+        elif not core.queries.answer(worker, message):
+            core.kill(worker, KillReason.RUBBISH)
+
+    def _let_go_of_payloads(self, worker: Worker) -> None:
+        """A large answer is on its way, so its call was started: its arguments need not be kept any more."""
+        started = started_id(worker.page)
+        for wire_id, call in worker.calls.items():
+            if wire_id > started:
+                break
+            if len(call.payload) > LARGE and not call.flags & _IDEMPOTENT:
+                call.payload = b""

@@ -1,0 +1,188 @@
+"""How calls end other than by an answer: deadlines, cancellation, clients that left, workers that died.
+
+A call that nobody waits for any more is settled at once; the worker that runs it is first asked to stop (a signal that
+raises in the running call), and killed when it has not stopped within the pool's grace. One that waits in a worker
+behind another is no reason to kill: its grace begins when it is started.
+"""
+
+from __future__ import annotations
+
+import heapq
+from itertools import count
+from typing import TYPE_CHECKING
+
+from bascule.bridge.notices import KillReason, WorkerExited
+from bascule.bridge.router.calls import NOT_SENT, Call, CallState
+from bascule.bridge.router.peers import Doom, Effect, Worker, WorkerState
+from bascule.bridge.supervision.exits import ExitCause
+from bascule.protocols.envelope import Flag
+from bascule.protocols.errors import ErrorKind
+from bascule.workers.page import request_cancel, started_id
+
+if TYPE_CHECKING:
+    from bascule.bridge.router.core import RouterCore
+
+_IDEMPOTENT = int(Flag.IDEMPOTENT)
+MOST_HOPS = 3  # how often a call is given to another worker since one died
+
+
+class Endings:
+    """Time, cancellation and death, over a core."""
+
+    def __init__(self, core: RouterCore) -> None:
+        self._core = core
+        self._timers: list[tuple[float, int, Call | Worker]] = []
+        self._timer_order = count()
+
+    def worker_exited(self, worker: Worker, cause: ExitCause) -> None:
+        """The process is dead and everything it wrote has been handed in: settle what it had."""
+        core = self._core
+        was_ready = worker.state is not WorkerState.STARTING
+        worker.state = WorkerState.DEAD
+        core.workers.pop(worker.slot, None)
+        pool = worker.pool
+        for group in (pool.active, pool.spares):
+            if worker in group:
+                group.remove(worker)
+        for session in core.sessions.values():
+            session.workers.discard(worker)
+        started = started_id(worker.page)
+        guilty = [call for wire_id, call in worker.calls.items() if wire_id <= started]
+        again = [call for wire_id, call in worker.calls.items() if wire_id > started]
+        self._lose(worker, cause, guilty)
+        for call in reversed(again):
+            if call.state is not CallState.SETTLED:
+                self._send_again(call)
+        for call in worker.backlog:
+            core.fail(call, ErrorKind.HANDLE_LOST, _dead_owner(worker, cause))
+        worker.calls.clear()
+        worker.streams.clear()
+        worker.backlog.clear()
+        worker.outbox.clear()
+        core.queries.worker_gone(worker)
+        core.notices.append(
+            WorkerExited(
+                pool.policy.name,
+                worker.slot,
+                worker.incarnation,
+                cause,
+                was_ready,
+                bool(guilty),
+                worker.kill_reason,
+                worker.init_error,
+            )
+        )
+        core.fill(pool)
+        core.serve(pool)
+
+    def _lose(self, worker: Worker, cause: ExitCause, guilty: list[Call]) -> None:
+        """Calls and streams that were in the worker when it died."""
+        core = self._core
+        reason = worker.kill_reason
+        offender = guilty[0] if guilty else None
+        if offender is not None and reason in (None, KillReason.MEMORY, KillReason.DEADLINE):
+            core.quarantine.worker_died(offender.session.id, offender.target, core.now)
+        name = offender.target.decode(errors="replace") if offender is not None else None
+        for call in [*guilty, *worker.streams.values()]:
+            if call.state is CallState.SETTLED:
+                continue
+            if call.flags & _IDEMPOTENT and call.state is CallState.SENT and call.hops < MOST_HOPS:
+                self._send_again(call)
+                continue
+            how = cause.describe() if reason is None else f"killed by the bridge ({reason.value})"
+            what = "while it ran this call" if call is offender else f"while it also ran {name}"
+            core.fail(
+                call,
+                ErrorKind.WORKER_LOST,
+                f"worker {worker.name} was lost {what}: {how}",
+                worker=worker,
+                offender=name,
+                **cause.details(),
+            )
+
+    def _send_again(self, call: Call) -> None:
+        """Its worker died before it was started (or it may be run twice): back to the head of the line."""
+        core = self._core
+        call.hops += 1
+        if call.hops > MOST_HOPS:
+            core.fail(call, ErrorKind.WORKER_LOST, f"{call.hops} workers died before this call was started")
+            return
+        call.worker = None
+        call.pool.queue.push(call, first=True)
+
+    def set_timer(self, when: float, what: Call | Worker) -> None:
+        """Look at a call (its deadline) or a worker (the grace of what it shall stop) at this time."""
+        heapq.heappush(self._timers, (when, next(self._timer_order), what))
+
+    def next_timer(self) -> float | None:
+        """When `tick` has something to do."""
+        timers = self._timers
+        while timers:
+            what = timers[0][2]
+            if isinstance(what, Call) and what.state is CallState.SETTLED:
+                heapq.heappop(timers)
+                continue
+            return timers[0][0]
+        return None
+
+    def tick(self, now: float) -> None:
+        """Time went on: deadlines pass, grace periods end."""
+        core = self._core
+        core.now = now
+        timers = self._timers
+        while timers and timers[0][0] <= now:
+            what = heapq.heappop(timers)[2]
+            if isinstance(what, Worker):
+                self._grace_over(what)
+            elif what.state is not CallState.SETTLED:
+                self.abandon(what, KillReason.DEADLINE)
+
+    def abandon(self, call: Call, reason: KillReason) -> None:
+        """The answer is not wanted any more: settle now, and make the worker stop."""
+        core = self._core
+        worker, was = call.worker, call.state
+        if reason is KillReason.DEADLINE:
+            seconds = core.now - call.accepted_at
+            where = "while it waited for a worker" if was in NOT_SENT else "while it ran"
+            core.fail(call, ErrorKind.TIMEOUT, f"the deadline passed after {seconds:.3f} s, {where}", worker=worker)
+        elif reason is KillReason.CANCEL:
+            core.fail(call, ErrorKind.CANCELLED, "the call was cancelled by its caller", worker=worker)
+        else:
+            core.fail(call, ErrorKind.CLIENT_GONE, "the client left", worker=worker)
+        if worker is None or was in NOT_SENT:
+            return
+        if call.wire_id in worker.streams:
+            core.control(worker, {"op": "close_stream", "call": call.wire_id})
+            worker.streams.pop(call.wire_id, None)
+        elif call.wire_id in worker.calls:
+            worker.doomed[call.wire_id] = Doom(reason, pressed=started_id(worker.page) >= call.wire_id)
+            self.press(worker)
+            self.set_timer(core.now + call.pool.policy.cancel_grace_ms / 1000, worker)
+
+    def press(self, worker: Worker) -> None:
+        """Ask the worker to stop the oldest call that nobody waits for."""
+        core = self._core
+        wire_id = next(iter(worker.doomed))
+        if worker.threads > 1:
+            core.control(worker, {"op": "cancel", "call": wire_id})
+        else:
+            request_cancel(worker.page, wire_id)
+            core.effects.append((worker, Effect.INTERRUPT))
+
+    def _grace_over(self, worker: Worker) -> None:
+        """A call that should have stopped still runs: the worker dies for it. One not yet started is waited for."""
+        core = self._core
+        if not worker.doomed or worker.state is WorkerState.DEAD:
+            return
+        wire_id, doom = next(iter(worker.doomed.items()))
+        if doom.pressed:
+            core.kill(worker, doom.reason)
+        else:
+            if started_id(worker.page) >= wire_id:
+                doom.pressed = True
+                self.press(worker)
+            self.set_timer(core.now + worker.pool.policy.cancel_grace_ms / 1000, worker)
+
+
+def _dead_owner(worker: Worker, cause: ExitCause) -> str:
+    return f"this handle's worker {worker.name} is gone: {cause.describe()}"

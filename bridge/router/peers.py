@@ -1,0 +1,174 @@
+"""The two kinds of ends that the router joins: workers and sessions.
+
+Both collect what is to be written in an `outbox`; the core marks a peer dirty when it adds the first piece, and the
+pump writes all dirty peers once a turn. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import codecs
+import enum
+import time
+from collections import deque
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+from bascule.bridge.doors.base import Door, Request
+from bascule.bridge.notices import KillReason, WorkerWire
+from bascule.bridge.router.calls import Call
+from bascule.protocols.envelope import FrameReader
+
+if TYPE_CHECKING:
+    from bascule.bridge.router.pools import Pool
+
+
+class Peer:
+    """An end with something to write."""
+
+    __slots__ = ("dirty", "outbox", "unwritten")
+
+    def __init__(self) -> None:
+        self.outbox: list[bytes] = []
+        self.unwritten = 0  # bytes that were offered to the descriptor and not taken; kept by the pump
+        self.dirty = False
+
+
+class Doom:
+    """A call that was settled while its worker has it: why, and whether the worker was asked to stop it as it ran."""
+
+    __slots__ = ("pressed", "reason")
+
+    def __init__(self, reason: KillReason, *, pressed: bool) -> None:
+        self.reason = reason
+        self.pressed = pressed
+
+
+class Effect(enum.Enum):
+    """What the pump shall do to a worker beside writing."""
+
+    INTERRUPT = "interrupt"  # the signal that ends a running call
+    KILL = "kill"
+    CLOSE_WIRE = "close_wire"  # it leaves by itself at the end of its input
+
+
+class WorkerState(enum.Enum):
+    """Where a worker stands."""
+
+    STARTING = "starting"  # spawned; its handshake is awaited
+    SPARE = "spare"  # ready, waits for a place
+    ACTIVE = "active"  # takes calls
+    RETIRING = "retiring"  # finishes what it has, takes nothing new
+    DEAD = "dead"
+
+
+class Worker(Peer):
+    """One life of one worker, as the router sees it. Satisfies `scheduling.Load`."""
+
+    __slots__ = (
+        "backlog",
+        "calls",
+        "calls_done",
+        "decoders",
+        "doomed",
+        "incarnation",
+        "info",
+        "init_error",
+        "kill_reason",
+        "last_reply_at",
+        "messages_in",
+        "name",
+        "page",
+        "pid",
+        "pidfd",
+        "pool",
+        "reader",
+        "recycle_asked",
+        "sessions",
+        "slot",
+        "slow",
+        "started_at",
+        "state",
+        "streams",
+        "threads",
+        "wire",
+    )
+
+    def __init__(self, wire: WorkerWire, pool: Pool, now: float) -> None:
+        super().__init__()
+        self.wire = wire
+        self.pool = pool
+        self.slot = wire.slot
+        self.incarnation = wire.incarnation
+        self.pid = wire.pid
+        self.pidfd = wire.pidfd
+        self.threads = wire.threads
+        self.name = f"{wire.pool}/{wire.slot}.{wire.incarnation}"
+        self.page = wire.page
+        self.reader = FrameReader()
+        self.state = WorkerState.STARTING
+        self.calls: dict[int, Call] = {}  # by wire id, in the order they were sent
+        self.streams: dict[int, Call] = {}  # open streams, which occupy nobody
+        self.backlog: deque[Call] = deque()  # calls that only this worker can take, since it holds their object
+        self.doomed: dict[int, Doom] = {}  # settled calls that still occupy it, oldest first
+        self.slow = 0  # outstanding calls of targets that let nobody wait behind them
+        self.sessions: set[int] = set()  # sessions that have called here, and may hold handles
+        self.messages_in = 0
+        self.calls_done = 0
+        self.started_at = now
+        self.last_reply_at = now
+        self.kill_reason: KillReason | None = None
+        self.recycle_asked = False
+        self.init_error: dict[str, object] | None = None
+        self.info: dict[str, object] = {}
+        self.decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in range(2)]
+
+    @property
+    def outstanding(self) -> int:
+        """Calls that it has and has not answered."""
+        return len(self.calls)
+
+    def open_to(self, waiting: int) -> bool:
+        """Whether a call may be put behind those it has: not behind slow ones."""
+        return self.slow < self.threads if waiting else True
+
+    def cpu_time(self) -> float:
+        """Seconds of processor time that its process has used (0 when it is gone)."""
+        try:
+            # The kernel's number for 'the CPU clock of process pid' (clock_getcpuclockid).
+            return time.clock_gettime((~self.pid << 3) | 2)
+        except OSError:
+            return 0.0
+
+
+class Session(Peer):
+    """One connected client: its calls, and how its protocol speaks."""
+
+    __slots__ = (
+        "calls",
+        "closing",
+        "dead",
+        "door",
+        "held_credit",
+        "id",
+        "identity",
+        "input_over",
+        "output_dropped",
+        "pool",
+        "requests",
+        "workers",
+    )
+
+    def __init__(self, number: int, door: Door, pool: str, identity: str) -> None:
+        super().__init__()
+        self.id = number
+        self.door = door
+        self.pool = pool
+        self.identity = identity
+        self.calls: dict[Hashable, Call] = {}
+        self.requests: deque[Request] = deque()  # parsed, and waiting for this session's turn
+        self.workers: set[Worker] = set()  # where it may hold handles
+        self.held_credit: list[tuple[Call, int]] = []  # not passed on while the client does not read
+        self.input_over = False  # it will send nothing more; what it asked is still answered
+        self.closing = False
+        self.dead = False
+        self.output_dropped = 0  # bytes of captured output that it did not read in time

@@ -1,0 +1,172 @@
+"""What the router knows of a pool: who takes calls, who stands by, what waits, and how long calls of a kind take.
+
+How many calls may wait *inside* a worker is decided by how long such calls take. For calls of microseconds a deep
+window is what makes batches, and batches are worth a factor of ten; a call behind one that takes a second is stuck,
+since what is in a worker's pipe can't be given to another. So each target has a `Profile` with a moving average of its
+time, and an unknown target is taken to be slow until it has answered once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from bascule.bridge.notices import PoolPolicy
+from bascule.bridge.router.calls import Call, CallState
+from bascule.bridge.scheduling import Chooser, chooser
+
+if TYPE_CHECKING:
+    from bascule.bridge.router.peers import Worker
+
+_log = logging.getLogger(__name__)
+
+_WINDOWS = ((150e-6, 32), (1e-3, 4), (5e-3, 1))
+"""(calls faster than this many seconds, so many may wait in a worker beside those that run)."""
+_UNKNOWN = 1.0  # seconds: a target that has never answered
+_MOST_PROFILES = 4096
+
+
+class Profile:
+    """How long calls of one target take, and what follows from it."""
+
+    __slots__ = ("seconds", "waiting")
+
+    def __init__(self) -> None:
+        self.seconds = _UNKNOWN
+        self.waiting = 0  # calls that may wait inside a worker behind the running ones
+
+    def learn(self, seconds: float) -> None:
+        """A call took this long. Slow news counts at once, fast news bit by bit."""
+        known = self.seconds
+        if known == _UNKNOWN or seconds > known * 4:
+            known = seconds
+        else:
+            known += (seconds - known) * 0.125
+        self.seconds = known
+        self.waiting = 0
+        for limit, waiting in _WINDOWS:
+            if known < limit:
+                self.waiting = waiting
+                break
+
+
+class FairQueue:
+    """Calls that wait for a worker: sessions take turns, each session's calls keep their order.
+
+    A settled call is not looked for: it is skipped when its turn comes. `len` counts those that still wait.
+    """
+
+    def __init__(self) -> None:
+        self._turns: deque[int] = deque()
+        self._queues: dict[int, deque[Call]] = {}
+        self.waiting = 0
+        self.bytes = 0
+
+    def push(self, call: Call, *, first: bool = False) -> None:
+        """Put a call at the end (or, when its worker died before it was started, at the head) of its session's line."""
+        call.state = CallState.QUEUED
+        session = call.session.id
+        queue = self._queues.get(session)
+        if queue is None:
+            queue = self._queues[session] = deque()
+            self._turns.append(session)
+        if first:
+            queue.appendleft(call)
+        else:
+            queue.append(call)
+        self.waiting += 1
+        self.bytes += len(call.payload)
+
+    def peek(self) -> Call | None:
+        """The call whose turn it is, or None."""
+        turns, queues = self._turns, self._queues
+        while turns:
+            queue = queues[turns[0]]
+            while queue:
+                if queue[0].state is CallState.QUEUED:
+                    return queue[0]
+                queue.popleft()
+            del queues[turns.popleft()]
+        return None
+
+    def pop(self) -> Call | None:
+        """Take the call whose turn it is; the next turn is another session's."""
+        call = self.peek()
+        if call is not None:
+            queue = self._queues[self._turns[0]]
+            queue.popleft()
+            self.left(call)
+            call.state = CallState.ACCEPTED
+            if queue:
+                self._turns.rotate(-1)
+            else:
+                del self._queues[self._turns.popleft()]
+        return call
+
+    def left(self, call: Call) -> None:
+        """A call no longer waits here (it was popped, or settled while it waited)."""
+        self.waiting -= 1
+        self.bytes -= len(call.payload)
+
+
+class Pool:
+    """One pool as the router sees it."""
+
+    def __init__(self, policy: PoolPolicy) -> None:
+        self.policy = policy
+        self.choose: Chooser = chooser(policy.scheduler)
+        self.active: list[Worker] = []
+        self.spares: list[Worker] = []
+        self.queue = FairQueue()
+        self.failed: str | None = None  # why the pool answers PoolUnavailable
+        self.least_busy = policy.scheduler == "least_busy"
+        self._profiles: dict[bytes, Profile] = {}
+
+    def set_policy(self, policy: PoolPolicy) -> None:
+        """A new policy; a scheduler that did not change keeps its state."""
+        if policy.scheduler != self.policy.scheduler:
+            self.choose = chooser(policy.scheduler)
+            self.least_busy = policy.scheduler == "least_busy"
+        self.policy = policy
+
+    def profile(self, target: bytes) -> Profile:
+        """The profile of a target; forgets all when there are too many (an attack, or generated names)."""
+        profile = self._profiles.get(target)
+        if profile is None:
+            if len(self._profiles) >= _MOST_PROFILES:
+                self._profiles.clear()
+            profile = self._profiles[target] = Profile()
+        return profile
+
+    def worker_for(self, call: Call) -> Worker | None:
+        """Who takes this call now, or None when it must wait."""
+        waiting = call.profile.waiting
+        if self.least_busy:
+            best: Worker | None = None
+            fewest = 1 << 30
+            for worker in self.active:
+                outstanding = len(worker.calls)
+                if outstanding < fewest:
+                    if not outstanding:
+                        return worker
+                    if outstanding < worker.threads + waiting and worker.open_to(waiting):
+                        best, fewest = worker, outstanding
+            return best
+        free = [
+            worker for worker in self.active if len(worker.calls) < worker.threads + waiting and worker.open_to(waiting)
+        ]
+        return self._chosen(free) if free else None
+
+    def _chosen(self, free: list[Worker]) -> Worker:
+        """What the scheduler says; the first when an operator's own scheduler fails or answers with something else."""
+        try:
+            chosen = self.choose(free)
+        except Exception:
+            _log.exception("scheduler %r failed; the first free worker is taken", self.policy.scheduler)
+            return free[0]
+        for worker in free:
+            if worker is chosen:
+                return worker
+        _log.error("scheduler %r chose none of the workers it was given; the first is taken", self.policy.scheduler)
+        return free[0]

@@ -1,0 +1,544 @@
+"""The only file with epoll: one thread that owns every data descriptor and turns the core.
+
+A turn: wait for descriptors, feed the core what they hold (at most 64 KiB each, in turn, so that none starves), let it
+tick, then write every peer it marked, many frames with one system call. Workers' output pipes are read before their
+replies within a turn, so what a call printed reaches the client before its answer does. A worker's death is learned
+from its pidfd, and its reply pipe is read until it is empty before the core hears of it.
+
+Other threads hand in functions with `post`; notices for the supervision leave through the function given to
+`subscribe`. An exception of ours in this thread is the end of the bridge: it is delivered as a `RouterFailed` notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from bascule.bridge.doors.base import Door
+from bascule.bridge.notices import KillReason, Notice, PoolPolicy, RouterFailed, WorkerWire
+from bascule.bridge.router.core import RouterCore
+from bascule.bridge.router.peers import Effect, Peer, Session, Worker
+from bascule.bridge.router.requests import HARD_UNWRITTEN, SOFT_UNWRITTEN
+from bascule.bridge.supervision.exits import peek_exit
+
+CHUNK = 64 << 10
+LARGE_CHUNK = 256 << 10  # while a large frame is under way
+MOST_PIECES = 512  # of one gathered write
+JOIN_BELOW = 64 << 10  # so many bytes are joined rather than gathered
+SWITCH_INTERVAL = 5e-5  # seconds: how long a busy trio thread may keep the interpreter from this one
+
+_IN, _OUT = select.EPOLLIN, select.EPOLLOUT
+_T = TypeVar("_T")
+
+
+class _Source:
+    """A registered descriptor: what to do when it can be read, or written."""
+
+    __slots__ = ("fd", "on_event", "order")
+
+    def __init__(self, fd: int, order: int, on_event: Callable[[int], None]) -> None:
+        self.fd = fd
+        self.order = order  # within a turn: output before replies, replies before exits
+        self.on_event = on_event
+
+
+class _Writer:
+    """Writes a peer's outbox to a descriptor that never blocks, and keeps what did not go."""
+
+    __slots__ = ("broken", "fd", "peer", "rest", "waiting")
+
+    def __init__(self, fd: int, peer: Peer) -> None:
+        self.fd = fd
+        self.peer = peer
+        self.rest: deque[bytes | memoryview] = deque()
+        self.waiting = False  # for the descriptor to take more
+        self.broken = False
+
+    def flush(self) -> bool:
+        """Write what can be written. True when all of it went, or nobody is there to read it."""
+        peer, rest = self.peer, self.rest
+        outbox = peer.outbox
+        if outbox:
+            if rest:
+                rest.extend(outbox)
+                peer.unwritten += sum(map(len, outbox))
+                outbox.clear()
+            else:
+                data = outbox[0] if len(outbox) == 1 else self._joined(outbox)
+                if data is None:
+                    rest.extend(outbox)
+                    peer.unwritten = sum(map(len, outbox))
+                    outbox.clear()
+                else:
+                    outbox.clear()
+                    try:
+                        written = os.write(self.fd, data)
+                    except BlockingIOError:
+                        written = 0
+                    except OSError:
+                        return self._give_up()
+                    if written == len(data):
+                        return True
+                    rest.append(memoryview(data)[written:])
+                    peer.unwritten = len(data) - written
+        return self._flush_rest() if rest else True
+
+    def _joined(self, outbox: list[bytes]) -> bytes | None:
+        """Small pieces as one, or None when they are too much to copy."""
+        return b"".join(outbox) if sum(map(len, outbox)) <= JOIN_BELOW else None
+
+    def _flush_rest(self) -> bool:
+        rest, peer = self.rest, self.peer
+        try:
+            while rest:
+                pieces = [rest[i] for i in range(min(len(rest), MOST_PIECES))]
+                written = os.writev(self.fd, pieces)
+                peer.unwritten -= written
+                while written:
+                    size = len(rest[0])
+                    if size > written:
+                        rest[0] = memoryview(rest[0])[written:]
+                        break
+                    written -= size
+                    rest.popleft()
+        except BlockingIOError:
+            return False
+        except OSError:
+            return self._give_up()
+        return True
+
+    def _give_up(self) -> bool:
+        """Nobody reads any more. The end is learned elsewhere: by the pidfd, or by the end of the input."""
+        self.broken = True
+        self.rest.clear()
+        self.peer.outbox.clear()
+        self.peer.unwritten = 0
+        return True
+
+
+class RouterPump:
+    """The router thread, and the calls that other threads may make on it."""
+
+    def __init__(self, core: RouterCore | None = None) -> None:
+        self.core = core or RouterCore()
+        self._epoll = select.epoll()
+        self._sources: dict[int, _Source] = {}
+        self._writers: dict[Peer, _Writer] = {}
+        self._session_fds: dict[Session, tuple[int, ...]] = {}
+        self._worker_fds: dict[Worker, set[int]] = {}  # those that are still open
+        self._paused: set[Session] = set()  # not read from, since they do not read
+        self._posted: deque[Callable[[], None]] = deque()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._stopping = False
+        self._subscriber: Callable[[Notice], None] | None = None
+        self._unheard: deque[Notice] = deque()
+        self.on_log: Callable[[str, str, bool], None] = _log_to_stderr
+        self._thread = threading.Thread(target=self._run, name="bascule-router", daemon=True)
+        self._add_source(self._wake, 0, self._on_wake)
+
+    # -- from other threads --------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread."""
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; descriptors are closed by it."""
+        self.post(self._stop)
+        self._thread.join()
+
+    def post(self, function: Callable[[], None]) -> None:
+        """Run a function in the router thread, soon."""
+        self._posted.append(function)
+        os.eventfd_write(self._wake, 1)
+
+    def ask(self, function: Callable[[RouterCore], _T]) -> _T:
+        """Run a function over the core in the router thread and wait for its result. Never from that thread itself."""
+        done = threading.Event()
+        box: list[_T] = []
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                box.append(function(self.core))
+            except BaseException as error:
+                errors.append(error)
+            done.set()
+
+        self.post(run)
+        while not done.wait(0.5):
+            if not self._thread.is_alive():
+                raise RuntimeError("the router thread is gone")
+        if errors:
+            raise errors[0]
+        return box[0]
+
+    def subscribe(self, subscriber: Callable[[Notice], None]) -> None:
+        """Deliver notices to this function, in the router thread; those that came before are delivered first."""
+
+        def run() -> None:
+            self._subscriber = subscriber
+            while self._unheard:
+                subscriber(self._unheard.popleft())
+
+        self.post(run)
+
+    def set_pool(self, policy: PoolPolicy) -> None:
+        """See `RouterCore.set_pool`."""
+        self.post(lambda: self.core.set_pool(policy))
+
+    def remove_pool(self, name: str) -> None:
+        """See `RouterCore.remove_pool`."""
+        self.post(lambda: self.core.remove_pool(name))
+
+    def fail_pool(self, name: str, message: str) -> None:
+        """See `RouterCore.fail_pool`."""
+        self.post(lambda: self.core.fail_pool(name, message))
+
+    def restore_pool(self, name: str) -> None:
+        """See `RouterCore.restore_pool`."""
+        self.post(lambda: self.core.restore_pool(name))
+
+    def attach_worker(self, wire: WorkerWire) -> None:
+        """Own a spawned worker's descriptors from now on."""
+        self.post(lambda: self._attach(wire))
+
+    def retire_worker(self, slot: int, incarnation: int) -> None:
+        """See `RouterCore.retire_worker`."""
+        self.post(lambda: self.core.retire_worker(slot, incarnation))
+
+    def kill_worker(self, slot: int, incarnation: int, reason: KillReason) -> None:
+        """See `RouterCore.kill_worker`."""
+        self.post(lambda: self.core.kill_worker(slot, incarnation, reason))
+
+    def attach_client(
+        self, read_fd: int, write_fd: int, door: Door, *, pool: str, identity: str = "", opening: bytes = b""
+    ) -> None:
+        """Own a client's descriptors (the same one twice for a socket) from now on."""
+        self.post(lambda: self._attach_client(read_fd, write_fd, door, pool, identity, opening))
+
+    # -- the thread ------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._turn()
+        except BaseException as error:
+            self._notify(RouterFailed(error))
+            raise
+        finally:
+            self._close_all()
+
+    def _turn(self) -> None:
+        core = self.core
+        timeout = -1.0
+        if core.busy or self._posted:
+            timeout = 0.0
+        elif (timer := core.endings.next_timer()) is not None:
+            timeout = max(0.0, timer - time.monotonic())
+        events = self._epoll.poll(timeout, 256)
+        now = time.monotonic()
+        core.now = now
+        sources = self._sources
+        if len(events) == 1:
+            fd, mask = events[0]
+            source = sources.get(fd)
+            if source is not None:
+                source.on_event(mask)
+        elif events:
+            ready = [(sources[fd], mask) for fd, mask in events if fd in sources]
+            ready.sort(key=_by_order)
+            for source, mask in ready:
+                if sources.get(source.fd) is source:
+                    source.on_event(mask)
+        if core.busy:
+            busy, core.busy = core.busy, []
+            for session in busy:
+                if not session.dead:
+                    core.requests.serve_session(session)
+        core.endings.tick(now)
+        self._carry_out()
+
+    def _carry_out(self) -> None:
+        """Do what the core decided in this turn."""
+        core = self.core
+        while core.dirty or core.effects or core.notices or core.logged or core.dropped:
+            dirty, core.dirty = core.dirty, []
+            for peer in dirty:
+                peer.dirty = False
+                writer = self._writers.get(peer)
+                if writer is not None:
+                    self._flush(writer)
+            if core.effects:
+                effects, core.effects = core.effects, []
+                for worker, effect in effects:
+                    self._affect(worker, effect)
+            if core.logged:
+                logged, core.logged = core.logged, []
+                for worker, text, err in logged:
+                    self.on_log(worker.name, text, err)
+            if core.dropped:
+                dropped, core.dropped = core.dropped, []
+                for session in dropped:
+                    self._disconnect(session)
+            if core.notices:
+                notices, core.notices = core.notices, []
+                for notice in notices:
+                    self._notify(notice)
+
+    def _notify(self, notice: Notice) -> None:
+        if self._subscriber is None:
+            self._unheard.append(notice)
+        else:
+            self._subscriber(notice)
+
+    def _add_source(self, fd: int, order: int, on_event: Callable[[int], None], events: int = _IN) -> None:
+        self._sources[fd] = _Source(fd, order, on_event)
+        self._epoll.register(fd, events)
+
+    def _drop_source(self, fd: int) -> None:
+        if self._sources.pop(fd, None) is not None:
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(fd)
+
+    def _on_wake(self, _mask: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._wake)
+        posted = self._posted
+        while posted:
+            posted.popleft()()
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _close_all(self) -> None:
+        for fd in list(self._sources):
+            self._drop_source(fd)
+        for session in list(self._session_fds):
+            self._disconnect(session)
+        for worker in list(self._worker_fds):
+            self._close_worker(worker)
+        self._epoll.close()
+        os.close(self._wake)
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def _flush(self, writer: _Writer) -> None:
+        done = writer.flush()
+        peer = writer.peer
+        if not done and not writer.waiting:
+            writer.waiting = True
+            self._watch_writable(writer)
+        if isinstance(peer, Session):
+            if peer.unwritten > HARD_UNWRITTEN:
+                self.core.requests.close_session(peer)
+            elif peer.unwritten > SOFT_UNWRITTEN and peer not in self._paused:
+                self._pause(peer)
+            if writer.broken and not peer.dead:
+                self.core.requests.close_session(peer)
+
+    def _watch_writable(self, writer: _Writer) -> None:
+        fd = writer.fd
+        source = self._sources.get(fd)
+        if source is None:
+            self._add_source(fd, 3, lambda mask: self._on_writable(writer), _OUT)
+        else:
+            read = 0 if writer.peer in self._paused else _IN
+            self._epoll.modify(fd, read | _OUT)
+
+    def _on_writable(self, writer: _Writer) -> None:
+        if not writer.flush():
+            return
+        writer.waiting = False
+        peer = writer.peer
+        if isinstance(peer, Session):
+            if peer in self._paused:
+                self._resume(peer)
+            elif self._session_fds[peer][0] == writer.fd:
+                self._epoll.modify(writer.fd, _IN)
+            else:
+                self._epoll.modify(writer.fd, 0)
+        else:
+            self._epoll.modify(writer.fd, 0)
+
+    def _pause(self, session: Session) -> None:
+        """It has too much unread: read nothing from it until it has caught up."""
+        self._paused.add(session)
+        read_fd, *_ = self._session_fds[session]
+        same = self._writers[session].fd == read_fd
+        if read_fd in self._sources:
+            self._epoll.modify(read_fd, _OUT if same else 0)
+
+    def _resume(self, session: Session) -> None:
+        self._paused.discard(session)
+        read_fd, *_ = self._session_fds[session]
+        if read_fd in self._sources and not session.input_over:
+            self._epoll.modify(read_fd, _IN)
+        self.core.requests.release_credit(session)
+
+    # -- workers -------------------------------------------------------------------------------------------------
+
+    def _attach(self, wire: WorkerWire) -> None:
+        worker = self.core.attach_worker(wire)
+        for fd in (wire.read_fd, wire.write_fd, wire.stdout_fd, wire.stderr_fd):
+            os.set_blocking(fd, False)
+        self._writers[worker] = _Writer(wire.write_fd, worker)
+        self._worker_fds[worker] = {wire.read_fd, wire.write_fd, wire.stdout_fd, wire.stderr_fd, wire.pidfd}
+        self._add_source(wire.stdout_fd, 0, lambda mask: self._on_output(worker, wire.stdout_fd, err=False))
+        self._add_source(wire.stderr_fd, 0, lambda mask: self._on_output(worker, wire.stderr_fd, err=True))
+        self._add_source(wire.read_fd, 1, lambda mask: self._on_replies(worker, mask))
+        self._add_source(wire.pidfd, 2, lambda mask: self._on_exit(worker))
+        self._add_source(wire.write_fd, 3, lambda mask: self._on_worker_writable(worker, mask), 0)
+
+    def _on_worker_writable(self, worker: Worker, mask: int) -> None:
+        if mask & _OUT:
+            self._on_writable(self._writers[worker])
+        else:  # the worker closed its end: nothing more can be written, its death comes by the pidfd
+            self._drop_source(worker.wire.write_fd)
+            self.core.kill(worker, KillReason.RUBBISH)
+
+    def _on_replies(self, worker: Worker, mask: int) -> None:
+        data = self._read(worker.wire.read_fd, LARGE_CHUNK if worker.reader.pending else CHUNK)
+        if data:
+            self.core.answers.worker_data(worker, data)
+        elif data is not None:  # it closed its wire, which no worker does in good order while it lives
+            self._drop_source(worker.wire.read_fd)
+            self.core.kill(worker, KillReason.RUBBISH)
+
+    def _on_output(self, worker: Worker, fd: int, *, err: bool) -> None:
+        data = self._read(fd, CHUNK)
+        if data:
+            self.core.answers.worker_output(worker, data, err=err)
+        elif data is not None:
+            self.core.answers.worker_output(worker, b"", err=err, final=True)
+            self._drop_source(fd)
+
+    def _on_exit(self, worker: Worker) -> None:
+        wire = worker.wire
+        try:
+            cause = peek_exit(wire.pidfd)
+        except BlockingIOError:
+            return
+        for fd, err in ((wire.stdout_fd, False), (wire.stderr_fd, True)):
+            while fd in self._sources and (data := self._read(fd, CHUNK)):
+                self.core.answers.worker_output(worker, data, err=err)
+        while wire.read_fd in self._sources and (data := self._read(wire.read_fd, CHUNK)):
+            self.core.answers.worker_data(worker, data)
+        self._carry_out()  # the last answers, before it is known to be dead
+        self.core.endings.worker_exited(worker, cause)
+        self._close_worker(worker)
+
+    def _close_worker(self, worker: Worker) -> None:
+        self._writers.pop(worker, None)
+        for fd in list(self._worker_fds[worker]):
+            self._close_fd(worker, fd)
+        del self._worker_fds[worker]
+        worker.wire.page.close()
+
+    def _close_fd(self, worker: Worker, fd: int) -> None:
+        """Close a worker's descriptor once: its number may be another's right after."""
+        if fd in self._worker_fds[worker]:
+            self._worker_fds[worker].remove(fd)
+            self._drop_source(fd)
+            os.close(fd)
+
+    def _affect(self, worker: Worker, effect: Effect) -> None:
+        if effect is Effect.CLOSE_WIRE:
+            self._writers.pop(worker, None)
+            self._close_fd(worker, worker.wire.write_fd)
+            return
+        number = signal.SIGURG if effect is Effect.INTERRUPT else signal.SIGKILL
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(worker.pidfd, number)
+
+    def _read(self, fd: int, size: int) -> bytes | None:
+        """Bytes; empty at the end; None when there is nothing now."""
+        try:
+            return os.read(fd, size)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    # -- clients -------------------------------------------------------------------------------------------------
+
+    def _attach_client(self, read_fd: int, write_fd: int, door: Door, pool: str, identity: str, opening: bytes) -> None:
+        session = self.core.requests.open_session(door, pool, identity)
+        os.set_blocking(read_fd, False)
+        os.set_blocking(write_fd, False)
+        self._session_fds[session] = (read_fd,) if read_fd == write_fd else (read_fd, write_fd)
+        self._writers[session] = _Writer(write_fd, session)
+        self._add_source(read_fd, 1, lambda mask: self._on_client(session, mask))
+        if write_fd != read_fd:
+            with contextlib.suppress(PermissionError):  # a regular file: always writable, and never gone
+                self._add_source(write_fd, 3, lambda mask: self._on_client_writable(session, mask), 0)
+        self.core.requests.client_data(session, opening)
+
+    def _on_client(self, session: Session, mask: int) -> None:
+        if mask & _OUT:
+            self._on_writable(self._writers[session])
+        if session.dead or not mask & ~_OUT:
+            return
+        if session.input_over:
+            if mask & (select.EPOLLHUP | select.EPOLLERR):
+                self.core.requests.close_session(session)
+            return
+        if session.requests or session in self._paused:
+            if mask & (select.EPOLLHUP | select.EPOLLERR):
+                self.core.requests.close_session(session)
+            return
+        data = self._read(self._session_fds[session][0], CHUNK)
+        if data:
+            self.core.requests.client_data(session, data)
+        elif data is not None:
+            self._end_of_input(session, mask)
+
+    def _end_of_input(self, session: Session, mask: int) -> None:
+        fd = self._session_fds[session][0]
+        if len(self._session_fds[session]) == 2:
+            self._drop_source(fd)  # the write end tells when nobody reads any more
+        else:
+            self._epoll.modify(fd, _OUT if self._writers[session].waiting else 0)
+        if mask & (select.EPOLLHUP | select.EPOLLERR) and len(self._session_fds[session]) == 1:
+            self.core.requests.close_session(session)
+        else:
+            self.core.requests.client_eof(session)
+
+    def _on_client_writable(self, session: Session, mask: int) -> None:
+        if mask & select.EPOLLERR:
+            self.core.requests.close_session(session)
+        elif mask & _OUT:
+            self._on_writable(self._writers[session])
+
+    def _disconnect(self, session: Session) -> None:
+        writer = self._writers.pop(session, None)
+        fds = self._session_fds.pop(session, None)
+        self._paused.discard(session)
+        if fds is None:
+            return
+        if writer is not None:
+            writer.flush()
+        for fd in fds:
+            self._drop_source(fd)
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def _by_order(ready: tuple[_Source, int]) -> int:
+    return ready[0].order
+
+
+def _log_to_stderr(worker: str, text: str, err: bool) -> None:
+    """Output of no call, where nothing better is set up."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

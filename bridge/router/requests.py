@@ -1,0 +1,218 @@
+"""What clients ask: sessions come and go, calls are accepted or refused, credit is given, handles are released."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from itertools import count
+from typing import TYPE_CHECKING
+
+from bascule.bridge.doors.base import Door
+from bascule.bridge.notices import KillReason, SessionClosed
+from bascule.bridge.router.calls import NOT_SENT, Call, CallState
+from bascule.bridge.router.peers import Session, Worker
+from bascule.bridge.router.pools import Pool
+from bascule.protocols import tokens
+from bascule.protocols.calls import decode_head
+from bascule.protocols.envelope import Codec, Kind
+from bascule.protocols.errors import ErrorKind, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from bascule.bridge.router.core import RouterCore
+
+_CALL, _CANCEL, _CREDIT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CREDIT)
+_RELEASE, _CONTROL = int(Kind.RELEASE), int(Kind.CONTROL)
+
+HINT_WINDOW = 64 << 10  # how far a payload is searched for handles; beyond, the worker finds them
+TURN = 64  # requests of one session handled in one turn, so that nobody starves
+QUEUE_BYTES = 1 << 30  # payload bytes that may wait in one pool
+SOFT_UNWRITTEN = 1 << 20  # a client with so many unread bytes is not read from, and its streams get no credit
+HARD_UNWRITTEN = 1 << 29  # and with so many is dropped
+
+
+class Requests:
+    """The clients' side of a core."""
+
+    def __init__(self, core: RouterCore) -> None:
+        self._core = core
+        self._session_ids = count(1)
+
+    def open_session(self, door: Door, pool: str, identity: str = "") -> Session:
+        """A client connected."""
+        core = self._core
+        session = Session(next(self._session_ids), door, pool, identity)
+        core.sessions[session.id] = session
+        return session
+
+    def client_data(self, session: Session, data: bytes) -> None:
+        """Bytes from a client. At most `TURN` of its requests are handled now, the rest in the next turns."""
+        try:
+            session.requests.extend(session.door.receive_data(data))
+        except RemoteProtocolError:
+            self._say(session)
+            session.closing = True
+            self.close_if_done(session)
+            return
+        self._say(session)
+        self.serve_session(session)
+        if session.door.closing:
+            session.input_over = True
+            self.close_session(session)
+
+    def client_eof(self, session: Session) -> None:
+        """It will send nothing more. What it asked for is still answered."""
+        session.requests.extend(session.door.receive_eof())
+        session.input_over = True
+        self._say(session)
+        self.serve_session(session)
+        self.close_if_done(session)
+
+    def serve_session(self, session: Session) -> None:
+        """Handle up to a turn's worth of the requests that wait."""
+        core = self._core
+        requests = session.requests
+        for _ in range(min(TURN, len(requests))):
+            kind, codec, flags, client_id, deadline_ms, payload = requests.popleft()
+            if kind == _CALL:
+                self._accept(session, codec, flags, client_id, deadline_ms, payload)
+            else:
+                self._other_request(session, kind, client_id, payload)
+        if requests:
+            core.busy.append(session)
+        elif session.input_over:
+            self.close_if_done(session)
+
+    def close_session(self, session: Session) -> None:
+        """The session ends: its calls are cancelled, its handles released, the pump disconnects it."""
+        core = self._core
+        if session.dead:
+            return
+        session.dead = True
+        session.requests.clear()
+        for call in list(session.calls.values()):
+            core.endings.abandon(call, KillReason.CLIENT_GONE)
+        session.calls.clear()
+        for worker in session.workers:
+            worker.sessions.discard(session.id)
+            core.send(worker, _RELEASE, Codec.MSGPACK, 0, 0, session.id, b"")
+        session.workers.clear()
+        core.quarantine.forget_session(session.id)
+        del core.sessions[session.id]
+        core.dropped.append(session)
+        core.notices.append(SessionClosed(session.id))
+
+    def close_if_done(self, session: Session) -> None:
+        """End a session whose input is over once everything it asked for is answered."""
+        if session.closing or (session.input_over and not session.calls and not session.requests):
+            self.close_session(session)
+
+    def _say(self, session: Session) -> None:
+        core = self._core
+        output = session.door.take_output()
+        if output:
+            session.outbox.append(output)
+            core.mark(session)
+
+    def _accept(
+        self, session: Session, codec: int, flags: int, client_id: Hashable, deadline_ms: int, payload: bytes
+    ) -> None:
+        """A call came in: refuse it with an answer, or place it."""
+        core = self._core
+        try:
+            _, _, _, target, object_token, start = decode_head(payload)
+        except RemoteProtocolError as error:
+            core.refuse(session, client_id, codec, ErrorKind.REFUSED, str(error))
+            return
+        if client_id in session.calls:
+            core.refuse(session, client_id, codec, ErrorKind.REFUSED, f"call id {client_id!r} is still in use")
+            return
+        pool = core.pools.get(session.pool)
+        problem = self._why_not(session, pool, target, payload) if pool else _no_pool(session.pool)
+        if pool is None or problem is not None:
+            kind, message = problem or _no_pool(session.pool)
+            core.refuse(session, client_id, codec, kind, message)
+            return
+        call = Call(
+            session, client_id, codec, flags, payload, target, object_token, pool, pool.profile(target), core.now
+        )
+        session.calls[client_id] = call
+        deadline_ms = deadline_ms or pool.policy.default_deadline_ms
+        if deadline_ms:
+            call.deadline = core.now + deadline_ms / 1000
+            core.endings.set_timer(call.deadline, call)
+        owner = object_token or self._hint(payload, start)
+        if owner:
+            core.place_with_owner(call, owner)
+        else:
+            core.place(call)
+
+    def _why_not(self, session: Session, pool: Pool, target: bytes, payload: bytes) -> tuple[ErrorKind, str] | None:
+        """Why a call is not accepted, or None."""
+        core = self._core
+        if core.draining:
+            return ErrorKind.SHUTTING_DOWN, "the bridge is shutting down and takes no new calls"
+        if pool.failed is not None:
+            return ErrorKind.POOL_UNAVAILABLE, pool.failed
+        queue, policy = pool.queue, pool.policy
+        if queue.waiting >= policy.max_queue:
+            message = (
+                f"pool {policy.name!r} has {queue.waiting} calls waiting, its limit is {policy.max_queue}; try later"
+            )
+            return ErrorKind.OVERLOADED, message
+        if queue.bytes + len(payload) > QUEUE_BYTES:
+            return ErrorKind.OVERLOADED, f"pool {policy.name!r} has {queue.bytes} bytes waiting; try later"
+        if core.quarantine and (seconds := core.quarantine.remaining(session.id, target, core.now)):
+            name = target.decode(errors="replace")
+            return ErrorKind.QUARANTINED, f"{name} killed worker after worker; it is refused for {seconds:.0f} s more"
+        return None
+
+    def _hint(self, payload: bytes, start: int) -> bytes:
+        """A token among the arguments, if one is easily seen. Only a hint: the worker judges."""
+        core = self._core
+        at = payload.find(core.prefix_bytes, start, start + HINT_WINDOW)
+        return payload[at : at + tokens.TOKEN_LENGTH] if at >= 0 else b""
+
+    def _other_request(self, session: Session, kind: int, client_id: Hashable, payload: bytes) -> None:
+        core = self._core
+        if kind == _CANCEL:
+            call = session.calls.get(client_id)
+            if call is not None:
+                core.endings.abandon(call, KillReason.CANCEL)
+        elif kind == _CREDIT:
+            call = session.calls.get(client_id)
+            if call is not None and len(payload) == 4:
+                self._give_credit(call, payload)
+        elif kind == _RELEASE:
+            self._release(session, payload)
+        elif kind == _CONTROL:
+            core.on_control(session, client_id, payload)
+
+    def _release(self, session: Session, payload: bytes) -> None:
+        """Hand each token to its owner; tokens of the dead need no release."""
+        core = self._core
+        by_worker: dict[Worker, list[bytes]] = {}
+        for at in range(0, len(payload) - tokens.TOKEN_LENGTH + 1, tokens.TOKEN_LENGTH):
+            token = payload[at : at + tokens.TOKEN_LENGTH]
+            worker = core.owner_of(token)
+            if worker is not None:
+                by_worker.setdefault(worker, []).append(token)
+        for worker, some in by_worker.items():
+            core.send(worker, _RELEASE, Codec.MSGPACK, 0, 0, session.id, b"".join(some))
+
+    def _give_credit(self, call: Call, payload: bytes) -> None:
+        core = self._core
+        worker = call.worker
+        if worker is None or call.state in NOT_SENT or call.session.unwritten > SOFT_UNWRITTEN:
+            call.session.held_credit.append((call, int.from_bytes(payload, "little")))
+        else:
+            core.send(worker, _CREDIT, call.codec, 0, call.wire_id, call.session.id, payload)
+
+    def release_credit(self, session: Session) -> None:
+        """The client reads again, or its calls were sent: pass on the credit that was held back."""
+        held, session.held_credit = session.held_credit, []
+        for call, amount in held:
+            if call.state is not CallState.SETTLED:
+                self._give_credit(call, amount.to_bytes(4, "little"))
+
+
+def _no_pool(name: str) -> tuple[ErrorKind, str]:
+    return ErrorKind.POOL_UNAVAILABLE, f"there is no pool {name!r}"
