@@ -1,0 +1,201 @@
+"""What a module offers, as plain data: the landscape from which pods, nodes and tools learn its functions.
+
+    {module, doc, file, members: [member...], error}
+    member: {name, kind, doc, ...}
+      kind "function"  parameters, returns, coroutine, generator
+      kind "class"     parameters (the constructor's)
+      kind "constant"  type
+      kind "lazy"      named in `__all__`, made by the module's own `__getattr__` when somebody asks
+
+Public is what `__all__` names; without one, what has no leading underscore and was defined in the module, or below it
+when it is a package (`requests.get` is defined in `requests.api`), and plain data. Submodules are no members.
+
+Importing the module runs its code; nothing after that does: see `signatures`. A module that fails to import is
+described all the same, by the functions and classes that its source defines, with the error beside them: whoever
+calls one of them gets the error then.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+from bascule.protocols.errors import ErrorKind
+from bascule.workers import names
+from bascule.workers.errors import CallFailed, clean_text, error_map
+from bascule.workers.signatures import (
+    class_attribute,
+    code_flags,
+    is_class,
+    module_of,
+    own_dict,
+    parameters_of,
+    qualified_name,
+    returns_of,
+    static_attribute,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Final
+
+    Member = dict[str, Any]
+
+_MAX_DOC: Final = 1 << 16  # characters of one docstring
+_MOST_MEMBERS: Final = 10_000
+_OPTIONS: Final = frozenset(["imports", "private"])
+_DATA: Final = frozenset([bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, range])
+
+
+def describe_module(name: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The landscape of one module, which is imported.
+
+    Args:
+        name: Its dotted name.
+        options: `imports`: names that come from other modules too; `private`: names with a leading underscore too.
+
+    Raises:
+        CallFailed: BAD_ARGUMENTS, for options that there are not.
+    """
+    options = options or {}
+    if type(options) is not dict or not _OPTIONS.issuperset(options):
+        raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"a landscape's options are {sorted(_OPTIONS)}, not {options!r}")
+    try:
+        module = names.resolve(name + ":").value
+    except (Exception, SystemExit) as error:
+        return _from_source(name, error, private=bool(options.get("private")))
+    attributes = own_dict(module)
+    return {
+        "module": name,
+        "doc": _doc(attributes.get("__doc__")),
+        "file": _text_or_none(attributes.get("__file__")),
+        "members": _members(module, attributes, name, options),
+        "error": None,
+    }
+
+
+def _members(module: object, attributes: Mapping[str, Any], name: str, options: Mapping[str, Any]) -> list[Member]:
+    declared = attributes.get("__all__")
+    listed: list[str] | None = None
+    if type(declared) is list or type(declared) is tuple:
+        listed = [one for one in dict.fromkeys(declared) if type(one) is str]
+    lazy = "__getattr__" in attributes or class_attribute(type(module), "__getattr__") is not None
+    imports, private = options.get("imports"), options.get("private")
+    members: list[Member] = []
+    for member_name in listed if listed is not None and not private else list(attributes):
+        if len(members) >= _MOST_MEMBERS:
+            break
+        if type(member_name) is not str or not member_name.isidentifier():
+            continue
+        if member_name not in attributes:
+            if lazy:
+                members.append({"name": member_name, "kind": "lazy", "doc": None})
+            continue
+        value = attributes[member_name]
+        if listed is None or member_name not in listed:
+            if member_name.startswith("__") or (member_name.startswith("_") and not private):
+                continue
+            if not imports and not _is_own(value, name):
+                continue
+        try:
+            member = describe_member(member_name, value)
+        except Exception:  # an object that defies even being looked at: it is named, no more
+            member = {"name": member_name, "kind": "lazy", "doc": None}
+        if member is not None:
+            members.append(member)
+    return members
+
+
+def describe_member(name: str, value: object) -> Member | None:
+    """One value under one name; None for a module."""
+    if ModuleType in type.mro(type(value)):
+        return None
+    if is_class(value):
+        return {
+            "name": name,
+            "kind": "class",
+            "doc": _doc(own_dict(value).get("__doc__")),
+            "parameters": parameters_of(value),
+        }
+    if callable(value):
+        coroutine, generator = code_flags(value)
+        return {
+            "name": name,
+            "kind": "function",
+            "doc": _doc(static_attribute(value, "__doc__")),
+            "parameters": parameters_of(value),
+            "returns": returns_of(value),
+            "coroutine": coroutine,
+            "generator": generator,
+        }
+    return {"name": name, "kind": "constant", "doc": None, "type": qualified_name(type(value))}
+
+
+def _is_own(value: object, name: str) -> bool:
+    """Whether the module (or, in a package, one below it) made this."""
+    if is_class(value) or callable(value):
+        home = module_of(value)
+    elif type(value) in _DATA:
+        return True
+    else:
+        home = module_of(type(value))
+    return home is not None and (home == name or home.startswith(name + "."))
+
+
+def _from_source(name: str, error: BaseException, *, private: bool) -> dict[str, Any]:
+    """What the source of a module that fails to import says that it would offer."""
+    described = error_map(error)
+    file, members = None, []
+    if not (isinstance(error, CallFailed) or name in sys.modules):
+        try:
+            file = _source_file(name)
+            if file is not None:
+                members = _parse(file, private=private)
+        except (OSError, SyntaxError, ValueError, RecursionError, ImportError, AttributeError):
+            members = []  # the error that is reported already is the one that matters
+    return {"module": name, "doc": None, "file": file, "members": members, "error": described}
+
+
+def _source_file(name: str) -> str | None:
+    from importlib.util import find_spec
+
+    spec = find_spec(name)
+    origin = spec.origin if spec is not None else None
+    return origin if origin is not None and origin.endswith(".py") else None
+
+
+def _parse(file: str, *, private: bool) -> list[Member]:
+    import ast
+
+    with open(file, "rb") as source:
+        tree = ast.parse(source.read())
+    members: dict[str, Member] = {}
+    for node in tree.body:
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        if node.name.startswith("_") and not private:
+            continue
+        member: Member = {"name": node.name, "doc": _doc(ast.get_docstring(node, clean=False)), "parameters": None}
+        if isinstance(node, ast.ClassDef):
+            member["kind"] = "class"
+        else:
+            member.update(kind="function", returns=None, generator=False)
+            member["coroutine"] = isinstance(node, ast.AsyncFunctionDef)
+        members[node.name] = member
+    return list(members.values())[:_MOST_MEMBERS]
+
+
+def _text_or_none(value: object) -> str | None:
+    return clean_text(value) if type(value) is str else None
+
+
+def _doc(doc: object) -> str | None:
+    """A docstring without the indentation of its source, as inspect.cleandoc has it."""
+    if type(doc) is not str:
+        return None
+    first, *rest = doc[:_MAX_DOC].expandtabs().split("\n")
+    margins = [len(line) - len(line.lstrip()) for line in rest if line.strip()]
+    margin = min(margins) if margins else 0
+    text = "\n".join([first.lstrip(), *[line[margin:] for line in rest]]).strip()
+    return clean_text(text, _MAX_DOC) or None
