@@ -105,7 +105,7 @@ def loads(data: bytes, *, handle: Resolve | None = None, style: int = 0) -> Any:
             hook = _read_plainly if handle is None else _Reader(handle).extension
             return _unpackb(data, ext_hook=hook, strict_map_key=False, timestamp=3)
         return _Reader(handle).read(data)
-    except _HandleFailed as failed:
+    except HandleFailed as failed:
         raise failed.error from None
     except UnicodeDecodeError:
         return _loads_surrogates(data, handle)
@@ -117,19 +117,19 @@ def keywords(value: object) -> dict[str, Any]:
     """The keyword arguments that the second element of a call's arguments spells.
 
     Raises:
-        ValueError: It is not a map with text keys.
+        RemoteProtocolError: It is not a map with text keys.
     """
     if value is None:
         return {}
     if type(value) is not dict:
-        raise ValueError(f"keywords are a map, this is a {type(value).__name__}")
+        raise RemoteProtocolError(f"keyword arguments are a map, this is a {type(value).__name__}")
     for key in value:
         if type(key) is not str:
-            raise ValueError(f"a keyword is text, {key!r:.100} is not")
+            raise RemoteProtocolError(f"a keyword is text, this is a {type(key).__name__}")
     return value
 
 
-def dumps_error(error_map: dict[str, Any], *, style: int = 0) -> bytes:
+def dumps_error(error_map: dict[str, Any]) -> bytes:
     """An error map as msgpack; it is plain data."""
     return dumps(error_map, default=str)
 
@@ -255,10 +255,10 @@ class _Reader:
         try:
             return self._resolve(token, name)
         except Exception as error:
-            raise _HandleFailed(error) from None
+            raise HandleFailed(error) from None
 
 
-class _HandleFailed(Exception):
+class HandleFailed(Exception):
     """Carries what the caller's `handle` raised past the nets for malformed input."""
 
     def __init__(self, error: Exception) -> None:
@@ -274,7 +274,7 @@ def _loads_surrogates(data: bytes, resolve: Resolve | None) -> Any:
     """Read again, with lone surrogates allowed; at every level, so that no level is read more than twice."""
     try:
         return _Reader(resolve, "surrogatepass").read(data)
-    except _HandleFailed as failed:
+    except HandleFailed as failed:
         raise failed.error from None
     except Exception as error:
         raise _malformed(error) from None

@@ -63,7 +63,13 @@ def read_time(text: str) -> time:
 
 
 def write_timezone(zone: tzinfo) -> str:
-    """A `timezone` or a `ZoneInfo` as text."""
+    """A `timezone` or a `ZoneInfo` as text.
+
+    Raises:
+        ValueError: A zone that was read from a file: it has no name to send.
+    """
+    if type(zone) is not timezone and not getattr(zone, "key", None):
+        raise ValueError(f"{zone!r} has no name to send")
     return time(tzinfo=zone).isoformat()[_LENGTH_OF_MIDNIGHT:] + _suffix(zone, None)
 
 
