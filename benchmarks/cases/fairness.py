@@ -77,7 +77,12 @@ def _keep_flooding(address: str) -> None:
     import bascule
 
     over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+
+    def wait_for_the_end() -> None:
+        sys.stdin.read()
+        over.set()
+
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
     with bascule.connect(address) as client:
         while not over.is_set():
             pending = [client.submit(ours.F, number, 1) for number in range(_FLOOD)]

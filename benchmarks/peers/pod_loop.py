@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import bcoding
@@ -20,7 +21,7 @@ def main() -> None:
     sys.path.insert(0, sys.argv[1])
     from benchmarks import subject
 
-    variables = {"benchmarks.subject/f": subject.f, "benchmarks.subject/echo": subject.echo}
+    variables: dict[str, Callable[..., Any]] = {"benchmarks.subject/f": subject.f, "benchmarks.subject/echo": subject.echo}
     while True:
         try:
             message = bcoding.bdecode(sys.stdin.buffer)

@@ -36,7 +36,7 @@ def serve(path: str) -> None:
     """The daemon's process."""
     import Pyro5.api
 
-    @Pyro5.api.expose  # type: ignore[untyped-decorator]
+    @Pyro5.api.expose
     class Subject:
         def f(self, a: int, b: int) -> int:
             return subject.f(a, b)
