@@ -41,7 +41,7 @@ _SMALL: Final = 1 << 12  # a payload up to this size is joined to its message ra
 # request -> reply -> whether it is the last one
 _REPLIES: Final = {
     "invoke": {"out": False, "item": False, "value": True, "done": True, "error": True},
-    "load-ns": {"namespace": True, "error": True},
+    "load-ns": {"namespace": True},  # clients take any reply for the namespace: an error would end their reading
     "shutdown": {"done": True},
     "refused": {"error": True},
 }
@@ -190,9 +190,9 @@ class PodConnection:
         return Refused(id, f"no such op: {op!r}; there are {known}"), "refused"
 
     @property
-    def open_ids(self) -> list[Id]:
-        """The requests that wait for their last reply, descriptions apart."""
-        return list(self._open)
+    def open_calls(self) -> list[Id]:
+        """The calls that wait for their last reply."""
+        return [id for id, (request, _) in self._open.items() if request == "invoke"]
 
     def is_open(self, id: object) -> bool:
         """Whether something may still be said to this id."""

@@ -1,0 +1,88 @@
+"""An exported module under its namespace, and what is known of it: not yet asked, asked, known, known to be broken."""
+
+from __future__ import annotations
+
+from bascule.bridge.doors.pod_vars import member_var, var
+from bascule.bridge.errormaps import error_map
+from bascule.protocols.calls import Op, encode_call
+from bascule.protocols.errors import ErrorKind, RemoteProtocolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final, Union
+
+    from bascule.protocols.bencode import Value
+    from bascule.protocols.pod import Invoke, LoadNamespace
+
+IMPORT_ERROR: Final = "import-error"
+"""The var of a module that can't be imported: calling it raises why."""
+
+_OPERATIONS: Final = {"class": Op.INIT, "constant": Op.CONST}  # all else is called
+
+
+class Export:
+    """One module."""
+
+    __slots__ = ("asked", "calls", "failure", "known", "module", "namespace", "vars", "waiting")
+
+    def __init__(self, module: str, namespace: str) -> None:
+        self.module = module
+        self.namespace = namespace
+        self.asked = False
+        self.known = False
+        self.calls: dict[str, bytes] = {}  # var -> the head of the call's payload
+        self.vars: list[Value] = []
+        self.failure: dict[str, Any] | None = None  # why it can't be imported, as an error map
+        self.waiting: list[Union[Invoke, LoadNamespace]] = []  # what can't be answered before it is known
+
+    def question(self, *, imports: bool) -> bytes:
+        """The payload of the call that asks what the module offers, for MessagePack.
+
+        Args:
+            imports: What the module imported from elsewhere too.
+        """
+        arguments = b""
+        if imports:
+            from bascule.protocols import packed
+
+            arguments = packed.dumps([[{"imports": True}]])
+        return encode_call(Op.LANDSCAPE, self.module, arguments)
+
+    def learn(self, answer: bytes, *, is_error: bool) -> dict[str, Any] | None:
+        """Take the answer; why the module can't be used, if so.
+
+        Args:
+            answer: A landscape (see `bascule.workers.landscape`) or an error map.
+            is_error: The latter.
+        """
+        from bascule.protocols import packed
+
+        self.known = True
+        try:
+            content = packed.loads(answer)
+            if is_error:
+                self.failure = dict(content)
+            else:
+                self._take_members(content["members"])
+                self.failure = content["error"]
+        except (RemoteProtocolError, LookupError, TypeError, ValueError, AttributeError) as error:
+            self.failure = error_map(
+                ErrorKind.REFUSED, f"what a worker said of module {self.module} can't be read: {error!r}"
+            )
+        if self.failure is not None:
+            doc = f"Raises why {self.module} can't be imported: {message_of(self.failure)}"
+            self.vars.append(var(IMPORT_ERROR, doc, ["[]"]))
+        return self.failure
+
+    def _take_members(self, members: list[dict[str, Any]]) -> None:
+        for member in members:
+            described = member_var(member)
+            target = f"{self.module}:{member['name']}"
+            self.calls[str(described["name"])] = encode_call(_OPERATIONS.get(member["kind"], Op.CALL), target, b"")
+            self.vars.append(described)
+
+
+def message_of(error: dict[str, Any]) -> str:
+    """An error map in one text: `ValueError: no such thing`."""
+    name, message = error.get("class"), error.get("message")
+    return f"{name}: {message}" if name and message else str(name or message or "the call failed")
