@@ -169,6 +169,8 @@ def decode(frame: bytes) -> Value:
         value: Value = bdecode(frame)
     except Exception as error:
         raise RemoteProtocolError(f"a frame of {len(frame)} bytes is no bencode: {error}") from None
+    if value is None:  # what bcoding makes of an end without a beginning
+        raise RemoteProtocolError("an end without a beginning is no value")
     return value
 
 
