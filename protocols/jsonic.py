@@ -287,7 +287,7 @@ def _refuse_too_deep(text: str) -> None:
         if first != '"':
             depth += 1 if first in "[{" else -1
             if depth > _MAX_READ_DEPTH:
-                raise RemoteProtocolError(f"JSON is malformed at character {match.start()}: nested too deep")
+                raise ValueError(f"nested too deep at character {match.start()}")
 
 
 def _step(key: object) -> str:

@@ -69,8 +69,14 @@ def dumps(value: object, *, default: Default | None = None, style: int = 0) -> b
         TypeError: Something is not carried, and there is no `default`.
         LocalProtocolError: Too deep (or in a circle), or too large.
     """
-    if type(value) in _WHOLE:
-        whole = _WHOLE[type(value)](value)
+    kind = type(value)
+    if kind in _NUMBERS:
+        try:
+            return _pack_number(value)
+        except OverflowError:  # beyond 64 bits
+            pass
+    elif kind in _WHOLE:
+        whole = _WHOLE[kind](value)
         if whole is not None:
             return whole
     try:
@@ -300,26 +306,31 @@ def _after_failure(error: Exception, value: object, default: Default | None) -> 
     raise error
 
 
-def _refuse_too_deep(value: object) -> None:
-    """Look level by level, without recursion, whether `value` is deeper than msgpack's limit."""
+def is_deeper(value: object, limit: int) -> bool:
+    """Whether containers nest deeper than `limit` in `value`; in a circle, they do. Looks level by level."""
     level: dict[int, object] = {id(value): value}
-    for _ in range(MAX_DEPTH):
+    for _ in range(limit):
         below: dict[int, object] = {}  # by identity: what is reached twice is looked at once
         for container in level.values():
             if isinstance(container, dict):
                 inside: Any = [*container.keys(), *container.values()]
-            elif isinstance(container, (list, tuple, set, frozenset)):
+            elif isinstance(container, _CONTAINERS):
                 inside = container
             else:
                 continue
             below.update((id(one), one) for one in inside if isinstance(one, _CONTAINERS))
         if not below:
-            return
+            return False
         level = below
-    raise LocalProtocolError(f"nested deeper than {MAX_DEPTH}, or in a circle")
+    return True
 
 
-def _new_packer(default: Default, errors: str | None) -> Callable[[object], bytes]:
+def _refuse_too_deep(value: object) -> None:
+    if is_deeper(value, MAX_DEPTH):
+        raise LocalProtocolError(f"nested deeper than {MAX_DEPTH}, or in a circle")
+
+
+def _new_packer(default: Default | None, errors: str | None) -> Callable[[object], bytes]:
     try:
         packer = msgpack.Packer(strict_types=True, default=default, unicode_errors=errors, buf_size=_SMALL_BUFFER)
     except TypeError:  # before msgpack 1.1
@@ -346,6 +357,8 @@ def _whole_bytearray(value: bytearray) -> bytes | None:
     return _whole_extension(Ext.BYTEARRAY, [value])
 
 
+_NUMBERS: Final = frozenset((type(None), bool, int, float))
+_pack_number = _new_packer(None, None)  # one for all: no Python code runs between its first byte and its last
 _idle: list[_Encoder] = []  # taking from it and giving back are atomic, so threads share it without a lock
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 _WHOLE: Final[dict[type, Callable[[Any], bytes | None]]] = {bytearray: _whole_bytearray}

@@ -1,0 +1,360 @@
+"""What travels as a value and what becomes a handle: the payloads of calls and results, in every codec.
+
+The rule, for each object in a result (`calls.Want`):
+
+- AUTO: what the format carries with all that it says goes as a value (some of it by way of `converters`), anything else
+  as a handle: element by element, so a list of three open files is a list of three handles. Modules, functions,
+  classes, generators, instances of the user's classes are handles. A result that is too deep, in a circle or too large
+  for a frame is one handle as a whole. nan and the infinities in JSON and ETF are an error, not a handle: a float that
+  now and then is none would be found out too late.
+- VALUE: converters may lose something (a data frame becomes its records, a path its text); what is left is the error
+  `NotEncodable`, which names the type and where it stands.
+- HANDLE: a handle, even on a number.
+
+`codec_for` gives the one object per codec that reads arguments and writes results. Only msgpack's is there from the
+start; the others are imported when a call comes in them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from bascule.protocols import packed
+from bascule.protocols.calls import Want
+from bascule.protocols.envelope import Codec
+from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
+from bascule.protocols.limits import MAX_DEPTH, MAX_FRAME
+from bascule.protocols.tokens import Handle
+from bascule.workers import converters
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Final
+
+    Resolve = Callable[[str, str], object]
+    MakeHandle = Callable[[object], Handle]
+    DropHandles = Callable[[list[Handle]], object]
+
+_NAMES: Final = {int(Codec.MSGPACK): "msgpack", int(Codec.JSON): "json", int(Codec.ETF): "etf"}
+_SHOWN_NAMES: Final = {"msgpack": "msgpack", "json": "JSON", "etf": "an Erlang term"}
+_VALUE, _HANDLE = int(Want.VALUE), int(Want.HANDLE)
+_NO_ARGUMENTS: Final = frozenset((b"null", b"nil", b"[nil]"))  # what pod clients send for none
+_EVERYWHERE: Final = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple, Handle))
+_MAX_REPLACED: Final = 8  # converters in a row, each for what the one before it gave
+_LEAVES: Final = frozenset((type(None), bool, int, float, str, bytes))
+_MOST_LOOKED_AT: Final = 1_000_000  # objects, to find the place of the one that failed
+_LONGEST_STEP: Final = 40  # characters of a key in a path
+_MOST_SOFTENED: Final = 1_000  # elements of a list in an error map that could not be sent as it was
+_LONGEST_SOFTENED: Final = 65_536  # characters of a text in one
+
+
+class ArgumentsError(ValueError):
+    """A call's arguments can't be read, or are not `[args]` or `[args, kwargs]`. No user code has run."""
+
+
+class NotEncodable(ValueError):
+    """A result does not fit the caller's format.
+
+    Attributes:
+        type_name: The type of what does not fit, "" when it is the value as a whole.
+    """
+
+    def __init__(self, message: str, *, type_name: str = "") -> None:
+        super().__init__(message)
+        self.type_name = type_name
+
+
+class ValueCodec:
+    """One codec, as the worker's loop uses it."""
+
+    __slots__ = ("_dumps", "_dumps_error", "_keywords", "_loads", "name", "native")
+
+    def __init__(self, name: str, module: Any) -> None:
+        self.name = name
+        self.native: Callable[[Any], bool] = _carried_by_etf if name == "etf" else _decided_by_codec
+        self._dumps: Callable[..., bytes] = module.dumps
+        self._dumps_error: Callable[[dict[str, Any]], bytes] = module.dumps_error
+        self._keywords: Callable[[Any], dict[str, Any]] = module.keywords
+        self._loads: Callable[..., Any] = module.loads
+
+    def decode_arguments(
+        self, tail: bytes, resolve_handle: Resolve | None, style: int = 0
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Positional and keyword arguments from what stands behind a call's head.
+
+        Args:
+            tail: `[args]` or `[args, kwargs]` in this codec, or nothing.
+            resolve_handle: Called with (token, type name) for each handle; what it raises comes out as it is.
+            style: The head's style.
+
+        Raises:
+            ArgumentsError: They can't be read.
+        """
+        if not tail or (tail in _NO_ARGUMENTS and self.name == "json"):
+            return [], {}
+        try:
+            value = self._loads(tail, handle=resolve_handle, style=style)
+            if type(value) is list and 1 <= len(value) <= 2:
+                args = value[0]
+                kwargs = self._keywords(value[1]) if len(value) == 2 else {}
+                if type(args) is list:
+                    return converters.received(args, kwargs, self.name)
+                if args is None:
+                    return converters.received([], kwargs, self.name)
+        except RemoteProtocolError as error:
+            raise ArgumentsError(f"the arguments can't be read: {error}") from None
+        except converters.ConverterFailed as error:
+            raise ArgumentsError(str(error)) from error.__cause__
+        raise ArgumentsError(
+            "the arguments are not [args] or [args, kwargs], a list of positionals and a map of keywords"
+        )
+
+    def encode_result(
+        self, value: object, want: int, style: int, make_handle: MakeHandle, drop_handles: DropHandles | None = None
+    ) -> bytes:
+        """The payload of a reply, or of one item of a stream.
+
+        Args:
+            value: What the call returned.
+            want: One of `calls.Want`.
+            style: The head's style.
+            make_handle: Keeps an object here and gives a handle on it; what it raises comes out as it is.
+            drop_handles: Called with the handles that were made for a result that then could not be sent.
+
+        Raises:
+            NotEncodable: It can't travel as was asked.
+        """
+        if want == _HANDLE:
+            return self._dumps(make_handle(value), style=style)
+        replace = _Replace(self, make_handle, insists=want == _VALUE)
+        problem: str | None
+        try:
+            data = self._dumps(value, default=replace, style=style)
+            if len(data) <= MAX_FRAME:
+                return data
+            problem, too_much = f"{len(data)} bytes are over the limit of {MAX_FRAME} for one frame", True
+        except Exception as error:
+            if drop_handles is not None and replace.made:
+                drop_handles(replace.made)
+            if error is replace.raised:
+                raise
+            if isinstance(error, NotEncodable):
+                where = _path_to(value, replace)
+                raise NotEncodable(f"{error}{where}", type_name=error.type_name) from error.__cause__
+            problem, too_much = self._what_failed(error, value), _is_too_much(error, value)
+        else:
+            if drop_handles is not None and replace.made:
+                drop_handles(replace.made)
+        if too_much and want != _VALUE:
+            return self._dumps(make_handle(value), style=style)
+        raise NotEncodable(f"{problem}; ask for a handle to keep it in the worker")
+
+    def encode_error(self, error_map: dict[str, Any]) -> bytes:
+        """The payload of an ERROR frame. It never fails: what does not fit is written as text."""
+        try:
+            data = self._dumps_error(error_map)
+            if len(data) <= MAX_FRAME:
+                return data
+        except Exception:  # user code's own texts and numbers are in there
+            pass
+        return self._dumps_error(_softened(error_map, 6))
+
+    def _what_failed(self, error: Exception, value: object) -> str:
+        if isinstance(error, RecursionError):
+            return (
+                f"a {_name(type(value))} nested too deep, or in a circle, does not travel in {_SHOWN_NAMES[self.name]}"
+            )
+        return str(error) or type(error).__name__
+
+
+class _Msgpack(ValueCodec):
+    """msgpack, with the shortest way for what most calls return."""
+
+    __slots__ = ()
+
+    def encode_result(
+        self, value: object, want: int, style: int, make_handle: MakeHandle, drop_handles: DropHandles | None = None
+    ) -> bytes:
+        if want != _HANDLE and type(value) in _SCALARS:
+            try:
+                return packed.dumps(value)
+            except LocalProtocolError:  # an integer of a million digits
+                pass
+        return ValueCodec.encode_result(self, value, want, style, make_handle, drop_handles)
+
+
+_SCALARS: Final = frozenset((type(None), bool, float, int))
+_codecs: dict[int, ValueCodec] = {int(Codec.MSGPACK): _Msgpack("msgpack", packed)}
+
+
+def codec_for(codec: int) -> ValueCodec:
+    """The codec of that number (`envelope.Codec`), imported if this is its first use.
+
+    Raises:
+        ArgumentsError: There is no such codec.
+    """
+    try:
+        return _codecs[codec]
+    except KeyError:
+        pass
+    module: Any
+    if codec == Codec.JSON:
+        from bascule.protocols import jsonic as module
+    elif codec == Codec.ETF:
+        from bascule.protocols import etf as module
+    else:
+        raise ArgumentsError(f"codec {codec} is not known: 1 is msgpack, 2 JSON, 3 ETF")
+    found = _codecs[codec] = ValueCodec(_NAMES[codec], module)
+    return found
+
+
+class _Replace:
+    """The `default` of one encoding: asks the converters, then makes a handle or refuses."""
+
+    __slots__ = ("_codec", "_make_handle", "insists", "made", "offender", "raised")
+
+    def __init__(self, codec: ValueCodec, make_handle: MakeHandle, *, insists: bool) -> None:
+        self._codec = codec
+        self._make_handle = make_handle
+        self.insists = insists
+        self.made: list[Handle] = []
+        self.offender: object = None
+        self.raised: BaseException | None = None
+
+    def __call__(self, obj: Any) -> Any:
+        for _ in range(_MAX_REPLACED):
+            replacement = self.converted(obj)
+            if replacement is NotImplemented:
+                break
+            if type(replacement) in _EVERYWHERE or self._codec.native(replacement):
+                return replacement
+            obj = replacement
+        if self.insists:
+            self.offender = obj
+            name = _name(type(obj))
+            raise NotEncodable(
+                f"a {name} does not travel as a value in {_SHOWN_NAMES[self._codec.name]}", type_name=name
+            )
+        try:
+            handle = self._make_handle(obj)
+        except BaseException as error:
+            self.raised = error
+            raise
+        self.made.append(handle)
+        return handle
+
+    def converted(self, obj: Any) -> Any:
+        try:
+            return converters.convert(obj, self._codec.name, lossy=self.insists)
+        except Exception as error:
+            self.offender = obj
+            name = _name(type(obj))
+            raise NotEncodable(
+                f"converting a {name} failed: {error or type(error).__name__}", type_name=name
+            ) from error
+
+
+def _decided_by_codec(replacement: Any) -> bool:
+    """msgpack and JSON ask again for a replacement that they do not carry."""
+    return True
+
+
+def _carried_by_etf(replacement: Any) -> bool:
+    etf: Any = sys.modules["bascule.protocols.etf"]
+    return (
+        isinstance(replacement, (etf.Opaque, etf.BitString))
+        or type(replacement) in (etf.Atom, etf.ImproperList, etf.Map)
+        or etf.dict_name(replacement) is not None
+        or etf.date_tuple(replacement) is not None
+    )
+
+
+def _is_too_much(error: Exception, value: object) -> bool:
+    """Whether it failed for the value's size or depth: then there is nothing wrong with any part of it."""
+    if isinstance(error, (LocalProtocolError, RecursionError, MemoryError)):
+        return True
+    return isinstance(error, ValueError) and packed.is_deeper(value, MAX_DEPTH)
+
+
+def _path_to(root: object, replace: _Replace) -> str:
+    """` (at ['rows'][3])`: where in `root` the object stands that was refused, "" when it is the root or hard to find.
+
+    Looked for by identity; what converters make anew each time is found by its type instead.
+    """
+    offender, kind = replace.offender, type(replace.offender)
+    alike = ""
+    waiting: list[tuple[object, tuple[Any, str] | None]] = [(root, None)]
+    seen: dict[int, object] = {}  # the objects themselves: an id is only good while its object lives
+    while waiting and len(seen) < _MOST_LOOKED_AT:
+        obj, path = waiting.pop()
+        if obj is offender:
+            return _written(path)
+        if type(obj) is kind and not alike:
+            alike = _written(path)
+        if type(obj) in _LEAVES or id(obj) in seen:
+            continue
+        seen[id(obj)] = obj
+        waiting.extend([(inner, path if step is None else (path, step)) for step, inner in _parts(obj, replace)])
+    return alike
+
+
+def _parts(obj: object, replace: _Replace) -> Iterator[tuple[str | None, object]]:
+    """What is inside a container, and the step that leads there; or what a converter makes of an object."""
+    if isinstance(obj, dict):
+        for key, value in obj.items():
+            shown = repr(key) if type(key) in _LEAVES else f"a {type(key).__name__}"
+            shown = shown if len(shown) <= _LONGEST_STEP else shown[: _LONGEST_STEP - 3] + "..."
+            yield f"[{shown}]", value
+            yield f"[key {shown}]", key
+    elif isinstance(obj, (list, tuple)):
+        for index, element in enumerate(obj):
+            yield f"[{index}]", element
+    elif isinstance(obj, (set, frozenset)):
+        for element in obj:
+            yield "[in a set]", element
+    else:
+        try:
+            replacement = replace.converted(obj)
+        except NotEncodable:
+            return
+        if replacement is not NotImplemented:
+            yield None, replacement
+
+
+def _written(path: tuple[Any, str] | None) -> str:
+    steps: list[str] = []
+    while path is not None:
+        path, step = path
+        steps.append(step)
+    steps.reverse()
+    if len(steps) > 8:
+        steps[4:-4] = ["..."]
+    return f" (at {''.join(steps)})" if steps else ""
+
+
+def _softened(value: object, depth: int) -> Any:
+    """Plain data of bounded depth and size, whatever it was."""
+    if value is None or type(value) is bool:
+        return value
+    if type(value) is int and -0x8000000000000000 <= value < 0x8000000000000000:
+        return value
+    if type(value) is float and value - value == 0.0:
+        return value
+    if depth and isinstance(value, dict):
+        return {_plain_text(key): _softened(inner, depth - 1) for key, inner in list(value.items())[:_MOST_SOFTENED]}
+    if depth and isinstance(value, (list, tuple)):
+        return [_softened(inner, depth - 1) for inner in value[:_MOST_SOFTENED]]
+    return _plain_text(value)
+
+
+def _plain_text(value: object) -> str:
+    try:
+        text = value if type(value) is str else str(value)
+        return text[:_LONGEST_SOFTENED].encode("utf-8", "backslashreplace").decode()
+    except Exception:  # a __str__ of the user's
+        return f"<{type(value).__name__}>"
+
+
+def _name(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
