@@ -27,7 +27,7 @@ from bascule.protocols.limits import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final, Union
+    from typing import Union
 
     Value = Union[int, str, bytes, list["Value"], dict[str, "Value"]]
     """What can be encoded."""
