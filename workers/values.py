@@ -18,6 +18,7 @@ start; the others are imported when a call comes in them.
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from bascule.protocols import packed
 from bascule.protocols.calls import Want
@@ -42,6 +43,7 @@ _VALUE, _HANDLE = int(Want.VALUE), int(Want.HANDLE)
 _NO_ARGUMENTS: Final = frozenset((b"null", b"nil", b"[nil]"))  # what pod clients send for none
 _EVERYWHERE: Final = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple, Handle))
 _MAX_REPLACED: Final = 8  # converters in a row, each for what the one before it gave
+_REMEDY: Final = "ask for a handle to keep it in the worker"
 _LEAVES: Final = frozenset((type(None), bool, int, float, str, bytes))
 _MOST_LOOKED_AT: Final = 1_000_000  # objects, to find the place of the one that failed
 _LONGEST_STEP: Final = 40  # characters of a key in a path
@@ -63,6 +65,21 @@ class NotEncodable(ValueError):
     def __init__(self, message: str, *, type_name: str = "") -> None:
         super().__init__(message)
         self.type_name = type_name
+
+
+def _decided_by_codec(replacement: Any) -> bool:
+    """msgpack and JSON ask again for a replacement that they do not carry."""
+    return True
+
+
+def _carried_by_etf(replacement: Any) -> bool:
+    etf: Any = sys.modules["bascule.protocols.etf"]
+    return (
+        isinstance(replacement, (etf.Opaque, etf.BitString))
+        or type(replacement) in (etf.Atom, etf.ImproperList, etf.Map)
+        or etf.dict_name(replacement) is not None
+        or etf.date_tuple(replacement) is not None
+    )
 
 
 class ValueCodec:
@@ -141,14 +158,47 @@ class ValueCodec:
                 raise
             if isinstance(error, NotEncodable):
                 where = _path_to(value, replace)
-                raise NotEncodable(f"{error}{where}", type_name=error.type_name) from error.__cause__
+                raise NotEncodable(f"{error}{where}; {_REMEDY}", type_name=error.type_name) from error.__cause__
             problem, too_much = self._what_failed(error, value), _is_too_much(error, value)
         else:
             if drop_handles is not None and replace.made:
                 drop_handles(replace.made)
         if too_much and want != _VALUE:
             return self._dumps(make_handle(value), style=style)
-        raise NotEncodable(f"{problem}; ask for a handle to keep it in the worker")
+        raise NotEncodable(f"{problem}; {_REMEDY}")
+
+    def decoder(self, resolve_handle: Resolve, style: int = 0) -> Callable[[bytes], Any]:
+        """A function from bytes to what they hold, for a loop that takes `[args, kwargs]` apart itself.
+
+        It raises RemoteProtocolError, what `resolve_handle` raises, and ArgumentsError for a converter that failed.
+        """
+        plainly: Callable[[bytes], Any] = partial(self._loads, handle=resolve_handle, style=style)
+        if not converters.receives():
+            return plainly
+
+        def decode(tail: bytes) -> Any:
+            value = plainly(tail)
+            if type(value) is not list or not value or type(value[0]) is not list:
+                return value
+            kwargs = self._keywords(value[1]) if len(value) == 2 else {}
+            try:
+                args, kwargs = converters.received(value[0], kwargs, self.name)
+            except converters.ConverterFailed as error:
+                raise ArgumentsError(str(error)) from error.__cause__
+            return [args, kwargs] if kwargs else [args]
+
+        return decode
+
+    def encoder(
+        self, want: int, style: int, make_handle: MakeHandle, drop_handles: DropHandles | None = None
+    ) -> Callable[[object], bytes]:
+        """`encode_result` as a function of the value alone."""
+        encode_result = self.encode_result
+
+        def encode(value: object) -> bytes:
+            return encode_result(value, want, style, make_handle, drop_handles)
+
+        return encode
 
     def encode_error(self, error_map: dict[str, Any]) -> bytes:
         """The payload of an ERROR frame. It never fails: what does not fit is written as text."""
@@ -253,21 +303,6 @@ class _Replace:
             raise NotEncodable(
                 f"converting a {name} failed: {error or type(error).__name__}", type_name=name
             ) from error
-
-
-def _decided_by_codec(replacement: Any) -> bool:
-    """msgpack and JSON ask again for a replacement that they do not carry."""
-    return True
-
-
-def _carried_by_etf(replacement: Any) -> bool:
-    etf: Any = sys.modules["bascule.protocols.etf"]
-    return (
-        isinstance(replacement, (etf.Opaque, etf.BitString))
-        or type(replacement) in (etf.Atom, etf.ImproperList, etf.Map)
-        or etf.dict_name(replacement) is not None
-        or etf.date_tuple(replacement) is not None
-    )
 
 
 def _is_too_much(error: Exception, value: object) -> bool:

@@ -98,6 +98,11 @@ def convert(obj: Any, codec: str, *, lossy: bool) -> Any:
     return NotImplemented if converter is None else converter(obj, codec, lossy)
 
 
+def receives() -> bool:
+    """Whether the pool has a `from_wire`."""
+    return _from_wire is not None
+
+
 def received(args: list[Any], kwargs: dict[str, Any], codec: str) -> tuple[list[Any], dict[str, Any]]:
     """A call's arguments, each as the pool's `from_wire` makes it.
 

@@ -54,7 +54,7 @@ def _series(obj: Any, codec: str, lossy: bool) -> Any:
         return NotImplemented
     if _only_numbers_rows(obj.index):
         return _column(obj) if codec == "msgpack" else _cells(obj)
-    labels, cells = obj.index.tolist(), _cells(obj)
+    labels, cells = _cells(obj.index), _cells(obj)
     return dict(zip(labels, cells)) if obj.index.is_unique else [list(pair) for pair in zip(labels, cells)]
 
 
@@ -87,9 +87,10 @@ def _column(series: Any) -> Any:
     return series.to_numpy() if is_numpy and kind in "biufcmM" else _cells(series)
 
 
-def _cells(series: Any) -> list[Any]:
-    """Each cell as a Python object, None where it is missing."""
-    return [None if missing else cell for cell, missing in zip(series.tolist(), series.isna().tolist())]
+def _cells(column: Any) -> list[Any]:
+    """Each cell of a column or index as a Python object, None where it is missing."""
+    missing = column.isna().tolist() if getattr(column, "nlevels", 1) == 1 else [False] * len(column)
+    return [None if absent else cell for cell, absent in zip(column.tolist(), missing)]
 
 
 CONVERTERS: Final[dict[str, Callable[[Any, str, bool], Any]]] = {
