@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+LONGEST_NAME = 500
+
+
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
@@ -105,7 +108,7 @@ def read_exports(modules: Sequence[str]) -> tuple[tuple[str, str], ...]:
     exports: dict[str, str] = {}
     for each in modules:
         module, equals, alias = each.partition("=")
-        if not all(part.isidentifier() for part in module.split(".")):
+        if len(module) > LONGEST_NAME or not all(part.isidentifier() for part in module.split(".")):
             hint = ""
             if module.endswith(".py") or os.sep in module:
                 folder, file = os.path.split(module)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bascule.bridge.doors.pod_vars import member_var, var
 from bascule.bridge.errormaps import error_map
 from bascule.protocols.calls import Op, encode_call
-from bascule.protocols.errors import ErrorKind, RemoteProtocolError
+from bascule.protocols.errors import ErrorKind, ProtocolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Export:
             else:
                 self._take_members(content["members"])
                 self.failure = content["error"]
-        except (RemoteProtocolError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except (ProtocolError, LookupError, TypeError, ValueError, AttributeError) as error:
             self.failure = error_map(
                 ErrorKind.REFUSED, f"what a worker said of module {self.module} can't be read: {error!r}"
             )

@@ -1,0 +1,265 @@
+"""The pod conversation: what a client says is understood, and it hears nothing that could kill it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bcoding
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bascule.protocols import bencode
+from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
+from bascule.protocols.pod import Describe, Invoke, LoadNamespace, PodConnection, Refused, Shutdown
+
+NAMESPACES: list[bencode.Value] = [{"name": "my-mod", "vars": [{"name": "f"}]}]
+
+
+def said(**message: Any) -> bytes:
+    return bencode.encode(message)
+
+
+def heard(pod: PodConnection) -> list[dict[str, Any]]:
+    frames = bencode.Framer(max_frame=1 << 30).receive_data(b"".join(pod.take()))
+    return [bcoding.bdecode(frame) for frame in frames]
+
+
+def after(*messages: bytes) -> PodConnection:
+    """A conversation in which these were said."""
+    pod = PodConnection()
+    for message in messages:
+        pod.receive_data(message)
+    return pod
+
+
+REQUESTS = [
+    (said(op="describe", id="1"), Describe("1")),
+    (said(op="describe"), Describe(None)),
+    (said(op="invoke", id="2", var="a/b", args="[1]"), Invoke("2", "a/b", b"[1]")),
+    (said(op="invoke", id="3", var="a/b"), Invoke("3", "a/b", b"")),
+    (said(op="invoke", id="4", var="a/b", args=b"\xff"), Invoke("4", "a/b", b"\xff")),
+    (said(op="invoke", id=5, var="a/b", args="null"), Invoke(5, "a/b", b"null")),
+    (said(op="invoke", id=b"\xfe6", var="a/b", args="ü"), Invoke(b"\xfe6", "a/b", "ü".encode())),
+    (said(op="load-ns", id="7", ns="my-mod"), LoadNamespace("7", "my-mod")),
+    (said(op="invoke", id="8", var="a/b", args="[]", surplus=["ignored", {}]), Invoke("8", "a/b", b"[]")),
+    (said(op="shutdown", id="9"), Shutdown("9")),
+]
+
+
+def test_every_request_is_understood_however_it_is_cut() -> None:
+    data = b"".join([message for message, _ in REQUESTS])
+    events = [event for _, event in REQUESTS]
+    assert PodConnection().receive_data(data) == events
+    pod = PodConnection()
+    assert [event for at in range(len(data)) for event in pod.receive_data(data[at : at + 1])] == events
+
+
+@given(st.lists(st.sampled_from(REQUESTS[:-1]), unique=True), st.integers(1, 50))
+def test_requests_in_any_order_and_any_cut_are_the_same(requests: list[tuple[bytes, Any]], size: int) -> None:
+    data = b"".join([message for message, _ in requests])
+    pod = PodConnection()
+    events = [event for at in range(0, len(data), size) for event in pod.receive_data(data[at : at + size])]
+    assert events == [event for _, event in requests]
+
+
+def test_after_shutdown_nothing_is_read() -> None:
+    pod = PodConnection()
+    both = said(op="shutdown", id="1") + said(op="invoke", id="2", var="a/b", args="[]")
+    assert pod.receive_data(both) == [Shutdown("1")]
+    assert pod.receive_data(b"rubbish") == []
+    assert pod.receive_data(said(op="describe")) == []
+
+
+def test_shutdown_needs_no_id() -> None:
+    assert PodConnection().receive_data(said(op="shutdown")) == [Shutdown(None)]
+
+
+@pytest.mark.parametrize(
+    ("message", "id", "why"),
+    [
+        (said(op="compile", id="1"), "1", "no such op: 'compile'"),
+        (said(id="1"), "1", "no such op: None"),
+        (said(op=3, id="1"), "1", "no such op: 3"),
+        (said(op=b"\xff", id="1"), "1", "no such op"),
+        (said(op="invoke", id="1"), "1", "needs a var"),
+        (said(op="invoke", id="1", var=["a"]), "1", "needs a var"),
+        (said(op="invoke", id="1", var=b"\xff"), "1", "needs a var"),
+        (said(op="invoke", id="1", var="a/b", args=[1]), "1", "must be text, not a list"),
+        (said(op="load-ns", id="1"), "1", "needs an ns"),
+        (said(op="invoke", var="a/b", args="[]"), None, "without a usable id"),
+        (said(op="invoke", id=[], var="a/b", args="[]"), None, "without a usable id"),
+        (said(op="invoke", id={"a": 1}, var="a/b", args="[]"), None, "without a usable id"),
+        (said(op="load-ns", ns="a"), None, "without a usable id"),
+        (said(), None, "without a usable id"),
+    ],
+)
+def test_what_is_no_request_is_refused_to_its_id_or_to_nobody(message: bytes, id: Any, why: str) -> None:
+    pod = PodConnection()
+    (event,) = pod.receive_data(message)
+    assert isinstance(event, Refused)
+    assert event.id == id
+    assert why in event.reason
+    if id is None:
+        assert pod.open_calls == []
+    else:
+        pod.send_error(id, "no", b"{}")
+        assert heard(pod) == [{"id": id, "ex-message": "no", "ex-data": "{}", "status": ["done", "error"]}]
+
+
+def test_an_id_in_use_gets_no_second_end() -> None:
+    call = said(op="invoke", id="1", var="a/b", args="[]")
+    pod = after(call)
+    (event,) = pod.receive_data(call)
+    assert event == Refused(None, "the id '1' is still in use: its second message (op 'invoke') is ignored")
+    pod.send_value("1", b"1")
+    assert pod.receive_data(call) == [Invoke("1", "a/b", b"[]")]
+
+
+@pytest.mark.parametrize("data", [b"i1e", b"le", b"4:spam", b"x", b"d1:ae"])
+def test_what_is_no_dict_ends_the_conversation(data: bytes) -> None:
+    with pytest.raises(RemoteProtocolError):
+        PodConnection().receive_data(data)
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_requests_or_one_error(data: bytes) -> None:
+    pod = PodConnection()
+    try:
+        events = pod.receive_data(data)
+    except RemoteProtocolError:
+        return
+    assert all(isinstance(event, (Describe, Invoke, LoadNamespace, Refused, Shutdown)) for event in events)
+    assert pod.take() == []
+
+
+# Replies.
+
+
+@pytest.mark.parametrize("id", ["1", "ü", b"\xff", 7, -1, ""])
+def test_replies_carry_the_id_as_it_came(id: Any) -> None:
+    call = said(op="invoke", id=id, var="a/b", args="[]")
+    pod = after(call)
+    pod.send_output(id, b"hello\n")
+    pod.send_output(id, b"oh", err=True)
+    pod.send_item(id, b"1")
+    pod.send_value(id, b"[2]")
+    pod.receive_data(call)
+    pod.send_done(id)
+    pod.receive_data(call)
+    pod.send_error(id, "E: ü \ud800", b'{"kind": "python"}')
+    assert heard(pod) == [
+        {"id": id, "out": "hello"},
+        {"id": id, "err": "oh"},
+        {"id": id, "value": "1"},
+        {"id": id, "value": "[2]", "status": ["done"]},
+        {"id": id, "status": ["done"]},
+        {"id": id, "ex-message": "E: ü ?", "ex-data": '{"kind": "python"}', "status": ["done", "error"]},
+    ]
+
+
+def test_messages_are_bencode_with_sorted_keys_as_strict_readers_want_it() -> None:
+    call = said(op="invoke", id="1", var="a/b", args="[]")
+    pod = after(call)
+    pod.send_output("1", b"a")
+    pod.send_output("1", b"a", err=True)
+    pod.send_item("1", b"1")
+    pod.send_value("1", b"1")
+    pod.receive_data(call)
+    pod.send_error("1", "no", b"{}")
+    for frame in bencode.Framer().receive_data(b"".join(pod.take())):
+        assert bcoding.bencode(bcoding.bdecode(frame)) == frame
+
+
+def test_a_large_value_is_written_without_a_copy() -> None:
+    pod = after(said(op="invoke", id="1", var="a/b", args="[]"))
+    payload = b'"' + b"x" * (1 << 20) + b'"'
+    pod.send_value("1", payload)
+    pieces = pod.take()
+    assert any(piece is payload for piece in pieces)
+    assert bcoding.bdecode(b"".join(pieces))["value"] == payload.decode()
+
+
+@pytest.mark.parametrize(("text", "shown"), [(b"a\n", "a"), (b"a\n\n", "a\n"), (b"\n", ""), (b"a", "a")])
+def test_printed_text_loses_the_newline_that_the_client_adds(text: bytes, shown: str) -> None:
+    pod = after(said(op="invoke", id="1", var="a/b", args="[]"))
+    pod.send_output("1", text)
+    assert heard(pod) == [{"id": "1", "out": shown}]
+    pod.send_output("1", b"")
+    assert heard(pod) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"null", b"[]", b'"text"', b"{", b"}"])
+def test_ex_data_that_is_no_map_is_never_sent(data: bytes) -> None:
+    pod = after(said(op="invoke", id="1", var="a/b", args="[]"))
+    with pytest.raises(LocalProtocolError, match="must be a map"):
+        pod.send_error("1", "no", data)
+    assert pod.take() == []
+    assert pod.is_open("1")
+
+
+def test_only_an_open_request_is_answered_and_only_once() -> None:
+    pod = after(said(op="invoke", id="1", var="a/b", args="[]"), said(op="load-ns", id="2", ns="a"))
+    for send in (
+        lambda: pod.send_value("3", b"1"),
+        lambda: pod.send_done(""),
+        lambda: pod.send_output("3", b"text"),
+        lambda: pod.send_namespace("1", {"name": "a", "vars": []}),
+        lambda: pod.send_error("2", "an error would end the client's reading", b"{}"),
+    ):
+        with pytest.raises(LocalProtocolError):
+            send()
+    pod.send_value("1", b"1")
+    for late in (lambda: pod.send_value("1", b"1"), lambda: pod.send_output("1", b"x"), lambda: pod.send_done("1")):
+        with pytest.raises(LocalProtocolError):
+            late()
+    assert len(heard(pod)) == 1
+
+
+def test_the_description_is_the_first_thing_that_its_reader_hears() -> None:
+    pod = after(
+        said(op="describe", id="d"),
+        said(op="invoke", id="1", var="a/b", args="[]"),
+        said(op="invoke", id="2", var="a/b", args="[]"),
+    )
+    pod.send_output("1", b"early\n")
+    pod.send_value("1", b"1")
+    assert pod.take() == []
+    pod.send_description(NAMESPACES, ["shutdown"])
+    pod.send_value("2", b"2")
+    described, *rest = heard(pod)
+    assert described == {"format": "json", "id": "d", "namespaces": NAMESPACES, "ops": {"shutdown": {}}}
+    assert [(each["id"], each.get("value")) for each in rest] == [("1", None), ("1", "1"), ("2", "2")]
+
+
+def test_describe_without_an_id_is_answered_without_one() -> None:
+    pod = after(said(op="describe"))
+    pod.send_description(NAMESPACES, [])
+    assert heard(pod) == [{"format": "json", "namespaces": NAMESPACES, "ops": {}}]
+
+
+def test_a_client_that_remembers_the_description_is_answered_at_once() -> None:
+    pod = after(said(op="invoke", id="1", var="a/b", args="[]"), said(op="describe", id="d"))
+    pod.send_value("1", b"1")
+    assert [each["id"] for each in heard(pod)] == ["1"]
+    pod.send_description(NAMESPACES, [])
+    assert [each["id"] for each in heard(pod)] == ["d"]
+
+
+def test_every_describe_is_answered() -> None:
+    pod = after(said(op="describe", id="1"), said(op="describe", id="2"))
+    pod.send_description(NAMESPACES, [])
+    assert [each["id"] for each in heard(pod)] == ["1", "2"]
+    pod.send_description(NAMESPACES, [])
+    assert heard(pod) == []
+
+
+def test_a_pod_without_a_name_is_not_described() -> None:
+    with pytest.raises(LocalProtocolError, match="at least one namespace"):
+        after(said(op="describe")).send_description([], [])
+
+
+def test_a_loaded_namespace_says_its_vars_and_that_it_is_done() -> None:
+    pod = after(said(op="load-ns", id="1", ns="my-mod"))
+    pod.send_namespace("1", {"name": "my-mod", "vars": [{"name": "f", "meta": "{}"}]})
+    assert heard(pod) == [{"id": "1", "name": "my-mod", "vars": [{"name": "f", "meta": "{}"}], "status": ["done"]}]
