@@ -1,0 +1,493 @@
+"""A named set of worker processes: kept at its size, replaced when they die, recycled, grown, shrunk, drained.
+
+    pool = Pool(spec, pump, undertaker, slots, prefix=core.prefix)
+    ... ChildSpec("pool:default", pool.run, shutdown=spec.stop_time)     # a child of the bridge's supervisor
+    ... pool.notify(notice)                                              # each notice of the router that names it
+
+The router owns the workers' data and knows who takes calls: when an active worker dies it puts a ready spare in its
+place by itself, before anybody here has heard of it. So this side has one job: see that there are `size + spares`
+processes. It has as many *places*; each holds a worker, and while that one is recycled its successor too. A loop looks
+at all places whenever something happened or is due, and spawns what is missing. Which exits count, and how long an
+empty place waits, is decided in `pool_restarts`.
+
+A pool whose workers keep dying is *failed*: its calls are answered at once, its workers stopped, and after `retry`
+seconds one worker is tried; when that one is ready the pool is whole again. If no worker was ever ready, or the pool is
+significant, the failure is an exception of `run`, and thereby the supervisor's to decide about.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import trio
+
+from bascule.bridge.notices import KillReason, Notice, PoolPolicy, RecycleWanted, WorkerExited, WorkerReady, WorkerWire
+from bascule.bridge.pool_places import Phase, Place, PoolWorker
+from bascule.bridge.pool_restarts import Restarts, Verdict, judge
+from bascule.bridge.pool_spec import PoolSpec
+from bascule.bridge.slots import Slots
+from bascule.bridge.supervision.lives import grace
+from bascule.bridge.supervision.process import Undertaker
+from bascule.bridge.supervision.spawn import Command, Spawned, SpawnError, spawn_worker
+
+_log = logging.getLogger(__name__)
+
+MEMORY_LOOK: Final = 1.0  # seconds between two looks at how much memory the workers have
+KILL_PATIENCE: Final = 3.0  # seconds from a kill until we stop waiting for the router to tell of the death
+AT_ONCE: Final = max(2, os.cpu_count() or 1)  # workers that start at the same time: more would only slow each other
+
+
+class PoolFailed(Exception):
+    """The workers of a pool keep dying, and it is one that the bridge can't do without."""
+
+
+class Router(Protocol):
+    """What a pool asks of the router. All of it returns at once."""
+
+    def attach_worker(self, wire: WorkerWire) -> None:
+        """A worker was spawned; its descriptors are the router's from now on."""
+
+    def retire_worker(self, slot: int, incarnation: int) -> None:
+        """Give it nothing new, and let it leave once it has nothing left."""
+
+    def kill_worker(self, slot: int, incarnation: int, reason: KillReason) -> None:
+        """End it at once."""
+
+    def set_pool(self, policy: PoolPolicy) -> None:
+        """The pool is so from now on."""
+
+    def fail_pool(self, name: str, message: str) -> None:
+        """Answer all of its calls with this, until it is restored."""
+
+    def restore_pool(self, name: str) -> None:
+        """It takes calls again."""
+
+
+class Pool:
+    """Keeps the workers of one spec; see the module's text. Everything here runs in trio's thread.
+
+    Args:
+        spec: What it is.
+        router: Who owns its workers' data.
+        undertaker: Who ends and reaps its processes; it must be running.
+        slots: The bridge's, shared by its pools.
+        prefix: Of the bridge's handles, the router's.
+        early: Workers of this pool that were spawned and attached before; they take its first places.
+        command: Makes a worker's command line, where it is not the usual one.
+    """
+
+    def __init__(
+        self,
+        spec: PoolSpec,
+        router: Router,
+        undertaker: Undertaker,
+        slots: Slots,
+        *,
+        prefix: str,
+        early: Sequence[Spawned] = (),
+        command: Command | None = None,
+    ) -> None:
+        self.spec = spec
+        self.size = spec.size
+        self.failure: str | None = None  # why it is failed, while it is
+        self._router = router
+        self._undertaker = undertaker
+        self._slots = slots
+        self._prefix = prefix
+        self._command = command
+        self._early = early
+        self._early_notices: list[Notice] = []
+        self._ever_ready = False
+        self._changed = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._places = [Place() for _ in range(self.size + self.spec.spares)]
+        self._workers: dict[tuple[int, int], PoolWorker] = {}  # all that are not dead, leaving ones included
+        self._restarts = Restarts(self.spec.allowed_exits(self.size), self.spec.period)
+        self._retry_at = 0.0
+        self._fatal: str | None = None
+        self._stopping = False
+        self.failure = None
+
+    async def run(self, *, task_status: trio.TaskStatus[Pool] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep the workers until cancelled, then drain and stop them. Started when the first of them is ready.
+
+        It can be run again when it has ended.
+
+        Raises:
+            PoolFailed: No worker ever was ready, or the pool failed and is significant.
+        """
+        self._reset()
+        self._router.set_pool(self.spec.policy(self.size))
+        self._router.restore_pool(self.spec.name)
+        over = trio.Event()
+        async with trio.open_nursery() as nursery:
+            # What ends workers runs on when this is cancelled, within our grace.
+            await nursery.start(self._hold_tasks, over)
+            try:
+                self._adopt()
+                if self.spec.max_memory:
+                    nursery.start_soon(self._watch_memory)
+                await self._keep_places(task_status)
+            finally:
+                nursery.cancel_scope.cancel()
+                with grace():
+                    await self._stop()
+                over.set()
+        if self._fatal is not None:
+            raise PoolFailed(self._fatal)
+
+    # What others may ask.
+
+    def notify(self, notice: Notice) -> None:
+        """The router tells of one of this pool's workers."""
+        if self._nursery is None:  # of an early worker; it is heard as soon as this runs
+            self._early_notices.append(notice)
+        elif isinstance(notice, (WorkerReady, WorkerExited, RecycleWanted)):
+            worker = self._workers.get((notice.slot, notice.incarnation))
+            if worker is None:
+                return
+            if isinstance(notice, WorkerReady):
+                self._on_ready(worker)
+            elif isinstance(notice, WorkerExited):
+                self._on_exit(worker, notice)
+            else:
+                self._recycle(worker, "it has answered its share of calls")
+
+    def scale(self, size: int) -> None:
+        """Have another number of workers from now on; those that are too many finish what they run.
+
+        Raises:
+            PoolSpecError: That is no size for a pool.
+        """
+        replace(self.spec, size=size)
+        self.size = size
+        self._restarts = replace(self._restarts, intensity=self.spec.allowed_exits(size))
+        self._router.set_pool(self.spec.policy(size))
+        wanted = size + self.spec.spares
+        self._places += [Place() for _ in range(wanted - len(self._places))]
+        # The empty ones go first, then those that are not ready yet, then the youngest.
+        self._places.sort(key=_worth, reverse=True)
+        for place in self._places[wanted:]:
+            for worker in place.workers():
+                self._retire(worker, self.spec.drain)
+        del self._places[wanted:]
+        self._change()
+
+    def recycle_all(self, why: str) -> None:
+        """Replace each worker by a new one, without losing a call. A failed pool tries again at once."""
+        self._retry_at = 0.0
+        for place in self._places:
+            if place.worker is not None:
+                self._recycle(place.worker, why)
+        self._change()
+
+    async def wait_ready(self, count: int | None = None) -> None:
+        """Until so many workers (all, where no number is given) are ready."""
+        while self.ready_count() < (self.size + self.spec.spares if count is None else count):
+            await self._changed.wait()
+
+    def ready_count(self) -> int:
+        """Workers that take calls, or stand by."""
+        return sum(worker.phase is Phase.READY for worker in self._workers.values())
+
+    def status(self) -> dict[str, Any]:
+        """What an operator wants to know."""
+        now = trio.current_time()
+        return {
+            "size": self.size,
+            "spares": self.spec.spares,
+            "failure": self.failure,
+            "counted_exits": len(self._restarts.exits),
+            "workers": [
+                {
+                    "slot": worker.slot,
+                    "incarnation": worker.incarnation,
+                    "pid": worker.process.pid,
+                    "phase": worker.phase.value,
+                    "age": now - worker.spawned_at,
+                }
+                for worker in self._workers.values()
+            ],
+        }
+
+    # The loop.
+
+    async def _keep_places(self, task_status: trio.TaskStatus[Pool]) -> None:
+        """Until the pool has failed for good, or this is cancelled."""
+        told = False
+        while self._fatal is None:
+            self._changed = trio.Event()
+            if self._ever_ready and not told:
+                told = True
+                task_status.started(self)
+            with trio.move_on_at(self._look()):
+                await self._changed.wait()
+
+    def _change(self) -> None:
+        self._changed.set()
+
+    def _look(self) -> float:
+        """Do all that is due now; when something else will be."""
+        now = trio.current_time()
+        next_look = math.inf
+        starting = [worker for worker in self._workers.values() if worker.phase is Phase.STARTING]
+        for worker in starting:
+            due = worker.spawned_at + self.spec.ready_timeout
+            if now < due:
+                next_look = min(next_look, due)
+            elif not worker.overdue:
+                worker.overdue = True
+                self._router.kill_worker(worker.slot, worker.incarnation, KillReason.NOT_READY)
+        if self.failure is not None and now < self._retry_at:
+            return min(next_look, self._retry_at)
+        room = (AT_ONCE if self.failure is None else 1) - len(starting)
+        for place in self._places:
+            if not place.wants_spawn():
+                continue
+            if now < place.next_spawn:
+                next_look = min(next_look, place.next_spawn)
+            elif room > 0 and self._fatal is None:
+                room -= 1
+                if not self._spawn(place, now):
+                    return now
+                next_look = min(next_look, now + self.spec.ready_timeout)
+        return next_look
+
+    def _spawn(self, place: Place, now: float) -> bool:
+        """Start a worker here. One that can't even be spawned counts, and is tried again after the place's back-off."""
+        slot, incarnation = self._slots.take()
+        try:
+            spawned = spawn_worker(
+                self.spec,
+                slot,
+                incarnation,
+                prefix=self._prefix,
+                bridge=self._undertaker.bridge,
+                command=self._command,
+            )
+        except SpawnError as error:
+            self._slots.release(slot)
+            _log.error("%s", error)
+            place.back_off, delay = place.back_off.lose(0.0)
+            place.next_spawn = now + delay
+            self._count_exit(str(error), now)
+            return False
+        self._undertaker.admit(spawned.process)
+        self._router.attach_worker(spawned.wire)
+        self._enter(place, spawned, now)
+        return True
+
+    def _adopt(self) -> None:
+        """Give the early workers their places, and hear what was told of them meanwhile."""
+        early, self._early = self._early, ()
+        for place, spawned in zip(self._places, early, strict=False):
+            self._undertaker.admit(spawned.process)
+            self._enter(place, spawned, trio.current_time())
+        notices, self._early_notices = self._early_notices, []
+        for notice in notices:
+            self.notify(notice)
+
+    def _enter(self, place: Place, spawned: Spawned, now: float) -> None:
+        wire = spawned.wire
+        worker = PoolWorker(wire.slot, wire.incarnation, spawned.process, now)
+        self._workers[wire.slot, wire.incarnation] = worker
+        if place.worker is None:
+            place.worker = worker
+        else:
+            place.successor = worker
+
+    # What happens to workers.
+
+    def _on_ready(self, worker: PoolWorker) -> None:
+        if worker.phase is not Phase.STARTING:
+            return
+        worker.phase = Phase.READY
+        self._ever_ready = True
+        if self.failure is not None:
+            self.failure = None
+            self._restarts = replace(self._restarts, exits=())
+            self._router.restore_pool(self.spec.name)
+            _log.warning("pool %s is whole again", self.spec.name)
+        place = self._place_of(worker)
+        if place is not None and worker is place.successor:
+            assert place.worker is not None
+            self._retire(place.worker, math.inf)
+            place.worker, place.successor, place.recycle = worker, None, False
+        self._change()
+
+    def _on_exit(self, worker: PoolWorker, notice: WorkerExited) -> None:
+        now = trio.current_time()
+        verdict = judge(was_ready=notice.was_ready, had_started_call=notice.had_started_call, reason=notice.reason)
+        if worker.phase is Phase.LEAVING:
+            verdict = Verdict.PLANNED
+        why = self._explain(worker, notice)
+        _log.log(
+            logging.INFO if verdict is Verdict.PLANNED else logging.WARNING,
+            "pool %s: worker %d.%d (pid %d) ended: %s",
+            self.spec.name,
+            worker.slot,
+            worker.incarnation,
+            worker.process.pid,
+            why,
+        )
+        place = self._place_of(worker)
+        self._forget(worker, place)
+        if place is not None and verdict is Verdict.EXCUSED:
+            self._back_off(place, worker, now)
+        elif verdict is Verdict.COUNTED:
+            self._count_exit(why, now)
+        self._change()
+
+    def _forget(self, worker: PoolWorker, place: Place | None) -> None:
+        """It is dead: its place is its successor's, or empty; its remains are the undertaker's."""
+        worker.phase = Phase.DEAD
+        del self._workers[worker.slot, worker.incarnation]
+        if place is not None:
+            if worker is place.worker:
+                place.worker, place.recycle = place.successor, False
+            place.successor = None
+        assert self._nursery is not None
+        self._nursery.start_soon(self._bury, worker)
+
+    async def _bury(self, worker: PoolWorker) -> None:
+        await self._undertaker.bury(worker.process)
+        self._slots.release(worker.slot)
+        worker.buried.set()
+
+    def _explain(self, worker: PoolWorker, notice: WorkerExited) -> str:
+        if worker.overdue:
+            cause = replace(notice.cause, not_ready=True, ready_timeout=self.spec.ready_timeout)
+            return cause.describe()
+        if notice.init_error is not None:
+            error = notice.init_error
+            _log.error("pool %s: a worker could not start:\n%s", self.spec.name, error.get("traceback"))
+            return f"it could not start: {error.get('class')}: {error.get('message')}"
+        if notice.reason is not None:
+            return f"ended by the bridge ({notice.reason.value})"
+        when = "in a call" if notice.had_started_call else "idle" if notice.was_ready else "before it was ready"
+        return f"{notice.cause.describe()}, {when}"
+
+    def _back_off(self, place: Place, worker: PoolWorker, now: float) -> None:
+        place.back_off, delay = place.back_off.lose(now - worker.spawned_at)
+        place.next_spawn = now + delay
+
+    def _count_exit(self, why: str, now: float) -> None:
+        if self._stopping:
+            return
+        self._restarts, too_many = self._restarts.count(now)
+        if not too_many and self.failure is None:
+            return
+        spec, limit = self.spec, self._restarts
+        if self.failure is None:
+            what = (
+                f"more than {limit.intensity} of its workers ended within {limit.period:g} s, and no call is to blame"
+            )
+        else:
+            what = "the worker with which it tried again ended too"
+        message = f"pool {spec.name!r} is failed: {what}; the last one: {why}"
+        self._restarts = replace(self._restarts, exits=())
+        if not self._ever_ready or spec.significant:
+            self._fatal = message
+        self.failure = f"{message}. It tries again every {spec.retry:g} s"
+        self._retry_at = now + spec.retry
+        self._router.fail_pool(spec.name, self.failure)
+        _log.error("%s", self.failure)
+        for worker in list(self._workers.values()):
+            self._retire(worker, spec.drain)
+        for place in self._places:
+            place.worker = place.successor = None
+            place.recycle = False
+
+    def _recycle(self, worker: PoolWorker, why: str) -> None:
+        place = self._place_of(worker)
+        if place is None or worker is not place.worker or place.recycle or worker.phase is not Phase.READY:
+            return
+        place.recycle = True
+        self._back_off(place, worker, trio.current_time())
+        _log.info("pool %s: worker %d.%d is recycled: %s", self.spec.name, worker.slot, worker.incarnation, why)
+        self._change()
+
+    def _retire(self, worker: PoolWorker, limit: float) -> None:
+        """Have it leave when it has finished what it runs; press it after `limit` seconds."""
+        if worker.phase is Phase.LEAVING:
+            return
+        worker.phase = Phase.LEAVING
+        self._router.retire_worker(worker.slot, worker.incarnation)
+        assert self._nursery is not None
+        self._nursery.start_soon(self._see_off, worker, limit)
+
+    async def _see_off(self, worker: PoolWorker, limit: float) -> None:
+        """Wait until it is gone: by itself, after TERM, after KILL; and if nobody tells us, look."""
+        with trio.move_on_after(limit):
+            await worker.buried.wait()
+            return
+        worker.process.terminate()
+        with trio.move_on_after(self.spec.grace):
+            await worker.buried.wait()
+            return
+        self._router.kill_worker(worker.slot, worker.incarnation, KillReason.STOPPED)
+        with trio.move_on_after(KILL_PATIENCE):
+            await worker.buried.wait()
+            return
+        if worker.phase is not Phase.DEAD:  # the router is gone
+            worker.process.kill_group()
+            self._forget(worker, self._place_of(worker))
+        await worker.buried.wait()
+
+    def _place_of(self, worker: PoolWorker) -> Place | None:
+        return next((place for place in self._places if place.holds(worker)), None)
+
+    # Tasks beside the loop.
+
+    async def _hold_tasks(self, over: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:
+        """Hold the tasks that see workers off and bury them, out of reach of what cancels `run`."""
+        with grace():
+            async with trio.open_nursery() as self._nursery:
+                task_status.started()
+                await over.wait()
+
+    async def _watch_memory(self) -> None:
+        page = os.sysconf("SC_PAGE_SIZE")
+        while True:
+            await trio.sleep(MEMORY_LOOK)
+            for worker in list(self._workers.values()):
+                try:
+                    resident = int(Path(f"/proc/{worker.process.pid}/statm").read_text().split()[1]) * page
+                except (OSError, ValueError, IndexError):
+                    continue
+                if resident > self.spec.max_memory:
+                    self._recycle(worker, f"it has {resident >> 20} MiB, more than {self.spec.max_memory >> 20}")
+
+    async def _stop(self) -> None:
+        """Drain, press, kill: until no worker is left."""
+        self._stopping = True
+        self._router.fail_pool(self.spec.name, f"pool {self.spec.name!r} is stopped")
+        workers = list(self._workers.values())
+        self._places.clear()
+        try:
+            for worker in workers:
+                self._retire(worker, self.spec.drain)
+            for worker in workers:
+                await worker.buried.wait()
+        finally:  # when there is no time left
+            with trio.CancelScope(shield=True):
+                for worker in list(self._workers.values()):
+                    worker.process.kill_group()
+                    self._workers.pop((worker.slot, worker.incarnation))
+                    await self._bury(worker)
+
+
+def _worth(place: Place) -> tuple[int, float]:
+    """How much is lost with a place: nothing, a start, or a worker that is the more worth the older it is."""
+    if place.worker is None:
+        return 0, 0.0
+    return (2 if place.worker.phase is Phase.READY else 1), -place.worker.spawned_at
