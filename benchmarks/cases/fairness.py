@@ -24,7 +24,7 @@ def measure() -> Iterator[Row]:
     """Sequential calls while somebody else keeps 10,000 outstanding; Pool serves first come, first served."""
     with ours.service(2) as (client, _), pools.pool(2) as pool:
         alone = p99(lambda: client.call(ours.F, 1, 2))
-        beside = _beside(lambda: _flooding_client(client.address), alone)
+        beside = _beside(lambda: _flooding_client(str(client.path)), alone)
         compared = alternate(beside, alone, rounds=3)
         yield Row(_WHAT, compared.ours / 1e3, "without the flood", compared.peer / 1e3, compared.ratio)
         small_share = p99(lambda: pool.apply(subject.f, (1, 2)), count=20)

@@ -43,7 +43,7 @@ def _memory() -> Row:
         (worker,) = ours.workers(client)
         watched = {"bridge": process.pid, "worker": worker}
         before = {name: ours.memory(pid, "VmRSS") for name, pid in watched.items()}
-        address = client.address
+        address = str(client.path)
         told = subprocess.run(
             [sys.executable, "-m", __name__, str(address)], check=True, capture_output=True, text=True, cwd=ours.ROOT
         )

@@ -21,7 +21,10 @@ def main() -> None:
     sys.path.insert(0, sys.argv[1])
     from benchmarks import subject
 
-    variables: dict[str, Callable[..., Any]] = {"benchmarks.subject/f": subject.f, "benchmarks.subject/echo": subject.echo}
+    variables: dict[str, Callable[..., Any]] = {
+        "benchmarks.subject/f": subject.f,
+        "benchmarks.subject/echo": subject.echo,
+    }
     while True:
         try:
             message = bcoding.bdecode(sys.stdin.buffer)
