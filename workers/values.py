@@ -142,37 +142,18 @@ class ValueCodec:
         Raises:
             NotEncodable: It can't travel as was asked.
         """
-        if want == _HANDLE:
-            return self._dumps(make_handle(value), style=style)
-        replace = _Replace(self, make_handle, insists=want == _VALUE)
-        problem: str | None
-        try:
-            data = self._dumps(value, default=replace, style=style)
-            if len(data) <= MAX_FRAME:
-                return data
-            problem, too_much = f"{len(data)} bytes are over the limit of {MAX_FRAME} for one frame", True
-        except Exception as error:
-            if drop_handles is not None and replace.made:
-                drop_handles(replace.made)
-            if error is replace.raised:
-                raise
-            if isinstance(error, NotEncodable):
-                where = _path_to(value, replace)
-                raise NotEncodable(f"{error}{where}; {_REMEDY}", type_name=error.type_name) from error.__cause__
-            problem, too_much = self._what_failed(error, value), _is_too_much(error, value)
-        else:
-            if drop_handles is not None and replace.made:
-                drop_handles(replace.made)
-        if too_much and want != _VALUE:
-            return self._dumps(make_handle(value), style=style)
-        raise NotEncodable(f"{problem}; {_REMEDY}")
+        return self.encoder(want, style, make_handle, drop_handles)(value)
 
     def decoder(self, resolve_handle: Resolve, style: int = 0) -> Callable[[bytes], Any]:
         """A function from bytes to what they hold, for a loop that takes `[args, kwargs]` apart itself.
 
         It raises RemoteProtocolError, what `resolve_handle` raises, and ArgumentsError for a converter that failed.
         """
-        plainly: Callable[[bytes], Any] = partial(self._loads, handle=resolve_handle, style=style)
+        plainly: Callable[[bytes], Any] = (
+            packed.loader(resolve_handle)
+            if self.name == "msgpack"
+            else partial(self._loads, handle=resolve_handle, style=style)
+        )
         if not converters.receives():
             return plainly
 
@@ -193,12 +174,28 @@ class ValueCodec:
         self, want: int, style: int, make_handle: MakeHandle, drop_handles: DropHandles | None = None
     ) -> Callable[[object], bytes]:
         """`encode_result` as a function of the value alone."""
-        encode_result = self.encode_result
+        dumps = self._dumps
+
+        def as_handle(value: object) -> bytes:
+            return dumps(make_handle(value), style=style)
+
+        def carefully(value: object) -> bytes:
+            return self._encode(value, want, style, make_handle, drop_handles)
 
         def encode(value: object) -> bytes:
-            return encode_result(value, want, style, make_handle, drop_handles)
+            try:  # most results hold nothing that needs replacing: then this is all
+                data = dumps(value)
+            except Exception:
+                pass
+            else:
+                if len(data) <= MAX_FRAME:
+                    return data
+            return carefully(value)
 
-        return encode
+        if want == _HANDLE:
+            return as_handle
+        # ETF by itself takes a subclass for its base, which may be more than that: it is always asked with us there.
+        return carefully if self.name == "etf" else encode
 
     def encode_error(self, error_map: dict[str, Any]) -> bytes:
         """The payload of an ERROR frame. It never fails: what does not fit is written as text."""
@@ -210,32 +207,36 @@ class ValueCodec:
             pass
         return self._dumps_error(_softened(error_map, 6))
 
-    def _what_failed(self, error: Exception, value: object) -> str:
-        if isinstance(error, RecursionError):
-            return (
-                f"a {_name(type(value))} nested too deep, or in a circle, does not travel in {_SHOWN_NAMES[self.name]}"
-            )
-        return str(error) or type(error).__name__
-
-
-class _Msgpack(ValueCodec):
-    """msgpack, with the shortest way for what most calls return."""
-
-    __slots__ = ()
-
-    def encode_result(
-        self, value: object, want: int, style: int, make_handle: MakeHandle, drop_handles: DropHandles | None = None
+    def _encode(
+        self, value: object, want: int, style: int, make_handle: MakeHandle, drop_handles: DropHandles | None
     ) -> bytes:
-        if want != _HANDLE and type(value) in _SCALARS:
-            try:
-                return packed.dumps(value)
-            except LocalProtocolError:  # an integer of a million digits
-                pass
-        return ValueCodec.encode_result(self, value, want, style, make_handle, drop_handles)
+        """Write a value in which converters and handles may be needed, as AUTO or VALUE."""
+        replace = _Replace(self, make_handle, insists=want == _VALUE)
+        failure: Exception | None = None
+        try:
+            data = self._dumps(value, default=replace, style=style)
+            if len(data) <= MAX_FRAME:
+                return data
+            problem, too_much = f"{len(data)} bytes are over the limit of {MAX_FRAME} for one frame", True
+        except Exception as error:
+            failure = error
+            problem, too_much = self._what_failed(error), _is_too_much(error, value)
+        if drop_handles is not None and replace.made:
+            drop_handles(replace.made)
+        if failure is not None and failure is replace.raised:
+            raise failure
+        if isinstance(failure, NotEncodable):
+            where = _path_to(value, replace)
+            raise NotEncodable(f"{failure}{where}; {_REMEDY}", type_name=failure.type_name) from failure.__cause__
+        if too_much and want != _VALUE:
+            return self._dumps(make_handle(value), style=style)
+        raise NotEncodable(f"{problem}; {_REMEDY}")
+
+    def _what_failed(self, error: Exception) -> str:
+        return "nested too deep, or in a circle" if isinstance(error, RecursionError) else str(error) or repr(error)
 
 
-_SCALARS: Final = frozenset((type(None), bool, float, int))
-_codecs: dict[int, ValueCodec] = {int(Codec.MSGPACK): _Msgpack("msgpack", packed)}
+_codecs: dict[int, ValueCodec] = {int(Codec.MSGPACK): ValueCodec("msgpack", packed)}
 
 
 def codec_for(codec: int) -> ValueCodec:
