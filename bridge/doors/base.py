@@ -11,7 +11,7 @@ it gives them ids that no client can choose, and recognises them when the answer
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 Request = tuple[int, int, int, Hashable, int, bytes]
@@ -27,7 +27,7 @@ class Door(Protocol):
     """Set by `receive_data` when the client said goodbye: nothing more is read, pending output is written, the end.
     `encode` may set it too, when an answer that the door waited for shows that it can't serve."""
 
-    def receive_data(self, data: bytes) -> list[Request]:
+    def receive_data(self, data: bytes) -> Sequence[Request]:
         """Take bytes from the client; give the requests that became whole.
 
         Raises:
@@ -41,10 +41,10 @@ class Door(Protocol):
     def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
         """An answer as pieces to write: REPLY, ERROR, ITEM, END, OUTPUT (call id 0: of no call), CONTROL."""
 
-    def receive_eof(self) -> list[Request]:
+    def receive_eof(self) -> Sequence[Request]:
         """The client's input ended. Requests that this still completes; usually none."""
 
-    def take_requests(self) -> list[Request]:
+    def take_requests(self) -> Sequence[Request]:
         """Requests of the door's own, which no bytes of the client caused; usually none.
 
         Asked for when the client is attached (a pod at once asks what its modules offer) and after each turn in which

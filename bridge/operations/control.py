@@ -25,9 +25,9 @@ _Answer = dict[str, Any]
 class Control:
     """Answers control requests over one core."""
 
-    def __init__(self, core: RouterCore, scale: Callable[[str, int], None]) -> None:
+    def __init__(self, core: RouterCore) -> None:
         self._core = core
-        self._scale = scale  # hands (pool, size) to the supervision
+        self.scale: Callable[[str, int], None] | None = None  # hands (pool, size) to the supervision, once it is there
         self._ops: dict[str, Callable[[Session, Hashable, _Answer], _Answer | None]] = {
             "hello": self._hello,
             "ping": self._ping,
@@ -136,7 +136,9 @@ class Control:
             return _refused(f"there is no pool {pool!r}; there are {', '.join(self._core.pools)}")
         if not isinstance(size, int) or not 1 <= size <= 4096:
             return _refused(f"a pool has 1 to 4096 workers, not {size!r}")
-        self._scale(pool, size)
+        if self.scale is None:
+            return _refused("the bridge is still starting; try again")
+        self.scale(pool, size)
         return {"op": "scale", "pool": pool, "size": size}
 
 

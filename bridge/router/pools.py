@@ -8,7 +8,6 @@ time, and an unknown target is taken to be slow until it has answered once.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,6 @@ from bascule.bridge.scheduling import Chooser, chooser
 
 if TYPE_CHECKING:
     from bascule.bridge.router.peers import Worker
-
-_log = logging.getLogger(__name__)
 
 _WINDOWS = ((150e-6, 32), (1e-3, 4), (5e-3, 1))
 """(calls faster than this many seconds, so many may wait in a worker beside those that run)."""
@@ -121,6 +118,7 @@ class Pool:
         self.queue = FairQueue()
         self.failed: str | None = None  # why the pool answers PoolUnavailable
         self.least_busy = policy.scheduler == "least_busy"
+        self._complained = False
         self._profiles: dict[bytes, Profile] = {}
 
     def set_policy(self, policy: PoolPolicy) -> None:
@@ -162,11 +160,20 @@ class Pool:
         """What the scheduler says; the first when an operator's own scheduler fails or answers with something else."""
         try:
             chosen = self.choose(free)
-        except Exception:
-            _log.exception("scheduler %r failed; the first free worker is taken", self.policy.scheduler)
+        except Exception as error:
+            self._complain(f"it raised {error!r}")
             return free[0]
         for worker in free:
             if worker is chosen:
                 return worker
-        _log.error("scheduler %r chose none of the workers it was given; the first is taken", self.policy.scheduler)
+        self._complain(f"it chose {chosen!r}, which is none of the workers it was given")
         return free[0]
+
+    def _complain(self, problem: str) -> None:
+        """Tell the operator, once for each scheduler: this may happen for every call."""
+        if not self._complained:
+            self._complained = True
+            import logging  # not needed otherwise, and a pod's client waits for the first answer
+
+            log = logging.getLogger(__name__)
+            log.error("scheduler %r: %s; the first free worker is taken", self.policy.scheduler, problem)

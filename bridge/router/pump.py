@@ -208,6 +208,14 @@ class RouterPump:
         """See `RouterCore.restore_pool`."""
         self.post(lambda: self.core.restore_pool(name))
 
+    def drain(self) -> None:
+        """Take no new calls from now on."""
+
+        def refuse() -> None:
+            self.core.draining = True
+
+        self.post(refuse)
+
     def attach_worker(self, wire: WorkerWire) -> None:
         """Own a spawned worker's descriptors from now on."""
         self.post(lambda: self._attach(wire))
@@ -275,6 +283,8 @@ class RouterPump:
             dirty, core.dirty = core.dirty, []
             for peer in dirty:
                 peer.dirty = False
+                if isinstance(peer, Session):
+                    core.requests.door_requests(peer)
                 writer = self._writers.get(peer)
                 if writer is not None:
                     self._flush(writer)
@@ -482,6 +492,7 @@ class RouterPump:
             with contextlib.suppress(PermissionError):  # a regular file: always writable, and never gone
                 self._add_source(write_fd, 3, lambda mask: self._on_client_writable(session, mask), 0)
         self.core.requests.client_data(session, opening)
+        self.core.requests.door_requests(session)
 
     def _on_client(self, session: Session, mask: int) -> None:
         if mask & _OUT:

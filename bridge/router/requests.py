@@ -58,6 +58,18 @@ class Requests:
             session.input_over = True
             self.close_session(session)
 
+    def door_requests(self, session: Session) -> None:
+        """What the door itself wants, now that it is attached or that something was encoded for its client."""
+        if session.dead:
+            return
+        wanted = session.door.take_requests()
+        if wanted:
+            session.requests.extend(wanted)
+            self.serve_session(session)
+        if session.door.closing and not session.input_over:
+            self._say(session)
+            self.close_session(session)
+
     def client_eof(self, session: Session) -> None:
         """It will send nothing more. What it asked for is still answered."""
         session.requests.extend(session.door.receive_eof())

@@ -47,6 +47,9 @@ class ListDoor:
     def receive_eof(self) -> list[Request]:
         return []
 
+    def take_requests(self) -> list[Request]:
+        return []
+
 
 class FakeWorker:
     """The worker's end: what it was sent, and what it may say."""

@@ -1,0 +1,141 @@
+"""One bridge, put together; and the commands that foreign runtimes wait for.
+
+A bridge starts in two steps. `Bridge` itself needs no trio: it starts the router thread and, for a pod or a port,
+spawns the first worker and attaches the client, so that the first answer is under way while trio is still being
+imported. The rest, `supervise` in `bascule.bridge.tree`, is the supervision tree: it runs until the client is gone or a
+signal says to end.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+
+from bascule.bridge.notices import Notice, SessionClosed
+from bascule.bridge.operations.control import Control
+from bascule.bridge.pool_spec import PoolSpec
+from bascule.bridge.router.core import RouterCore
+from bascule.bridge.router.pump import RouterPump
+from bascule.bridge.slots import Slots
+from bascule.bridge.supervision.spawn import Spawned, SpawnError, new_bridge_id, spawn_worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bascule.bridge.doors.base import Door
+    from bascule.bridge.doors.pod_options import PodOptions
+
+
+class Bridge:
+    """What a bridge is before, and beside, its supervision.
+
+    Args:
+        specs: Its pools; a client that names none uses the first.
+    """
+
+    def __init__(self, specs: list[PoolSpec]) -> None:
+        self.id = new_bridge_id()
+        self.specs = specs
+        self.core = RouterCore()
+        self.pump = RouterPump(self.core)
+        self.slots = Slots()
+        self.early: list[Spawned] = []
+        self.control = Control(self.core)
+        self.core.on_control = self.control
+        for spec in specs:
+            self.core.set_pool(spec.policy(spec.size))
+
+    def spawn_early(self) -> None:
+        """Spawn the first pool's first worker before anything heavy is imported.
+
+        Raises:
+            SpawnError: It can't be started.
+        """
+        slot, incarnation = self.slots.take()
+        spawned = spawn_worker(self.specs[0], slot, incarnation, prefix=self.core.prefix, bridge=self.id)
+        self.early.append(spawned)
+        self.pump.attach_worker(spawned.wire)
+
+    def attach(self, read_fd: int, write_fd: int, door: Door, identity: str = "") -> None:
+        """Serve a client; its descriptors are the router's from now on."""
+        self.pump.attach_client(read_fd, write_fd, door, pool=self.specs[0].name, identity=identity)
+
+
+def run_stdio(spec: PoolSpec, door: Door) -> int:
+    """Serve the one client at descriptors 0 and 1 until it leaves; the exit status."""
+    bridge = Bridge([spec])
+    try:
+        bridge.spawn_early()
+    except SpawnError as error:
+        print(f"bascule: {error}", file=sys.stderr)
+        return 1
+    blocking = [(fd, os.get_blocking(fd)) for fd in (0, 1)]
+    read_fd, write_fd = _take_stdio()
+    bridge.attach(read_fd, write_fd, door, identity="stdio")
+    bridge.pump.start()
+    from bascule.bridge.tree import supervise
+
+    try:
+        return supervise(bridge, ends_with=_session_closed)
+    finally:
+        for fd, was in blocking:  # a terminal is shared with the shell that started us
+            os.set_blocking(fd, was)
+
+
+def run_pod(options: PodOptions) -> int:
+    """`bascule pod`."""
+    from bascule.bridge.doors.pod import PodDoor
+
+    door = PodDoor(options)
+    spec = stdio_spec(workers=options.workers, python=options.python, paths=options.paths)
+    status = run_stdio(spec, door)
+    return status or door.exit_status
+
+
+def stdio_spec(*, workers: int, python: str | None, paths: tuple[str, ...], preload: tuple[str, ...] = ()) -> PoolSpec:
+    """The pool of a bridge that lives for one client: nothing is drained once that client has left."""
+    return PoolSpec(
+        size=workers,
+        executable=python or sys.executable,
+        paths=paths,
+        preload=preload,
+        max_queue=100_000,
+        drain=0.0,
+        grace=0.5,
+    )
+
+
+def _session_closed(notice: Notice) -> bool:
+    return isinstance(notice, SessionClosed)
+
+
+def _take_stdio() -> tuple[int, int]:
+    """Our standard input and output for the client alone: whoever prints here by mistake prints to standard error."""
+    read_fd, write_fd = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return _pollable(read_fd), write_fd
+
+
+def _pollable(fd: int) -> int:
+    """A descriptor that epoll takes: for a file or /dev/null the end of a pipe that a thread fills."""
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or (stat.S_ISCHR(mode) and os.isatty(fd)):
+        return fd
+    read_end, write_end = os.pipe()
+
+    def copy() -> None:
+        try:
+            while data := os.read(fd, 65536):
+                while data:
+                    data = data[os.write(write_end, data) :]
+        except OSError:
+            pass  # nobody reads any more
+        os.close(write_end)
+        os.close(fd)
+
+    threading.Thread(target=copy, name="bascule-stdin", daemon=True).start()
+    return read_end

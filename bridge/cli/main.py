@@ -1,0 +1,49 @@
+"""`bascule`: finds the command's module and runs it.
+
+Only the module of the command that was asked for is imported: a pod or a port is started by a program that waits for
+it, and pays for nothing else. Exit statuses: 0 done, 1 the work failed, 2 the command line is wrong, 3 no service
+answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+import bascule
+
+COMMANDS = {
+    "serve": "run the service on a Unix socket",
+    "call": "call one function and print its result",
+    "map": "call a function over many items",
+    "pod": "be a babashka pod over stdio",
+    "port": "be an Erlang port over stdio",
+    "path": "print where the shipped files are",
+}
+"""Command -> what it does. Each is the module of that name in this package, with `register` and `run`."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog="bascule", description="The bridge between any runtime and Python.")
+    parser.add_argument("--version", action="version", version=f"bascule {bascule.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+    wanted = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    for name, summary in COMMANDS.items():
+        if name == wanted:
+            import_module(f"bascule.bridge.cli.{name}").register(commands)
+        else:
+            commands.add_parser(name, help=summary)
+    options = parser.parse_args(arguments)
+    module = import_module(f"bascule.bridge.cli.{options.command}")
+    try:
+        status: int = module.run(options)
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

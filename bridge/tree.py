@@ -1,0 +1,133 @@
+"""The supervision tree of a bridge, and how it ends.
+
+    bridge (rest for one)
+    +-- undertaker      reaps, and finds what workers left behind
+    +-- pool NAME       one each: keeps its workers alive
+    +-- what else the command brings (a listener, a watch over the user's modules)
+
+Everything here runs in trio's thread. The router's notices arrive in it one by one, and go to the pool they name.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import trio
+
+from bascule.bridge.app import Bridge
+from bascule.bridge.notices import Notice, RouterFailed, SessionClosed
+from bascule.bridge.pool import Pool
+from bascule.bridge.supervision.guardian import Guardian
+from bascule.bridge.supervision.process import Undertaker
+from bascule.bridge.supervision.spec import ChildSpec, RestartIntensity, Shutdown, Strategy, SupervisorFlags
+from bascule.bridge.supervision.supervisor import Supervisor, SupervisorFailed
+
+_log = logging.getLogger(__name__)
+
+
+class Tree:
+    """One bridge under supervision."""
+
+    def __init__(self, bridge: Bridge, ends_with: Callable[[Notice], bool] | None = None) -> None:
+        self.bridge = bridge
+        self.pools: dict[str, Pool] = {}
+        self._ends_with = ends_with
+        self._over = trio.Event()
+        self._failure: BaseException | None = None
+
+    async def run(self, more: Sequence[ChildSpec] = ()) -> None:
+        """Supervise until a signal or an ending notice.
+
+        Raises:
+            SupervisorFailed: A pool that the bridge can't do without is failed.
+            BaseException: What the router thread died of.
+        """
+        bridge = self.bridge
+        guardian = Guardian(bridge.id)
+        guardian.start()
+        undertaker = Undertaker(bridge.id, guardian)
+        for spawned in bridge.early:
+            undertaker.admit(spawned.process)
+        children = [ChildSpec("undertaker", undertaker.run)]
+        for spec in bridge.specs:
+            early = bridge.early if spec is bridge.specs[0] else ()
+            pool = Pool(spec, bridge.pump, undertaker, bridge.slots, prefix=bridge.core.prefix, early=early)
+            self.pools[spec.name] = pool
+            children.append(ChildSpec(f"pool {spec.name}", pool.run, shutdown=Shutdown.INFINITY))
+        flags = SupervisorFlags(Strategy.REST_FOR_ONE, RestartIntensity(intensity=1, period=5.0))
+        supervisor = Supervisor("bridge", flags, [*children, *more])
+        token = trio.lowlevel.current_trio_token()
+        bridge.control.scale = lambda pool, size: token.run_sync_soon(self.pools[pool].scale, size)
+        bridge.pump.subscribe(lambda notice: token.run_sync_soon(self._hear, notice))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._watch_signals)
+            nursery.start_soon(self._supervise, supervisor)
+            await self._over.wait()
+            bridge.pump.drain()
+            nursery.cancel_scope.cancel()
+        if self._failure is not None:
+            raise self._failure
+
+    async def recycle(self, why: str) -> None:
+        """Replace all workers by fresh ones, without losing a call."""
+        for pool in self.pools.values():
+            pool.recycle_all(why)
+
+    async def _supervise(self, supervisor: Supervisor) -> None:
+        try:
+            await supervisor.run()
+        except SupervisorFailed as failure:
+            self._end(failure)
+
+    async def _watch_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            task_status.started()
+            async for number in signals:
+                if number != signal.SIGHUP or self._ends_with is not None:
+                    _log.info("%s: the bridge drains and ends", signal.Signals(number).name)
+                    self._end()
+
+    def _hear(self, notice: Notice) -> None:
+        if isinstance(notice, RouterFailed):
+            self._end(notice.error)
+        elif not isinstance(notice, SessionClosed):
+            pool = self.pools.get(notice.pool)
+            if pool is not None:
+                pool.notify(notice)
+        if self._ends_with is not None and self._ends_with(notice):
+            self._end()
+
+    def _end(self, failure: BaseException | None = None) -> None:
+        self._failure = self._failure or failure
+        self._over.set()
+
+
+def supervise(
+    bridge: Bridge,
+    *,
+    ends_with: Callable[[Notice], bool] | None = None,
+    more: Callable[[Tree], Sequence[ChildSpec]] | None = None,
+) -> int:
+    """Run the tree of a started bridge to its end; the exit status."""
+
+    async def main() -> None:
+        tree = Tree(bridge, ends_with)
+        await tree.run(more(tree) if more is not None else ())
+
+    try:
+        trio.run(main, strict_exception_groups=False)
+    except SupervisorFailed as failure:
+        print(f"bascule: {_root_of(failure)}", file=sys.stderr)
+        return 1
+    finally:
+        bridge.pump.stop()
+    return 0
+
+
+def _root_of(failure: BaseException) -> BaseException:
+    while failure.__cause__ is not None:
+        failure = failure.__cause__
+    return failure
