@@ -35,6 +35,7 @@ from bascule.bridge.slots import Slots
 from bascule.bridge.supervision.lives import grace
 from bascule.bridge.supervision.process import Undertaker
 from bascule.bridge.supervision.spawn import Command, Spawned, SpawnError, spawn_worker
+from bascule.workers import launch
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Pool:
         slots: The bridge's, shared by its pools.
         prefix: Of the bridge's handles, the router's.
         early: Workers of this pool that were spawned and attached before; they take its first places.
-        command: Makes a worker's command line, where it is not the usual one.
+        command: Makes a worker's command line.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Pool:
         *,
         prefix: str,
         early: Sequence[Spawned] = (),
-        command: Command | None = None,
+        command: Command = launch.command,
     ) -> None:
         self.spec = spec
         self.size = spec.size

@@ -35,6 +35,7 @@ from bascule.bridge.notices import WorkerWire
 from bascule.bridge.pool_spec import PoolSpec
 from bascule.bridge.supervision.exits import ExitCause, cause_of, oom_watch
 from bascule.protocols.envelope import Codec, Kind, encode_frame
+from bascule.workers import launch
 from bascule.workers.page import create_page, map_page
 
 MARK: Final = "BASCULE_WORKER"
@@ -104,7 +105,7 @@ class Spawned:
 
 
 def spawn_worker(
-    spec: PoolSpec, slot: int, incarnation: int, *, prefix: str, bridge: str, command: Command | None = None
+    spec: PoolSpec, slot: int, incarnation: int, *, prefix: str, bridge: str, command: Command = launch.command
 ) -> Spawned:
     """Start one worker and send it its configuration.
 
@@ -114,7 +115,7 @@ def spawn_worker(
         incarnation: Which life of that slot.
         prefix: Of the bridge's handles (`tokens.new_prefix`), the same that the router has.
         bridge: Of the bridge's processes (`new_bridge_id`).
-        command: Makes the command line; that of `workers.launch` when there is none.
+        command: Makes the command line.
 
     Raises:
         SpawnError: The executable or the folder is not there, or the system has no process, memory or descriptor left.
@@ -122,10 +123,6 @@ def spawn_worker(
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("workers are spawned on the main thread only: they die with the thread that spawned them")
-    if command is None:
-        from bascule.workers import launch
-
-        command = launch.command
     opened: list[int] = []  # to be closed should something fail
     try:
         wire = _open(spec, slot, incarnation, prefix, bridge, command, opened)
