@@ -1,0 +1,433 @@
+"""From External Term Format to Python values.
+
+One loop and a stack of its own, no recursion: a term may nest as deep as the limit allows. The loop goes by offsets and
+never cuts the tail off, so its time is linear; it is written out in one function, for a call per element would double
+what it costs. A list that begins with a run of numbers reads the run in bulk (`etf_runs`).
+
+What is read past the end shows as IndexError or struct.error, and those become "cut off" in one place; only slices,
+which are silently short, are checked where they are made.
+"""
+
+from __future__ import annotations
+
+import struct
+from itertools import repeat
+from math import isfinite
+
+from bascule.protocols.calls import Style
+from bascule.protocols.errors import RemoteProtocolError
+from bascule.protocols.etf_runs import SHORTEST, read_runs
+from bascule.protocols.etf_skip import OPAQUE, opaque_end
+from bascule.protocols.etf_tagged import DATES, DICTS, from_tagged, make_dict
+from bascule.protocols.etf_terms import Atom, BitString, ImproperList, Opaque
+from bascule.protocols.limits import MAX_BIGNUM, MAX_DEPTH, MAX_ELEMENTS, MAX_INFLATED
+from bascule.protocols.tokens import TOKEN_LENGTH, Handle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Final
+
+    MakeHandle = Callable[[str, str], object]
+
+VERSION: Final = 131
+_COMPRESSED: Final = 80
+_LOCAL: Final = 121
+_BINARY_AS_BYTES: Final = int(Style.BINARY_AS_BYTES)
+
+_u16 = struct.Struct(">H").unpack_from
+_u32 = struct.Struct(">I").unpack_from
+_i32 = struct.Struct(">i").unpack_from
+_f64 = struct.Struct(">d").unpack_from
+_u64 = struct.Struct("<Q").unpack_from
+_LOWEST: Final = [(1 << 8 * count) - 1 for count in range(9)]  # masks for the lowest bytes
+
+# What the loop is filling. Some tuples may mean something: {bytes, B}, {py_handle, T, N}, {"date", {Y, M, D}}.
+_TERM, _LIST, _TAIL, _PAIR, _TRIPLE, _TAGGED, _TUPLE, _MAP = range(8)
+_TAGS: Final = frozenset(
+    head + bytes((len(name),)) + name.encode() for name in DATES | DICTS for head in (b"k\0", b"m\0\0\0")
+)
+"""The texts that make a pair a date or a dict, as charlist and as binary."""
+
+_BYTES: Final = Atom("bytes")
+_HANDLE: Final = Atom("py_handle")
+_SPECIAL: Final[dict[str, object]] = {
+    "true": True,
+    "false": False,
+    "undefined": None,
+    "bytes": _BYTES,
+    "py_handle": _HANDLE,
+}
+_SHORT_ATOMS: Final = frozenset((115, 119))  # one byte of length
+_LATIN_ATOMS: Final = frozenset((100, 115))
+_MOST_ATOMS: Final = 4096
+_LONGEST_ATOM: Final = 255
+_LONGEST_TEXT: Final = 24  # bytes of a binary that is worth remembering: map keys and the like
+_MOST_TEXTS: Final = 512
+_atoms: dict[bytes, object] = {}
+"""Atoms seen before, by what they were encoded as. Peers use few; one that sends many distinct ones fills this once."""
+
+
+def loads(data: bytes, *, handle: MakeHandle | None = None, style: int = 0) -> object:
+    """The value of one encoded term.
+
+    Args:
+        data: The term, from the leading 131 on.
+        handle: Called with token and type name for each `{py_handle, Token, TypeName}`. Default: makes a Handle.
+        style: Bits of `calls.Style`.
+
+    Raises:
+        RemoteProtocolError: It is no term, or one beyond the limits.
+    """
+    if type(data) is not bytes:
+        data = bytes(data)
+    if len(data) < 2:
+        raise RemoteProtocolError(f"a term of {len(data)} bytes is cut off")
+    if data[0] != VERSION:
+        raise RemoteProtocolError(f"a term begins with 131, not with {data[0]}")
+    start = 1
+    if data[1] == _COMPRESSED:
+        data = inflate(data)
+        start = 0
+    elif data[1] == _LOCAL:
+        return Opaque(data[1:])
+    value, end = _decode(data, start, handle or Handle, as_text=not int(style) & _BINARY_AS_BYTES)
+    if end != len(data):
+        raise RemoteProtocolError(f"the term ends at byte {end}, but {len(data) - end} more follow")
+    return value
+
+
+def inflate(data: bytes) -> bytes:
+    """What a compressed term (131, 80, u32 size, zlib stream) contains. Never more than it claims, nor than the limit.
+
+    Raises:
+        RemoteProtocolError: It claims too much, or is not what it claims.
+    """
+    import zlib
+
+    if len(data) < 6:
+        raise RemoteProtocolError("a compressed term is cut off")
+    size = _u32(data, 2)[0]
+    if size > MAX_INFLATED:
+        raise RemoteProtocolError(f"a compressed term of {size} bytes is over the limit of {MAX_INFLATED}")
+    stream = zlib.decompressobj()
+    try:
+        # One byte more than claimed: 0 would mean "no limit", and a longer stream shows.
+        plain = stream.decompress(memoryview(data)[6:], size + 1)
+    except zlib.error as error:
+        raise RemoteProtocolError(f"a compressed term does not inflate: {error}") from None
+    if len(plain) != size or not stream.eof or stream.unused_data:
+        raise RemoteProtocolError(f"a compressed term is not the {size} bytes that it claims")
+    return plain
+
+
+def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) -> tuple[object, int]:
+    """One term from `position` on, and where it ends.
+
+    Values pile up in one list; a container that is full takes its own off the top and puts itself there. `start` is
+    where those of the innermost one begin, `counter` yields once for each that is still to come.
+    """
+    size = len(data)
+    atoms = _atoms
+    texts: dict[bytes, object] = {}
+    values: list[Any] = []
+    append = values.append
+    stack: list[tuple[int, int, Any]] = []
+    # The term itself is the single element of an outermost container.
+    kind, start, counter = _TERM, 0, repeat(None, 1)
+    foreign = False  # in a callback, whose exceptions are not ours
+    try:
+        while True:
+            for _ in counter:
+                tag = data[position]
+                if tag < 106:
+                    if tag == 97:
+                        append(data[position + 1])
+                        position += 2
+                    elif tag == 98:
+                        append(_i32(data, position + 1)[0])
+                        position += 5
+                    elif tag == 104 or tag == 105:
+                        if tag == 104:
+                            count = data[position + 1]
+                            position += 2
+                        else:
+                            count = _u32(data, position + 1)[0]
+                            position += 5
+                            if count > size - position or count > MAX_ELEMENTS:
+                                raise _too_many(count, "a tuple", position)
+                        if not count:
+                            append(())
+                            continue
+                        if len(stack) > MAX_DEPTH:
+                            raise _too_deep()
+                        stack.append((kind, start, counter))
+                        start = len(values)
+                        counter = repeat(None, count)
+                        if count == 2:
+                            kind = _PAIR
+                            tag = data[position]
+                            if tag == 107:
+                                if data[position : position + 3 + data[position + 2]] in _TAGS:
+                                    kind = _TAGGED
+                            elif tag == 109 and data[position : position + 5 + data[position + 4]] in _TAGS:
+                                kind = _TAGGED
+                        elif count == 3:
+                            kind = _TRIPLE
+                        else:
+                            kind = _TUPLE
+                        break
+                    elif tag == 100:
+                        raw = data[position : position + 3 + data[position + 2]]
+                        append(atoms[raw] if raw in atoms else _new_atom(data, position))
+                        position += 3 + _u16(data, position + 1)[0]
+                    elif tag == 70:
+                        number = _f64(data, position + 1)[0]
+                        if number - number != 0.0:  # true of nan and the infinities alone
+                            raise _not_finite(position)
+                        append(number)
+                        position += 9
+                    else:
+                        value, position = _decode_rare(data, position, tag, as_text=as_text)
+                        append(value)
+                elif tag == 109:
+                    bare = not as_text or (kind == _PAIR and len(values) > start and values[-1] is _BYTES)
+                    # A short text is remembered with its tag and length: what is found needs no further checks.
+                    if not bare and data[position + 4] <= _LONGEST_TEXT:
+                        raw = data[position : position + 5 + data[position + 4]]
+                        if raw in texts:
+                            append(texts[raw])
+                            position += len(raw)
+                            continue
+                    begin = position + 5
+                    end = begin + _u32(data, position + 1)[0]
+                    if end > size:
+                        raise _cut_off(position)
+                    if bare:
+                        append(data[begin:end])
+                    else:
+                        text = _text_or_bytes(data[begin:end])
+                        append(text)
+                        if end - begin <= _LONGEST_TEXT and len(texts) < _MOST_TEXTS:
+                            texts[data[position:end]] = text
+                    position = end
+                elif tag == 119:
+                    raw = data[position : position + 2 + data[position + 1]]
+                    append(atoms[raw] if raw in atoms else _new_atom(data, position))
+                    position += len(raw)
+                elif tag == 108:
+                    count = _u32(data, position + 1)[0]
+                    position += 5
+                    if count > size - position or count > MAX_ELEMENTS:
+                        raise _too_many(count, "a list", position)
+                    if len(stack) > MAX_DEPTH:
+                        raise _too_deep()
+                    stack.append((kind, start, counter))
+                    kind, start = _LIST, len(values)
+                    if count >= SHORTEST:
+                        position = read_runs(data, position, count, values)
+                        count -= len(values) - start
+                    counter = repeat(None, count)
+                    break
+                elif tag == 116:
+                    count = _u32(data, position + 1)[0]
+                    position += 5
+                    if count * 2 > size - position or count > MAX_ELEMENTS:
+                        raise _too_many(count, "a map", position)
+                    if len(stack) > MAX_DEPTH:
+                        raise _too_deep()
+                    stack.append((kind, start, counter))
+                    kind, start, counter = _MAP, len(values), repeat(None, count * 2)
+                    break
+                elif tag == 107:
+                    begin = position + 3
+                    position = begin + _u16(data, position + 1)[0]
+                    if position > size:
+                        raise _cut_off(begin)
+                    append(list(data[begin:position]))
+                elif tag == 106:
+                    append([])
+                    position += 1
+                elif tag == 110:
+                    begin = position + 3
+                    count = data[position + 1]
+                    position = begin + count
+                    if count <= 8 and begin + 8 <= size:  # three times as fast as int.from_bytes of a slice
+                        number = _u64(data, begin)[0] & _LOWEST[count]
+                    elif position > size:
+                        raise _cut_off(begin)
+                    else:
+                        number = int.from_bytes(data[begin:position], "little")
+                    append(-number if data[begin - 1] else number)
+                else:
+                    value, position = _decode_rare(data, position, tag, as_text=as_text)
+                    append(value)
+            else:  # the container is full: close it and go on with the one around it
+                if kind == _LIST:
+                    tag = data[position]
+                    if tag == 106:
+                        position += 1
+                    elif tag == 108:  # the tail is a list again: no new level, or long chains would be quadratic
+                        count = _u32(data, position + 1)[0]
+                        position += 5
+                        if count > size - position or count + len(values) - start > MAX_ELEMENTS:
+                            raise _too_many(count, "a list", position)
+                        counter = repeat(None, count)
+                        continue
+                    elif tag == 107:
+                        begin = position + 3
+                        position = begin + _u16(data, position + 1)[0]
+                        if position > size:
+                            raise _cut_off(begin)
+                        values += data[begin:position]
+                    else:
+                        kind, counter = _TAIL, repeat(None, 1)
+                        continue
+                    value = values[start:]
+                elif kind == _PAIR:
+                    first, value = values[start:]
+                    if first is not _BYTES or type(value) is not bytes:
+                        value = (first, value)
+                elif kind == _MAP:
+                    keys = values[start::2]
+                    try:
+                        value = dict(zip(keys, values[start + 1 :: 2]))
+                    except TypeError:
+                        value = ()
+                    if len(value) != len(keys):  # a key that does not hash, or keys that a dict takes for one
+                        value = make_dict(keys, values[start + 1 :: 2])
+                elif kind == _TUPLE:
+                    value = tuple(values[start:])
+                elif kind == _TRIPLE:
+                    value = tuple(values[start:])
+                    if value[0] is _HANDLE:
+                        token, type_name = _handle_parts(value)
+                        foreign = True
+                        value = handle(token, type_name)
+                        foreign = False
+                elif kind == _TAGGED:
+                    value = from_tagged(*values[start:])
+                elif kind == _TAIL:
+                    tail = values.pop()
+                    value = ImproperList(values[start:], tail) if len(values) > start else tail
+                else:
+                    return values[0], position
+                del values[start:]
+                append(value)
+                kind, start, counter = stack.pop()
+    except (IndexError, struct.error):
+        if foreign:
+            raise
+        raise _cut_off(position) from None
+
+
+def _decode_rare(data: bytes, position: int, tag: int, *, as_text: bool) -> tuple[object, int]:
+    """The tags that the loop has no place for."""
+    if tag in OPAQUE:
+        end = opaque_end(data, position)
+        return Opaque(data[position:end]), end
+    if tag == 115:
+        return _new_atom(data, position), position + 2 + data[position + 1]
+    if tag == 118:
+        return _new_atom(data, position), position + 3 + _u16(data, position + 1)[0]
+    if tag == 77:
+        bits = data[position + 5]
+        start = position + 6
+        end = start + _u32(data, position + 1)[0]
+        if end > len(data):
+            raise _cut_off(position)
+        content = data[start:end]
+        if bits > 8 or bool(content) != bool(bits):
+            raise RemoteProtocolError(f"the bit string at byte {position} has {bits} bits in its last byte")
+        if 0 < bits < 8:
+            return BitString(content, bits), end
+        return (_text_or_bytes(content) if as_text else content), end
+    if tag == 111:
+        start = position + 6
+        end = start + _u32(data, position + 1)[0]
+        if end - start > MAX_BIGNUM:
+            raise RemoteProtocolError(f"an integer of {end - start} bytes is over the limit of {MAX_BIGNUM}")
+        if end > len(data):
+            raise _cut_off(position)
+        number = int.from_bytes(data[start:end], "little")
+        return (-number if data[start - 1] else number), end
+    if tag == 99:
+        return _old_float(data, position), position + 32
+    if tag in (_COMPRESSED, _LOCAL):
+        raise RemoteProtocolError(f"tag {tag} at byte {position} may only stand at the beginning of a term")
+    raise RemoteProtocolError(f"tag {tag} at byte {position} is none of the external term format")
+
+
+def _old_float(data: bytes, position: int) -> float:
+    written = data[position + 1 : position + 32]
+    if len(written) < 31:
+        raise _cut_off(position)
+    digits = written.partition(b"\0")[0]
+    try:
+        if digits.strip(b"0123456789+-.eE"):  # float() itself would take "nan", "1_0" and blanks
+            raise ValueError
+        number = float(digits)
+    except ValueError:
+        raise RemoteProtocolError(f"the float at byte {position} is not written as one") from None
+    if not isfinite(number):
+        raise _not_finite(position)
+    return number
+
+
+def _new_atom(data: bytes, position: int) -> object:
+    """The atom that begins here, which was not met before (under this tag)."""
+    tag = data[position]
+    begin = position + (2 if tag in _SHORT_ATOMS else 3)
+    end = begin + (data[position + 1] if tag in _SHORT_ATOMS else _u16(data, position + 1)[0])
+    if end > len(data):
+        raise _cut_off(position)
+    try:
+        name = data[begin:end].decode("latin-1" if tag in _LATIN_ATOMS else "utf-8")
+    except UnicodeDecodeError:
+        raise RemoteProtocolError(f"the atom at byte {position} is not UTF-8") from None
+    if len(name) > _LONGEST_ATOM:
+        raise RemoteProtocolError(f"an atom of {len(name)} characters is over the limit of {_LONGEST_ATOM}")
+    atom: object = _SPECIAL[name] if name in _SPECIAL else Atom(name)
+    if len(_atoms) < _MOST_ATOMS:
+        _atoms[data[position:end]] = atom
+    return atom
+
+
+def _text_or_bytes(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def _handle_parts(items: tuple[Any, ...]) -> tuple[str, str]:
+    """Token and type name of a `{py_handle, Token, TypeName}`, each a binary or a charlist."""
+    texts: list[str] = []
+    for part in items[1:]:
+        try:
+            if isinstance(part, list):
+                part = bytes(part)
+            texts.append(part.decode() if isinstance(part, bytes) else "" + part)
+        except (TypeError, ValueError):
+            raise RemoteProtocolError("a handle is {py_handle, Token, TypeName} with two texts") from None
+    if len(texts[0]) != TOKEN_LENGTH or not texts[0].isascii():
+        raise RemoteProtocolError(f"a handle's token has {TOKEN_LENGTH} characters, this has {len(texts[0])}")
+    return texts[0], texts[1]
+
+
+def _cut_off(position: int) -> RemoteProtocolError:
+    return RemoteProtocolError(f"the term is cut off: what begins at byte {position} reaches beyond its end")
+
+
+def _too_many(count: int, what: str, position: int) -> RemoteProtocolError:
+    return RemoteProtocolError(
+        f"{what} of {count} elements at byte {position} is longer than the term, or over the limit of {MAX_ELEMENTS}"
+    )
+
+
+def _too_deep() -> RemoteProtocolError:
+    return RemoteProtocolError(f"a term is nested deeper than the limit of {MAX_DEPTH}")
+
+
+def _not_finite(position: int) -> RemoteProtocolError:
+    return RemoteProtocolError(f"the float at byte {position} is infinite or not a number")

@@ -1,0 +1,167 @@
+"""Many numbers at once: the part of ETF that makes a list of a million integers cheap.
+
+In a list, each number stands behind its own tag byte, so a run of numbers of one type has the tag at every second,
+fifth or ninth byte. A slice with that stride shows whether a run goes on; more such slices take the tags away (or put
+them in), and `struct` turns the rest into numbers in one call. Nothing here looks at single elements.
+"""
+
+from __future__ import annotations
+
+import struct
+from math import isfinite
+
+from bascule.protocols.errors import RemoteProtocolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Final
+
+SHORTEST: Final = 8
+"""Fewer elements than this are read one by one."""
+_FIRST_WINDOW: Final = 32
+
+
+def _run_length(data: bytes, position: int, most: int, width: int, tag: bytes) -> int:
+    """How many elements of `width` bytes follow one another from here, each beginning with `tag`.
+
+    The window grows by four, so that a short run costs little and what is looked at in vain never exceeds three times
+    what was found (plus the first window): the whole stays linear.
+    """
+    count, window = 0, _FIRST_WINDOW
+    while count < most:
+        window = min(window, most - count)
+        tags = data[position : position + window * width : width]
+        same = len(tags) - len(tags.lstrip(tag))
+        count += same
+        if same < window:
+            break
+        position += window * width
+        window *= 4
+    return count
+
+
+def _columns(data: bytes, position: int, count: int, width: int) -> bytearray:
+    """The elements without their tags, back to back."""
+    block = data[position : position + count * width]
+    plain = bytearray(count * (width - 1))
+    for column in range(1, width):
+        plain[column - 1 :: width - 1] = block[column::width]
+    return plain
+
+
+def _read_small(data: bytes, position: int, count: int) -> bytes:
+    return data[position + 1 : position + 2 * count : 2]
+
+
+def _read_integers(data: bytes, position: int, count: int) -> tuple[int, ...]:
+    return struct.unpack(f">{count}i", _columns(data, position, count, 5))
+
+
+def _read_floats(data: bytes, position: int, count: int) -> tuple[float, ...]:
+    plain = _columns(data, position, count, 9)
+    floats: tuple[float, ...] = struct.unpack(f">{count}d", plain)
+    # Only a float whose first byte is 7F or FF can be nan or infinite, and few finite ones are that large.
+    first = plain[::8]
+    if (b"\x7f" in first or b"\xff" in first) and not all(map(isfinite, floats)):
+        raise RemoteProtocolError("a float is infinite or not a number, which Erlang has no form for")
+    return floats
+
+
+_READERS: Final[dict[int, tuple[int, Callable[[bytes, int, int], Sequence[float]]]]] = {
+    97: (2, _read_small),
+    98: (5, _read_integers),
+    70: (9, _read_floats),
+}
+
+
+def read_runs(data: bytes, position: int, most: int, into: list[object]) -> int:
+    """Read numbers into a list for as long as they come in runs.
+
+    Args:
+        data: The whole term.
+        position: Where the first element stands.
+        most: How many elements the list still has.
+        into: Where the numbers go.
+
+    Returns:
+        The position behind the last number read.
+
+    Raises:
+        RemoteProtocolError: The last element is cut off, or a float is not finite.
+    """
+    size = len(data)
+    while most >= SHORTEST and position < size:
+        reader = _READERS.get(data[position])
+        if reader is None:
+            break
+        width, read = reader
+        count = _run_length(data, position, most, width, data[position : position + 1])
+        if count < SHORTEST:
+            break
+        end = position + count * width
+        if end > size:
+            raise RemoteProtocolError("a number at the end of the term is cut off")
+        into.extend(read(data, position, count))
+        position = end
+        most -= count
+    return position
+
+
+def write_numbers(items: Sequence[object]) -> bytes | None:
+    """A proper list of numbers as one piece of ETF, or None when it holds anything else (or a large integer).
+
+    Raises:
+        ValueError: A float is nan or infinite.
+    """
+    kinds = set(map(type, items))
+    if kinds == {int}:
+        return _write_integers(items)
+    if kinds == {float}:
+        return _write_floats(items)
+    return None
+
+
+def _write_integers(items: Sequence[object]) -> bytes | None:
+    count = len(items)
+    try:
+        small = bytes(items)  # type: ignore[arg-type]
+    except ValueError:  # one of them is no byte
+        try:
+            plain = struct.pack(f">{count}i", *items)
+        except struct.error:  # one of them needs more than 32 bits
+            return None
+        return _list_of(b"b", plain, count, 5)
+    if count <= 0xFFFF:
+        return struct.pack(">BH", 107, count) + small
+    return _list_of(b"a", small, count, 2)
+
+
+def _write_floats(items: Sequence[object]) -> bytes:
+    if not all(map(isfinite, items)):  # type: ignore[arg-type]
+        raise ValueError("a float is infinite or not a number")
+    return _list_of(b"F", struct.pack(f">{len(items)}d", *items), len(items), 9)
+
+
+def write_code_points(text: str) -> bytes:
+    """Text as a list of code points."""
+    count = len(text)
+    if not count:
+        return b"j"
+    try:
+        plain = text.encode("latin-1")
+    except UnicodeEncodeError:
+        # A lone surrogate is a code point like any other here: only a UTF-8 binary has no room for it.
+        return _list_of(b"b", text.encode("utf-32-be", "surrogatepass"), count, 5)
+    if count <= 0xFFFF:
+        return struct.pack(">BH", 107, count) + plain
+    return _list_of(b"a", plain, count, 2)
+
+
+def _list_of(tag: bytes, plain: bytes, count: int, width: int) -> bytes:
+    """A LIST_EXT of `count` elements, each the tag and the next `width - 1` bytes of `plain`."""
+    out = bytearray(count * width)
+    out[::width] = tag * count
+    for column in range(1, width):
+        out[column::width] = plain[column - 1 :: width - 1]
+    return b"".join((struct.pack(">BI", 108, count), out, b"j"))
