@@ -77,7 +77,7 @@ distclean: clean ## remove the virtual environment too
 # $(call apt_get,packages): install them if we may, and say whether it worked. The lists of a new machine are empty, so
 # a first try that fails is followed by an update.
 define apt_get
-apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$$@"; }
+apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$$@" >/dev/null; }
 try_apt_get() {
 	[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
 	echo "make: apt-get install $(1)"
