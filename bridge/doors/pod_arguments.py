@@ -24,6 +24,7 @@ _SPACE: Final = b" \t\r\n"
 _HANDLE: Final = "py/handle"
 _KEYWORDS: Final = b'py/kwargs"'
 _KEYWORDS_ESCAPED: Final = b'py\\/kwargs"'  # some writers escape the slash
+_MOST_MARKS: Final = 64  # places where keywords could begin that are looked at
 _NOTHING: Final = (b"", b"null", b"nil")
 
 
@@ -58,27 +59,39 @@ def payload(positional: bytes, keywords: bytes) -> bytes:
 def _split_keywords(text: bytes) -> tuple[bytes, bytes]:
     """Take the last argument off, if it is an object whose only key is `py/kwargs`."""
     end = text.rstrip(_SPACE)
-    at = max(text.rfind(_KEYWORDS), text.rfind(_KEYWORDS_ESCAPED))
-    before = text[:at].rstrip(_SPACE)
-    if end[-1:] != b"}" or before[-1:] != b'"':
+    if end[-1:] != b"}":
         return text, b""
-    before = before[:-1].rstrip(_SPACE)
-    if before[-1:] != b"{":
-        return text, b""
-    before = before[:-1].rstrip(_SPACE)
-    if before and before[-1:] != b",":
-        return text, b""
-    after = end[text.index(b'"', at) + 1 : -1].strip(_SPACE)
-    if after[:1] != b":":
-        return text, b""
-    if len(after) > MOST_KEYWORDS:
-        raise BadArguments(f"py/kwargs holds {len(after)} bytes, over {MOST_KEYWORDS}: give large values by position")
-    keywords = _load(after[1:])
-    if keywords is _BROKEN:
-        return text, b""
-    if not isinstance(keywords, dict):
-        raise BadArguments(f"py/kwargs must hold a map of keywords, not {_shown(after[1:])}")
-    return before[:-1], _with_python_names(keywords, after[1:])
+    at = len(text)
+    for _ in range(_MOST_MARKS):  # the keywords may themselves mention it: from the last one back
+        at = max(text.rfind(_KEYWORDS, 0, at), text.rfind(_KEYWORDS_ESCAPED, 0, at))
+        if at < 0:
+            break
+        before = _before_object(text[:at])
+        after = end[text.index(b'"', at) + 1 : -1].strip(_SPACE)
+        if before is None or after[:1] != b":":
+            continue
+        if len(after) > MOST_KEYWORDS:
+            raise BadArguments(
+                f"py/kwargs holds {len(after)} bytes, over {MOST_KEYWORDS}: give large values by position"
+            )
+        keywords = _load(after[1:])
+        if keywords is _BROKEN:
+            continue
+        if not isinstance(keywords, dict):
+            raise BadArguments(f"py/kwargs must hold a map of keywords, not {_shown(after[1:])}")
+        return before, _with_python_names(keywords, after[1:])
+    return text, b""
+
+
+def _before_object(text: bytes) -> bytes | None:
+    """The arguments before the one that `text` ends within, at its first key's quote; None when it does not."""
+    for opening in (b'"', b"{"):
+        text = text.rstrip(_SPACE)
+        if text[-1:] != opening:
+            return None
+        text = text[:-1]
+    text = text.rstrip(_SPACE)
+    return None if text and text[-1:] != b"," else text[:-1]
 
 
 def _with_python_names(keywords: dict[str, Any], text: bytes) -> bytes:
