@@ -79,7 +79,7 @@ def _members(module: object, attributes: Mapping[str, Any], name: str, options: 
     declared = attributes.get("__all__")
     listed: list[str] | None = None
     if type(declared) is list or type(declared) is tuple:
-        listed = [one for one in dict.fromkeys(declared) if type(one) is str]
+        listed = list(dict.fromkeys([one for one in declared if type(one) is str]))
     lazy = "__getattr__" in attributes or class_attribute(type(module), "__getattr__") is not None
     imports, private = options.get("imports"), options.get("private")
     members: list[Member] = []

@@ -82,6 +82,8 @@ def own_dict(value: Any) -> Mapping[str, Any]:
 
 def static_attribute(value: Any, name: str) -> object:
     """The attribute as it is stored, or as C computes it; None where it is missing or only user code could tell."""
+    if type(value) is MethodType:
+        value = value.__func__
     attributes = own_dict(value)
     if name in attributes:
         return attributes[name]
