@@ -1,0 +1,370 @@
+"""What each operation does: from the head of a call to a function that takes the call's arguments.
+
+`make_plan` is asked once for each different head; the loop keeps its answer (the call-site cache). A plan is a plain
+Python callable, and for the usual case, a function of a module, it is that very function: the loop calls it with the
+decoded arguments and nothing stands between. The object of a method or operator call is the first argument.
+
+A kept plan must not outlive what it stands for. `watch` is the namespace that the function was found in: the loop
+looks there, each time, whether the name still means this function (a reload, a monkey patch), and whether the module
+is still the one in sys.modules. What is reached through further attributes is looked up at each call.
+"""
+
+from __future__ import annotations
+
+import builtins
+import operator
+import sys
+
+from bascule.protocols.calls import Op, Want
+from bascule.protocols.errors import ErrorKind
+from bascule.workers.errors import CallFailed
+from bascule.workers.names import did_you_mean, get, not_found, resolve, walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any, Final
+
+    from bascule.workers.names import Named
+
+    Function = Callable[..., Any]
+    MapItems = Callable[[Function, Any], Any]
+
+PLAIN: Final = frozenset([type(None), bool, int, float, str, bytes, list, dict, tuple])
+"""Results of these types are encoded at once: they are not awaited, and not iterated."""
+
+
+class Plan:
+    """What to do for one call head.
+
+    Attributes:
+        function: Takes the call's arguments, the object first.
+        awaits: An awaitable result is awaited.
+        iterates: Any iterable result may be streamed, not only an iterator.
+        plain: Results of these types need no second look.
+        watch: The namespace to look into, or None: `watched` is to be found there as `name`.
+        module: The module of that namespace, to be found in sys.modules as `module_name`.
+        patience: Above 0, replies that wait are sent before the call is run, since it may be a slow one.
+        decode: Set by whoever runs the plan: bytes to arguments.
+        encode: Set by whoever runs the plan: result to bytes.
+    """
+
+    __slots__ = (
+        "awaits",
+        "decode",
+        "encode",
+        "function",
+        "iterates",
+        "module",
+        "module_name",
+        "name",
+        "patience",
+        "plain",
+        "watch",
+        "watched",
+    )
+
+    def __init__(self, function: Function, *, awaits: bool = False, iterates: bool = False) -> None:
+        self.function = function
+        self.awaits = awaits
+        self.iterates = iterates
+        self.plain = PLAIN
+        self.watch: dict[str, Any] | None = None
+        self.watched: object = None
+        self.name = ""
+        self.module: ModuleType | None = None
+        self.module_name = ""
+        self.patience = 1
+        self.decode: Callable[[bytes], Any]
+        self.encode: Callable[[Any], bytes]
+
+
+def make_plan(op: int, target: str, want: int, map_items: MapItems) -> Plan:
+    """The plan for one operation on one target. Imports what the target names.
+
+    Args:
+        op: One of `calls.Op`.
+        target: What stands in the head.
+        want: One of `calls.Want`.
+        map_items: Runs a function over the items of a MAP.
+
+    Raises:
+        CallFailed: There is no such operation, or nothing of that name.
+        Exception: Whatever a module raised while it was imported.
+    """
+    maker = _MAKERS.get(op)
+    if maker is None:
+        raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"there is no operation {op}: this worker knows 1 to {max(Op)}")
+    if want not in _WANTS:
+        raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"want is 0 (auto), 1 (value) or 2 (handle), not {want}")
+    plan = maker(target, map_items)
+    if want == Want.HANDLE or plan.iterates:
+        plan.plain = _NOTHING_PLAIN
+    return plan
+
+
+# Functions, classes and constants of modules
+
+
+def _make_call(target: str, _map: MapItems) -> Plan:
+    named = resolve(target)
+    return _watching(Plan(_callable(named, target), awaits=True), named)
+
+
+def _make_init(target: str, _map: MapItems) -> Plan:
+    named = resolve(target)  # not awaited: an instance that happens to be awaitable is what was asked for
+    return _watching(Plan(_callable(named, target)), named)
+
+
+def _make_map(target: str, map_items: MapItems) -> Plan:
+    named = resolve(target)
+    function = _callable(named, target)
+
+    def run_map(items: Any) -> Any:
+        return map_items(function, items)
+
+    return _watching(Plan(run_map), named)
+
+
+def _make_const(target: str, _map: MapItems) -> Plan:
+    named = resolve(target)
+
+    def const(convert: str | None = None) -> Any:
+        value = walk(named.module, named.path, target)
+        return value if convert is None else _converter(convert)(value)
+
+    return Plan(_strict(const, "CONST takes nothing, or the name of a type to convert to"))
+
+
+def _make_landscape(target: str, _map: MapItems) -> Plan:
+    def landscape(options: dict[str, Any] | None = None, /) -> Any:
+        from bascule.workers.landscape import describe_module
+
+        return describe_module(target, options)
+
+    return Plan(_strict(landscape, "LANDSCAPE takes nothing, or a map of options"))
+
+
+def _callable(named: Named, target: str) -> Function:
+    value = named.value
+    if not callable(value):
+        kind = type(value).__name__
+        raise CallFailed(
+            ErrorKind.NOT_FOUND, f"{target!r} is a {kind}: it can be asked for, but not called", like=TypeError
+        )
+    special = _OF_THEIR_CALLER.get(id(value))
+    if special is not None:
+        return special
+    if len(named.path) > 1:
+        module, path = named.module, named.path
+
+        def call_path(*args: Any, **kwargs: Any) -> Any:
+            return walk(module, path, target)(*args, **kwargs)  # type: ignore[operator]
+
+        return call_path
+    function: Function = value
+    return function
+
+
+def _watching(plan: Plan, named: Named) -> Plan:
+    """Let the loop see when the name comes to mean something else."""
+    if named.path:
+        namespace = getattr(named.module, "__dict__", {})
+        first = named.path[0]
+        if first in namespace:
+            plan.watch, plan.name, plan.watched = namespace, first, namespace[first]
+            plan.module, plan.module_name = named.module, named.module_name
+    return plan
+
+
+def _converter(name: str) -> Function:
+    """The type that a constant is converted with: a builtin's name, or `module:type`."""
+    value = resolve(name).value if ":" in name or "." in name else getattr(builtins, name, None)
+    if not isinstance(value, type):
+        raise CallFailed(
+            ErrorKind.BAD_ARGUMENTS, f"{name!r} is no type to convert to: give int, float, str, ... or module:type"
+        )
+    return value
+
+
+# Objects
+
+
+def _make_method(target: str, _map: MapItems) -> Plan:
+    path = _attribute_path(target)
+    if len(path) == 1:
+
+        def call_method(receiver: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return get(receiver, target)(*args, **kwargs)
+    else:
+
+        def call_method(receiver: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return walk(receiver, path, target)(*args, **kwargs)  # type: ignore[operator]
+
+    return Plan(call_method, awaits=True)
+
+
+def _make_getattr(target: str, _map: MapItems) -> Plan:
+    path = _attribute_path(target)
+
+    def get_attribute(receiver: Any, /) -> Any:
+        return walk(receiver, path, target)
+
+    return Plan(_strict(get_attribute, "GETATTR takes an object and nothing else"))
+
+
+def _make_setattr(target: str, _map: MapItems) -> Plan:
+    *owners, name = _attribute_path(target)
+
+    def set_attribute(receiver: Any, value: Any, /) -> None:
+        setattr(walk(receiver, tuple(owners), target), name, value)
+
+    return Plan(_strict(set_attribute, "SETATTR takes an object and the new value"))
+
+
+def _make_delattr(target: str, _map: MapItems) -> Plan:
+    *owners, name = _attribute_path(target)
+
+    def delete_attribute(receiver: Any, /) -> None:
+        owner = walk(receiver, tuple(owners), target)
+        get(owner, name)  # for its message, with what comes close
+        delattr(owner, name)
+
+    return Plan(_strict(delete_attribute, "DELATTR takes an object and nothing else"))
+
+
+def _make_iterate(_target: str, _map: MapItems) -> Plan:
+    def iterate(value: Any, /) -> Any:
+        return value.__aiter__() if hasattr(type(value), "__aiter__") else iter(value)
+
+    return Plan(_strict(iterate, "ITERATE takes an object and nothing else"), iterates=True)
+
+
+def _make_describe(_target: str, _map: MapItems) -> Plan:
+    def describe_object(value: Any, /) -> Any:
+        from bascule.workers.describe import describe
+
+        return describe(value)
+
+    return Plan(_strict(describe_object, "DESCRIBE takes an object and nothing else"))
+
+
+def _attribute_path(target: str) -> tuple[str, ...]:
+    path = tuple(target.split("."))
+    if not all(path):
+        raise not_found(f"{target!r} is no attribute's name")
+    return path
+
+
+def _strict(function: Function, usage: str) -> Function:
+    """Our own functions say what they take when they are given something else."""
+    code = function.__code__
+    most = code.co_argcount
+    least = most - len(function.__defaults__ or ())
+
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or not least <= len(args) <= most:
+            given = f"{len(args)} arguments" + (f" and keywords {sorted(kwargs)}" if kwargs else "")
+            raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"{usage}; it was given {given}", like=TypeError)
+        return function(*args)
+
+    return checked
+
+
+# Operators and builtins
+
+
+def _make_operator(target: str, _map: MapItems) -> Plan:
+    name = target.replace("-", "_")
+    bare = name.rstrip("_")
+    for candidate in (name, bare, bare + "_"):
+        function = _EXTRA_OPERATORS.get(candidate)
+        if function is None and (candidate in operator.__all__ or _is_dunder(candidate)):
+            function = getattr(operator, candidate, None)
+        if callable(function):
+            return Plan(function, awaits=True)
+    raise not_found(f"there is no operator {target!r}{did_you_mean(name, list(operator.__all__))}", AttributeError)
+
+
+def _make_builtin(target: str, _map: MapItems) -> Plan:
+    function = getattr(builtins, target, None)
+    if not callable(function):
+        raise not_found(f"there is no builtin {target!r}{did_you_mean(target, dir(builtins))}", AttributeError)
+    plan = Plan(_OF_THEIR_CALLER.get(id(function), function), awaits=True)
+    plan.watch, plan.name, plan.watched = vars(builtins), target, function
+    plan.module, plan.module_name = builtins, "builtins"
+    return plan
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__") and name[2:-2] in operator.__all__
+
+
+def _call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    return function(*args, **kwargs)
+
+
+def _main() -> dict[str, Any]:
+    return vars(sys.modules["__main__"])
+
+
+def _eval(source: Any, /, *scopes: Any, **options: Any) -> Any:
+    return eval(source, *_scopes(scopes, options), **options)
+
+
+def _exec(source: Any, /, *scopes: Any, **options: Any) -> Any:
+    exec(source, *_scopes(scopes, options), **options)
+
+
+def _scopes(scopes: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+    given = scopes[0] if scopes else options.pop("globals", None)
+    return (_main() if given is None else given, *scopes[1:])
+
+
+def _compile(*args: Any, **options: Any) -> Any:
+    if len(args) < 5:
+        options.setdefault("dont_inherit", True)  # not this module's `from __future__ import annotations`
+    return compile(*args, **options)
+
+
+def _dir(*args: Any) -> Any:
+    return dir(*args) if args else sorted(_main())
+
+
+def _vars(*args: Any) -> Any:
+    return vars(*args) if args else _main()
+
+
+_OF_THEIR_CALLER: Final[dict[int, Function]] = {
+    id(eval): _eval,
+    id(exec): _exec,
+    id(compile): _compile,
+    id(dir): _dir,
+    id(vars): _vars,
+    id(globals): _main,
+    id(locals): _main,
+}
+"""Builtins that work on the frame of their caller, which would be ours: here it is `__main__`."""
+
+_EXTRA_OPERATORS: Final[dict[str, Function]] = {"call": _call, "setattr": setattr, "delattr": delattr}
+"""What `operator` lacks, or lacked before 3.11."""
+
+_NOTHING_PLAIN: Final[frozenset[type]] = frozenset()
+_WANTS: Final = frozenset(int(want) for want in Want)
+
+_MAKERS: Final[dict[int, Callable[[str, MapItems], Plan]]] = {
+    int(Op.CALL): _make_call,
+    int(Op.INIT): _make_init,
+    int(Op.METHOD): _make_method,
+    int(Op.GETATTR): _make_getattr,
+    int(Op.SETATTR): _make_setattr,
+    int(Op.DELATTR): _make_delattr,
+    int(Op.CONST): _make_const,
+    int(Op.OPERATOR): _make_operator,
+    int(Op.BUILTIN): _make_builtin,
+    int(Op.ITERATE): _make_iterate,
+    int(Op.DESCRIBE): _make_describe,
+    int(Op.LANDSCAPE): _make_landscape,
+    int(Op.MAP): _make_map,
+}

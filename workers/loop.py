@@ -1,0 +1,284 @@
+"""The worker's main loop: read frames, run calls, answer, all on the main thread.
+
+One read takes in as many frames as have come, their answers leave with one write (`Runner.run` says when earlier).
+Between reads the open streams have their turns. With several threads it is `threads.ThreadedLoop` that runs the calls;
+what is common, the messages that are no calls, is here.
+
+Leaving. The end of the wire means that the bridge is gone. SIGTERM means: finish the call that runs, answer it, take
+nothing new. The bridge knows from the shared page which calls were not started and gives them to another worker.
+"""
+
+from __future__ import annotations
+
+import os
+from select import POLLIN, poll
+from struct import Struct
+from struct import error as struct_error
+from time import perf_counter
+
+from bascule.protocols import packed
+from bascule.protocols.envelope import Codec, Kind
+from bascule.protocols.errors import ErrorKind
+from bascule.protocols.tokens import TOKEN_LENGTH
+from bascule.workers.cancel import SignalGate
+from bascule.workers.errors import CallFailed, error_map
+from bascule.workers.running import Runner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from signal import SIGINT, SIGTERM, signal
+    from typing import Any, Final
+
+    from bascule.protocols.envelope import Frame, FrameReader
+    from bascule.workers.state import WorkerState
+    from bascule.workers.streams import Stream
+else:  # lighter than the signal module, see cancel
+    from _signal import SIGINT, SIGTERM, signal
+
+CHUNK: Final = 65_536  # bytes of one read: more is slower, the system has to find and clear the memory first
+_MOST_LISTED: Final = 100_000  # handles in one answer
+
+_CREDIT: Final = int(Kind.CREDIT)
+_RELEASE: Final = int(Kind.RELEASE)
+_CONTROL: Final = int(Kind.CONTROL)
+_MSGPACK: Final = int(Codec.MSGPACK)
+_credit = Struct("<I").unpack
+
+
+class Leave(BaseException):
+    """Raised in the main thread while it waits for frames: time to go."""
+
+
+class Loop:
+    """What every worker does with its frames."""
+
+    def __init__(self, state: WorkerState, fd: int, reader: FrameReader) -> None:
+        self.state = state
+        self._fd = fd
+        self._reader = reader
+        self._waiting = False  # in `read`, where SIGTERM may break in
+
+    def await_setup(self, awaitable: Any) -> None:
+        """The pool's init function is a coroutine function."""
+        import asyncio
+
+        asyncio.run(_as_coroutine(awaitable))
+
+    def finish(self) -> None:
+        """After SIGTERM: wait for what runs."""
+
+    def read(self) -> bytes:
+        """The next bytes from the bridge; none: it is gone.
+
+        Raises:
+            Leave: SIGTERM came, now or earlier.
+        """
+        # In this order: a signal after the first line raises, one before it is seen by the second.
+        self._waiting = True
+        if self.state.leaving:
+            raise Leave
+        objects = self.state.objects
+        if objects.lease is not None and objects.sessions:
+            self._wait_sweeping(objects.lease)
+        data = os.read(self._fd, CHUNK)
+        self._waiting = False
+        return data
+
+    def take_signals(self) -> None:
+        """SIGTERM: leave soon. SIGINT: nothing; a terminal's Ctrl-C is for the bridge.
+
+        A handler that does nothing is not SIG_IGN: that would be inherited by what user code starts.
+        """
+        signal(SIGTERM, self._on_term)
+        signal(SIGINT, _do_nothing)
+
+    def other(self, frame: Frame) -> None:
+        """Anything that is no call."""
+        kind, _, _, call_id, session, _, payload = frame
+        if kind == _CREDIT:
+            stream = self.state.streams.get(call_id)
+            if stream is not None:
+                try:
+                    (items,) = _credit(payload)
+                except struct_error:
+                    return
+                self.state.streams.add_credit(stream, items)
+                self.stream_ready(stream)
+        elif kind == _RELEASE:
+            if payload:
+                text = payload.decode("ascii", "replace")
+                tokens = [text[at : at + TOKEN_LENGTH] for at in range(0, len(text), TOKEN_LENGTH)]
+                self.state.objects.release(session, tokens)
+            else:
+                self.state.objects.end_session(session)
+                for stream in self.state.streams.of_session(session):
+                    self.close_stream(stream)
+        elif kind == _CONTROL:
+            self.control(packed.loads(payload))
+
+    def control(self, message: dict[str, Any]) -> None:
+        """One of the bridge's questions and orders."""
+        op = message.get("op")
+        state = self.state
+        if op == "ping":
+            state.objects.sweep()
+            streams = len(state.streams)
+            counts = {"handles": len(state.objects), "sessions": state.objects.sessions, "calls": self.running()}
+            self.answer({"op": "pong", "id": message.get("id"), **counts, "streams": streams})
+        elif op == "handles":
+            rows = state.objects.listing(message.get("session"))[:_MOST_LISTED]
+            self.answer({"op": "handles", "id": message.get("id"), "handles": rows})
+        elif op == "export":
+            self.export(message)
+        elif op == "import":
+            state.imports[message["call"]] = (message["session"], message["objects"])
+        elif op == "close_stream":
+            stream = state.streams.get(message.get("call", 0))
+            if stream is not None:
+                self.close_stream(stream)
+        elif op == "cancel":
+            self.cancel(message.get("call", 0))
+
+    def answer(self, message: dict[str, Any]) -> None:
+        """A CONTROL to the bridge, after what was printed before it."""
+        self.state.wire.send(_CONTROL, _MSGPACK, 0, 0, 0, packed.dumps(message))
+
+    def export(self, message: dict[str, Any]) -> None:
+        """Pickle objects that a call in another worker needs."""
+        self.answer(exported(self.state, message))
+
+    def running(self) -> int:
+        """How many calls are being run."""
+        return 0
+
+    def cancel(self, call_id: int) -> None:
+        """Only where several threads run calls: else it is done by a signal."""
+
+    def serve(self, frames: list[Frame]) -> None:
+        """Until the wire's end, or SIGTERM. `frames`: what was already read."""
+        raise NotImplementedError
+
+    def stream_ready(self, stream: Stream) -> None:
+        """It has credit."""
+        raise NotImplementedError
+
+    def close_stream(self, stream: Stream) -> None:
+        """Nothing more of it is wanted."""
+        stream.closed = True
+        if stream.iterator is None:
+            self.cancel(stream.call_id)
+        self.stream_ready(stream)
+
+    def _wait_sweeping(self, lease: float) -> None:
+        """Wait for input, and let leases run out meanwhile."""
+        poller = poll()
+        poller.register(self._fd, POLLIN)
+        while not poller.poll(max(1, int(lease * 500))):
+            self.state.objects.sweep()
+
+    def _on_term(self, _signal: int, _frame: object) -> None:
+        self.state.leaving = True
+        if self._waiting:
+            self._waiting = False
+            raise Leave
+
+
+class SingleLoop(Loop):
+    """The main thread runs the calls."""
+
+    def __init__(self, state: WorkerState, fd: int, reader: FrameReader) -> None:
+        super().__init__(state, fd, reader)
+        gate = SignalGate(state.page, state.capture.flush)
+        gate.install()
+        self.runner = Runner(state, gate)
+        self._poller: Any = None
+
+    def await_setup(self, awaitable: Any) -> None:
+        """In the same event loop as the calls to come: what it opens there is theirs to use."""
+        self.runner.awaiter.wait(awaitable, 0)
+
+    def serve(self, frames: list[Frame]) -> None:
+        """Until the wire's end, or SIGTERM.
+
+        Args:
+            frames: What was already read.
+        """
+        runner, state = self.runner, self.state
+        run, other, receive, flush = runner.run, self.other, self._reader.receive_data, state.wire.flush
+        ready = state.streams.ready
+        while True:
+            runner.then = perf_counter()
+            if len(frames) > 1:
+                frames.reverse()
+            run(frames, other)
+            runner.call_id = 0
+            if runner.texts or state.capture.dirty:
+                state.capture.seal()
+            flush()
+            if ready and not self._has_input():
+                self._advance_streams(ready)
+                frames = []
+                continue
+            data = self.read()
+            if not data:
+                return
+            frames = receive(data)
+
+    def stream_ready(self, stream: Stream) -> None:
+        """It gets its turn between reads."""
+        if stream not in self.state.streams.ready and (stream.credit > 0 or stream.closed):
+            self.state.streams.ready.append(stream)
+
+    def _advance_streams(self, ready: list[Stream]) -> None:
+        """One turn for each stream that has credit."""
+        turn, ready[:] = ready[:], []
+        for stream in turn:
+            if self.state.streams.claim(stream):
+                self.runner.advance(stream)
+                self.state.streams.let_go(stream)
+                if stream.iterator is not None:
+                    self.stream_ready(stream)
+
+    def _has_input(self) -> bool:
+        if self._poller is None:
+            self._poller = poll()
+            self._poller.register(self._fd, POLLIN)
+        return bool(self._poller.poll(0))
+
+
+def exported(state: WorkerState, message: dict[str, Any]) -> dict[str, Any]:
+    """The answer to `export`."""
+    import pickle
+
+    answer: dict[str, Any] = {"op": "exported", "id": message.get("id")}
+    most = message.get("max") or 0
+    try:
+        pickles: list[bytes] = []
+        for token in message["tokens"]:
+            value = state.objects.find(message["session"], token)
+            try:
+                data = pickle.dumps(value, 4)
+            except Exception as error:
+                kind = type(value).__name__
+                raise CallFailed(
+                    ErrorKind.HANDLES_APART, f"a {kind} can't be copied to another worker: it can't be pickled"
+                ) from error
+            if most and len(data) + sum(map(len, pickles)) > most:
+                raise CallFailed(
+                    ErrorKind.HANDLES_APART,
+                    f"objects of more than {most} bytes are not copied to another worker",
+                    details={"limit": most},
+                )
+            pickles.append(data)
+        answer["pickles"] = pickles
+    except Exception as error:
+        answer["error"] = error_map(error, worker=state.name)
+    return answer
+
+
+async def _as_coroutine(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def _do_nothing(_signal: int, _frame: object) -> None:
+    return

@@ -1,0 +1,239 @@
+"""The objects that stayed here: one table of handles per session.
+
+A handle is a capability. `find` compares the whole token with the one that was made, looks only in the session's own
+table, and says one and the same thing (HANDLE_LOST) for a token that was released, expired, guessed, or another
+session's.
+
+An object that is handed out to a session again gets the same token, so that equal tokens mean the same object and a
+method that returns `self` does not fill the table. Each handing out counts: a token that was received twice lives
+until it was released twice (or its session ended, or nobody used it for the length of the lease).
+"""
+
+from __future__ import annotations
+
+import time
+from _operator import _compare_digest as same_text  # hmac.compare_digest, without importing hashlib
+from _thread import allocate_lock
+
+from bascule.protocols.errors import ErrorKind, RemoteProtocolError
+from bascule.protocols.tokens import PREFIX_LENGTH, TOKEN_LENGTH, Handle, make_token, token_index, token_owner
+from bascule.workers.errors import CallFailed, clean_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, Final
+
+_LONGEST_NAME: Final = 200
+
+
+class _Entry:
+    __slots__ = ("count", "made", "token", "type_name", "used", "value")
+
+    def __init__(self, value: object, token: str, type_name: str, now: float) -> None:
+        self.value = value
+        self.token = token
+        self.type_name = type_name
+        self.count = 1  # how often it was handed out and not released
+        self.made = now
+        self.used = now
+
+
+class _Session:
+    __slots__ = ("by_id", "by_index")
+
+    def __init__(self) -> None:
+        self.by_index: dict[int, _Entry] = {}
+        self.by_id: dict[int, int] = {}  # id -> index; the entry keeps the object, so the id stays its own
+
+
+class ObjectTable:
+    """All handles of one worker.
+
+    Args:
+        prefix: What the tokens of this bridge begin with.
+        slot: This worker's place in its pool's numbering.
+        incarnation: Which life of it this is.
+        cap: The most handles one session may have.
+        lease: Seconds without use after which a handle is dropped; None: never.
+        clock: For tests.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        slot: int,
+        incarnation: int,
+        *,
+        cap: int,
+        lease: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.lease = lease
+        self._prefix = prefix
+        self._owner = (slot, incarnation)
+        self._cap = cap
+        self._clock = clock
+        self._sessions: dict[int, _Session] = {}
+        self._next_index = 0
+        self._lock = allocate_lock()
+
+    def __len__(self) -> int:
+        return sum([len(table.by_index) for table in list(self._sessions.values())])
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions have handles here."""
+        return len(self._sessions)
+
+    def hand_out(self, session: int, value: object) -> Handle:
+        """A handle on `value` for a session.
+
+        Raises:
+            CallFailed: TOO_MANY_HANDLES.
+        """
+        now = self._clock()
+        with self._lock:
+            table = self._sessions.get(session)
+            if table is None:
+                table = self._sessions[session] = _Session()
+            index = table.by_id.get(id(value))
+            if index is not None:
+                entry = table.by_index[index]
+                entry.count += 1
+                entry.used = now
+                return Handle(entry.token, entry.type_name)
+            if len(table.by_index) >= self._cap:
+                raise CallFailed(
+                    ErrorKind.TOO_MANY_HANDLES,
+                    f"the session holds {self._cap} handles on this worker, which is the limit (handle_cap): "
+                    "release some, or ask for values",
+                    details={"limit": self._cap},
+                )
+            index = self._next_index
+            self._next_index += 1
+            token = make_token(self._prefix, *self._owner, index)
+            entry = _Entry(value, token, type_name(value), now)
+            table.by_index[index] = entry
+            table.by_id[id(value)] = index
+            return Handle(token, entry.type_name)
+
+    def owns(self, token: str) -> bool:
+        """Whether a well-formed token names this worker in this life.
+
+        Raises:
+            CallFailed: HANDLE_LOST, when it is no token of this bridge at all.
+        """
+        if len(token) != TOKEN_LENGTH or token[:PREFIX_LENGTH] != self._prefix:
+            raise lost(token)
+        try:
+            return token_owner(token) == self._owner
+        except RemoteProtocolError:
+            raise lost(token) from None
+
+    def find(self, session: int, token: str) -> object:
+        """The object behind one of this worker's tokens.
+
+        Raises:
+            CallFailed: HANDLE_LOST.
+        """
+        entry = self._entry(session, token)
+        if entry is None:
+            raise lost(token)
+        if self.lease is not None:
+            now = self._clock()
+            if now - entry.used > self.lease:
+                raise lost(token)
+            entry.used = now
+        return entry.value
+
+    def release(self, session: int, tokens: Iterable[str]) -> None:
+        """Take back one handing out of each token; unknown ones are nobody's."""
+        dropped: list[_Entry] = []  # finalizers run when this goes, not under the lock
+        with self._lock:
+            table = self._sessions.get(session)
+            if table is None:
+                return
+            for token in tokens:
+                entry = self._entry(session, token)
+                if entry is not None:
+                    entry.count -= 1
+                    if entry.count <= 0:
+                        dropped.append(self._drop(table, entry))
+            if not table.by_index:
+                del self._sessions[session]
+
+    def end_session(self, session: int) -> None:
+        """Drop all that a session holds."""
+        with self._lock:
+            table = self._sessions.pop(session, None)
+        del table  # here its objects' finalizers run
+
+    def sweep(self) -> None:
+        """Drop what was not used for the length of the lease."""
+        if self.lease is None:
+            return
+        oldest = self._clock() - self.lease
+        dropped: list[_Entry] = []
+        with self._lock:
+            for session, table in list(self._sessions.items()):
+                expired = [entry for entry in table.by_index.values() if entry.used < oldest]
+                dropped.extend([self._drop(table, entry) for entry in expired])
+                if not table.by_index:
+                    del self._sessions[session]
+
+    def listing(self, session: int | None = None) -> list[dict[str, Any]]:
+        """What is held, oldest first: token, session, type, age and idle time in seconds."""
+        now = self._clock()
+        rows: list[dict[str, Any]] = []
+        for number, table in list(self._sessions.items()):
+            if session is not None and number != session:
+                continue
+            rows.extend(
+                [
+                    {
+                        "token": entry.token,
+                        "session": number,
+                        "type": entry.type_name,
+                        "age": round(now - entry.made, 3),
+                        "idle": round(now - entry.used, 3),
+                    }
+                    for entry in list(table.by_index.values())
+                ]
+            )
+        return sorted(rows, key=lambda row: -row["age"])
+
+    def _entry(self, session: int, token: str) -> _Entry | None:
+        table = self._sessions.get(session)
+        if table is None or len(token) != TOKEN_LENGTH or not token.isascii():
+            return None
+        try:
+            entry = table.by_index.get(token_index(token))
+        except RemoteProtocolError:
+            return None
+        return entry if entry is not None and same_text(entry.token, token) else None
+
+    def _drop(self, table: _Session, entry: _Entry) -> _Entry:
+        del table.by_index[token_index(entry.token)]
+        del table.by_id[id(entry.value)]
+        return entry
+
+
+def lost(token: str) -> CallFailed:
+    """The one answer for every token that leads nowhere: it does not say which of the reasons it was."""
+    shown = clean_text(token[PREFIX_LENGTH : PREFIX_LENGTH + 10]) if len(token) == TOKEN_LENGTH else "malformed"
+    return CallFailed(
+        ErrorKind.HANDLE_LOST,
+        f"handle {shown} leads to no object: it was released, it expired, it is another session's, "
+        "or its worker has been replaced",
+    )
+
+
+def type_name(value: object) -> str:
+    """The name of a value's type to show beside its handle: `module.Class`, without `builtins`."""
+    cls = type(value)
+    try:
+        name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    except Exception:  # a metaclass can make anything of these
+        name = "?"
+    return clean_text(name, _LONGEST_NAME)

@@ -1,0 +1,557 @@
+"""The life of one call inside the worker: decode, run, encode, answer; and exactly one answer.
+
+One `Runner` per thread that runs calls. `run` is the hottest function of a worker, and written for it: it reads the
+call's head once, finds the plan for it in the call-site cache, and calls the user's function with nothing in between.
+All that is rare is below, in methods of its own.
+
+User code is interrupted only while `cell[ARMED]` holds the call's id (see `cancel`): from just before the function is
+called (or its module imported) until just after. Decoding and encoding are never interrupted.
+
+In a child that user code forked, `cell` is unusable: the first touch raises, and that exception goes up through
+everything here to `boot`, which ends the child. So a forked child that returns from a call never answers it.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from struct import Struct
+from struct import error as struct_error
+from time import perf_counter
+
+from bascule.protocols import packed
+from bascule.protocols.calls import HEAD_SIZE, Op, Want, decode_head
+from bascule.protocols.envelope import HEADER, Codec, Flag, Kind
+from bascule.protocols.errors import ErrorKind, RemoteProtocolError
+from bascule.protocols.limits import MAX_FRAME
+from bascule.workers.calls import PLAIN, make_plan
+from bascule.workers.cancel import Cancelled, ThreadGate
+from bascule.workers.coroutines import Awaiter, is_awaitable
+from bascule.workers.errors import CallFailed, Misrouted, clean_text, error_map, plain_error_map
+from bascule.workers.page import ARMED, CANCEL, FINISHED, STARTED
+from bascule.workers.streams import iterator_of
+from bascule.workers.values import ArgumentsError, NotEncodable, codec_for
+from bascule.workers.wire import LARGE, MANY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Final
+
+    from bascule.protocols.envelope import Frame
+    from bascule.protocols.tokens import Handle
+    from bascule.workers.calls import Function, Plan
+    from bascule.workers.cancel import Gate
+    from bascule.workers.state import WorkerState
+    from bascule.workers.streams import Stream
+
+_CACHED: Final = 4096  # plans kept for one codec
+_SLOW: Final = 0.0005  # seconds; after a call that took longer, the next ones like it don't keep finished ones waiting
+_REMEMBER: Final = 64  # ... so many of them
+_TURN: Final = 0.005  # seconds that a stream is advanced before others have their turn
+
+_STREAM: Final = int(Flag.STREAM)
+_CAST: Final = int(Flag.CAST)
+_SPECIAL: Final = _STREAM | _CAST
+_CALL: Final = int(Kind.CALL)
+_REPLY: Final = int(Kind.REPLY)
+_ERROR: Final = int(Kind.ERROR)
+_MISROUTED: Final = int(Kind.MISROUTED)
+_ITEM: Final = int(Kind.ITEM)
+_END: Final = int(Kind.END)
+_HANDLE: Final = int(Want.HANDLE)
+
+_lengths = Struct("<4xHH").unpack_from
+_header = HEADER.pack
+
+_DECODING, _RUNNING, _ENCODING = 0, 1, 2
+
+
+class Runner:
+    """Runs calls on one thread.
+
+    Attributes:
+        call_id: The call that is being run, 0: none. What is printed belongs to it.
+        session: Whose call it is.
+        texts: What was printed and waits to leave.
+        then: When the last thing ended, so that one reading of the clock measures a call.
+    """
+
+    def __init__(self, state: WorkerState, gate: Gate) -> None:
+        self.state = state
+        self.gate = gate
+        self.cell = gate.cell
+        self.call_id = 0
+        self.session = 0
+        self.then = perf_counter()
+        self.awaiter = Awaiter(gate)
+        self._threaded = isinstance(gate, ThreadGate)
+        self.texts = state.capture.adopt(self, gate, alone=not self._threaded)
+        self._plans: dict[int, dict[bytes, Plan]] = {int(codec): {} for codec in Codec}
+        self._foreign: list[str] = []  # tokens among the arguments that live in other workers
+        self._lost: CallFailed | None = None  # why a token among the arguments leads nowhere
+        self._copies: dict[str, object] | None = None  # tokens that mean copies in this call
+
+    def run(self, frames: list[Frame], other: Callable[[Frame], None] | None = None) -> None:
+        """Run the calls among `frames`, the last one first, and put their answers in line.
+
+        Args:
+            frames: Each is taken off the list before it is worked on, so that a large payload is not kept.
+            other: Takes the frames that are no calls.
+        """
+        cell = self.cell
+        state = self.state
+        wire = state.wire
+        out = wire.out
+        texts, capture = self.texts, state.capture
+        modules = sys.modules
+        threaded = self._threaded
+        failure: BaseException
+        while frames:
+            kind, codec, flags, call_id, session, deadline, payload = frames.pop()
+            if kind != _CALL:
+                if other is not None:
+                    other((kind, codec, flags, call_id, session, deadline, payload))
+                continue
+            cell[STARTED] = call_id
+            self.call_id = call_id
+            self.session = session
+            stage = _DECODING
+            try:
+                try:
+                    target_length, object_length = _lengths(payload)
+                    split = HEAD_SIZE + target_length
+                    plan = self._plans[codec].get(payload[:split])
+                    if plan is None or (
+                        plan.watch is not None
+                        and (
+                            plan.watch.get(plan.name) is not plan.watched
+                            or modules.get(plan.module_name) is not plan.module
+                        )
+                    ):
+                        stage = _RUNNING
+                        plan = self._new_plan(codec, payload)
+                        stage = _DECODING
+                    if state.imports:
+                        stage = _RUNNING
+                        self._unpickle_copies()
+                        stage = _DECODING
+                    body = payload[split + object_length :]
+                    subject = payload[split : split + object_length] if object_length else None
+                    payload = b""
+                    args: Any = ()
+                    kwargs = None
+                    if body:
+                        args = plan.decode(body)
+                        body = b""
+                        if type(args) is list and len(args) == 1 and type(args[0]) is list:
+                            args = args[0]
+                        else:
+                            args, kwargs = _arguments(codec, args)
+                    if subject is not None:
+                        args = [self.on_handle(subject.decode("ascii", "replace"), ""), *args]
+                    if self._foreign or self._lost is not None:
+                        self._refuse_handles()
+                    if plan.patience and out:
+                        wire.flush()
+                    stage = _RUNNING
+                    cell[ARMED] = call_id
+                    if cell[CANCEL] == call_id:
+                        cell[ARMED] = 0
+                        raise Cancelled
+                    result = plan.function(*args, **kwargs) if kwargs else plan.function(*args)
+                    args = kwargs = None
+                    if flags & _SPECIAL or type(result) not in plan.plain:
+                        if plan.awaits and is_awaitable(result):
+                            result = self.awaiter.wait(result, call_id)
+                        cell[ARMED] = 0
+                        if threaded:
+                            self.gate.disarm(call_id)
+                        stage = _ENCODING
+                        if flags & _STREAM and self._open_stream(plan, codec, result):
+                            self._copies = result = None
+                            self.then = perf_counter()
+                            continue
+                        reply = b"" if flags & _CAST else plan.encode(result)
+                    else:
+                        cell[ARMED] = 0
+                        if threaded:
+                            self.gate.disarm(call_id)
+                        stage = _ENCODING
+                        reply = plan.encode(result)
+                    result = None
+                    size = len(reply)
+                    if size > MAX_FRAME:
+                        raise _too_large(size)
+                except BaseException as error:
+                    cell[ARMED] = 0
+                    if threaded:
+                        self.gate.disarm(call_id)
+                    failure = error
+                else:
+                    if texts or capture.dirty:
+                        capture.seal()
+                    cell[FINISHED] += 1
+                    if size < LARGE:
+                        out.append(_header(size, _REPLY, codec, 0, call_id, session, 0) + reply)
+                        if len(out) >= MANY:
+                            wire.flush()
+                    else:
+                        wire.send(_REPLY, codec, 0, call_id, session, reply)
+                    now = perf_counter()
+                    if now - self.then > _SLOW:
+                        plan.patience = _REMEMBER
+                    elif plan.patience:
+                        plan.patience -= 1
+                    self.then = now
+                    if self._copies is not None:
+                        self._copies = None
+                    if state.leaving:
+                        return
+                    continue
+            except Cancelled as error:  # in the moment after user code had ended; it comes at most once
+                failure = error
+            self._copies = args = kwargs = result = None
+            self._fail(codec, failure, stage)
+            del failure
+            if state.leaving:
+                return
+
+    def on_handle(self, token: str, type_name: str) -> object:
+        """What a token means in this call. It never raises: a decoder might take that for bad input."""
+        if self._copies is not None and token in self._copies:
+            return self._copies[token]
+        objects = self.state.objects
+        try:
+            if objects.owns(token):
+                return objects.find(self.session, token)
+        except CallFailed as error:
+            self._lost = error
+        else:
+            self._foreign.append(token)
+        return None
+
+    # What is rare
+
+    def _new_plan(self, codec: int, payload: bytes) -> Plan:
+        """Make the plan for a head not seen before, or whose function has changed. Importing is user code."""
+        op, want, style, target, _, _ = decode_head(payload)
+        values = codec_for(codec)
+        self.cell[ARMED] = self.call_id
+        plan = make_plan(op, _text(target), want, self._map)
+        self.cell[ARMED] = 0
+        plan.decode = values.decoder(self.on_handle, style)
+        plan.encode = values.encoder(want, style, self._hand_out, self._take_back)
+        if op == Op.MAP:
+            encode = values.encoder(Want.AUTO, style, self._hand_out) if want == _HANDLE else plan.encode
+            plan.encode = partial(self._encode_map, encode, want == _HANDLE)
+        plans = self._plans[codec]
+        if len(plans) >= _CACHED:  # heads that vary without end, such as attributes made from data
+            plans.clear()
+        plans[payload[: HEAD_SIZE + len(target)]] = plan
+        return plan
+
+    def _hand_out(self, value: object) -> Handle:
+        return self.state.objects.hand_out(self.session, value)
+
+    def _take_back(self, handles: list[Handle]) -> None:
+        """Handles in a result that then could not be sent: nobody will ever release them."""
+        self.state.objects.release(self.session, [handle.token for handle in handles])
+
+    def _unpickle_copies(self) -> None:
+        """The copies of other workers' objects that were sent ahead of this call."""
+        imports = self.state.imports
+        session, pickles = imports.pop(self.call_id, (0, None))
+        for stale in [call_id for call_id in imports if call_id < self.call_id]:
+            imports.pop(stale, None)  # its call was taken back on the way
+        if pickles is None or session != self.session:
+            return
+        import pickle
+
+        self.cell[ARMED] = self.call_id
+        try:
+            self._copies = {token: pickle.loads(data) for token, data in pickles.items()}
+        except Exception as error:
+            raise CallFailed(
+                ErrorKind.HANDLES_APART,
+                f"an object of another worker could not be copied here: {type(error).__name__} while it was unpickled",
+            ) from error
+        finally:
+            self.cell[ARMED] = 0
+
+    def _refuse_handles(self) -> None:
+        lost, self._lost = self._lost, None
+        foreign, self._foreign = self._foreign, []
+        if lost is not None:
+            raise lost
+        raise Misrouted(foreign)
+
+    def _map(self, function: Function, items: Any) -> list[list[Any]]:
+        """The operation MAP: one answer for each item, whatever becomes of the others."""
+        if type(items) is not list:
+            raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"MAP takes a list of items, not a {type(items).__name__}")
+        answers: list[list[Any]] = []
+        for item in items:
+            try:
+                result = function(*item)
+                if type(result) not in PLAIN and is_awaitable(result):
+                    result = self.awaiter.wait(result, self.call_id)
+                answers.append([True, result])
+            except Cancelled:
+                raise
+            except BaseException as error:
+                answers.append([False, self._error_map(error)])
+            self.cell[ARMED]  # in a child that an item forked, this raises: it must not go on with the others
+        return answers
+
+    def _encode_map(self, encode: Any, as_handles: bool, answers: list[list[Any]]) -> Any:
+        """One item that does not encode must not take the others with it."""
+        if as_handles:
+            answers = [[done, self._hand_out(value) if done else value] for done, value in answers]
+        try:
+            return encode(answers)
+        except Exception:
+            for answer in answers:
+                try:
+                    encode(answer)
+                except Exception as error:
+                    answer[:] = [False, self._error_map(_explained(error, _ENCODING))]
+            return encode(answers)
+
+    # Streams
+
+    def _open_stream(self, plan: Plan, codec: int, result: Any) -> bool:
+        """Whether the result is one to stream; then its END or ERROR will be the answer."""
+        found = iterator_of(result, any_iterable=plan.iterates)
+        streams = self.state.streams
+        if found is None:
+            streams.forget(self.call_id)
+            return False
+        stream = streams.expect(self.call_id, codec, self.session)
+        stream.plan = plan
+        stream.is_async = found[1]
+        if stream.is_async:
+            stream.loop = self._stream_loop()
+        stream.iterator = found[0]
+        return True
+
+    def _stream_loop(self) -> Any:
+        """The event loop of an async stream: of its own where it may be advanced by now this thread, now that."""
+        if not self._threaded:
+            return self.awaiter.loop
+        import asyncio
+
+        return asyncio.new_event_loop()
+
+    def advance(self, stream: Stream) -> None:
+        """Send what a claimed stream has credit for, for a while; end it when nothing more is wanted."""
+        streams, wire = self.state.streams, self.state.wire
+        self.call_id = stream.call_id
+        self.session = stream.session
+        began = self.then = perf_counter()
+        wire.flush()
+        while not stream.closed and stream.credit > 0 and self.then - began < _TURN:
+            item, failure = self._guarded(stream, self._next)
+            if isinstance(failure, StopAsyncIteration if stream.is_async else StopIteration):
+                self._end_stream(stream)
+                return
+            stage = _RUNNING
+            if failure is None:
+                stage = _ENCODING
+                failure = self._send_item(stream, item)
+                item = None
+            if failure is not None:
+                self._let_stream_go(stream, close=stage == _ENCODING)
+                self._fail(stream.codec, failure, stage)
+                return
+            streams.add_credit(stream, -1)
+            now = perf_counter()
+            if now - self.then > _SLOW:
+                wire.flush()
+            self.then = now
+        if stream.closed:
+            self._let_stream_go(stream, close=True)
+            self._end_stream(stream)
+
+    def _next(self, stream: Stream) -> Any:
+        if stream.is_async:
+            return self.awaiter.wait(stream.iterator.__anext__(), stream.call_id, stream.loop)
+        return next(stream.iterator)
+
+    def _close(self, stream: Stream) -> None:
+        if stream.is_async:
+            self.awaiter.wait(stream.iterator.aclose(), stream.call_id, stream.loop)
+        else:
+            stream.iterator.close()
+
+    def _guarded(self, stream: Stream, step: Any) -> tuple[Any, BaseException | None]:
+        """Run user code of a stream, armed: what it gave, or what it raised."""
+        cell, call_id = self.cell, stream.call_id
+        try:
+            try:
+                cell[ARMED] = call_id
+                if cell[CANCEL] == call_id and step == self._next:
+                    cell[ARMED] = 0
+                    raise Cancelled
+                value = step(stream)
+                cell[ARMED] = 0
+                if self._threaded:
+                    self.gate.disarm(call_id)
+            except BaseException as error:
+                cell[ARMED] = 0
+                if self._threaded:
+                    self.gate.disarm(call_id)
+                return None, error
+            return value, None
+        except Cancelled as error:
+            return None, error
+
+    def _send_item(self, stream: Stream, item: object) -> BaseException | None:
+        state = self.state
+        try:
+            data = stream.plan.encode(item)
+            if len(data) > MAX_FRAME:
+                raise _too_large(len(data))
+        except Exception as error:
+            return error
+        if self.texts or state.capture.dirty:
+            state.capture.seal()
+        state.wire.send(_ITEM, stream.codec, 0, stream.call_id, stream.session, data)
+        return None
+
+    def _let_stream_go(self, stream: Stream, *, close: bool) -> None:
+        """Close the iterator, if it is the stream's alone: what ITERATE was given may be in use elsewhere."""
+        if close and not stream.plan.iterates and hasattr(stream.iterator, "aclose" if stream.is_async else "close"):
+            failure = self._guarded(stream, self._close)[1]
+            if failure is not None:
+                _report(failure)
+
+    def _end_stream(self, stream: Stream) -> None:
+        state = self.state
+        self._forget_stream(stream)
+        if self.texts or state.capture.dirty:
+            state.capture.seal()
+        self.cell[FINISHED] += 1
+        state.wire.send(_END, stream.codec, 0, stream.call_id, stream.session, b"")
+
+    def _forget_stream(self, stream: Stream) -> None:
+        self.state.streams.forget(stream.call_id)
+        stream.iterator = None
+        if self._threaded and stream.loop is not None:
+            stream.loop.close()
+
+    # Failures
+
+    def _fail(self, codec: int, failure: BaseException, stage: int) -> None:
+        """Answer a call that has no value, or end a stream that broke."""
+        state = self.state
+        if codec not in self._plans:
+            codec = int(Codec.MSGPACK)
+            failure = CallFailed(ErrorKind.BAD_ARGUMENTS, f"this worker knows codecs {list(self._plans)}, no other")
+        self._lost = None
+        self._foreign.clear()
+        stream = state.streams.get(self.call_id)
+        if stream is not None:
+            self._forget_stream(stream)
+        if isinstance(failure, Misrouted):
+            kind, payload = _MISROUTED, "".join(failure.tokens).encode("ascii", "replace")
+        else:
+            kind, payload = _ERROR, self._error_payload(codec, failure, stage)
+        if self.texts or state.capture.dirty:
+            state.capture.seal()
+        self.cell[FINISHED] += 1
+        state.wire.send(kind, codec, 0, self.call_id, self.session, payload)
+        self.then = perf_counter()
+
+    def _error_payload(self, codec: int, failure: BaseException, stage: int) -> bytes:
+        try:
+            return codec_for(codec).encode_error(self._error_map(_explained(failure, stage)))
+        except BaseException as second:  # out of memory, most likely: what follows needs next to none
+            message = f"{type(failure).__name__} (and {type(second).__name__} while it was described)"
+            name = self.state.name
+            bare = plain_error_map(ErrorKind.PYTHON, message, worker=name, call=self.call_id)
+            return codec_for(codec).encode_error(bare)
+
+    def _error_map(self, failure: BaseException) -> dict[str, Any]:
+        return error_map(
+            failure,
+            kind=ErrorKind.CANCELLED if isinstance(failure, Cancelled) else None,
+            worker=self.state.name,
+            call=self.call_id,
+            elapsed=perf_counter() - self.then,
+        )
+
+
+def _explained(failure: BaseException, stage: int) -> BaseException:
+    """What went wrong outside of user code, in words that say where it was and what to do."""
+    if stage == _RUNNING or isinstance(failure, (CallFailed, Cancelled)):
+        return failure
+    if isinstance(failure, NotEncodable):
+        details = {"type": failure.type_name} if failure.type_name else None
+        explained = CallFailed(ErrorKind.NOT_ENCODABLE, clean_text(failure), like=ValueError, details=details)
+        explained.__cause__ = failure.__cause__
+    elif stage == _ENCODING:
+        explained = CallFailed(ErrorKind.NOT_ENCODABLE, f"the result could not be encoded: {_say(failure)}")
+        explained.__cause__ = failure
+    elif isinstance(failure, struct_error):
+        explained = CallFailed(ErrorKind.BAD_ARGUMENTS, f"a call is not shorter than its head of {HEAD_SIZE} bytes")
+    elif isinstance(failure, (ArgumentsError, RemoteProtocolError)):
+        explained = CallFailed(ErrorKind.BAD_ARGUMENTS, clean_text(failure))
+        explained.__cause__ = failure.__cause__
+    else:
+        explained = CallFailed(ErrorKind.BAD_ARGUMENTS, f"the arguments could not be read: {_say(failure)}")
+        explained.__cause__ = failure
+    return explained
+
+
+def _say(error: BaseException) -> str:
+    return f"{type(error).__name__}: {clean_text(error, 500)}"
+
+
+def _arguments(codec: int, decoded: object) -> tuple[list[Any], dict[str, Any]]:
+    """Positional and keyword arguments from `[args]` or `[args, kwargs]`; None stands for no positionals, or for all.
+
+    Raises:
+        ArgumentsError: It is something else.
+    """
+    parts = [] if decoded is None else list(decoded) if isinstance(decoded, (list, tuple)) else None
+    if parts is None or len(parts) > 2:
+        what = f"a {type(decoded).__name__}" if parts is None else f"{len(parts)} of them"
+        raise ArgumentsError(f"arguments travel as [args] or [args, kwargs], this is {what}")
+    args = parts[0] if parts else None
+    if args is not None and not isinstance(args, (list, tuple)):
+        raise ArgumentsError(f"positional arguments are a list, this is a {type(args).__name__}")
+    keywords: dict[str, Any] = {}
+    if len(parts) == 2:
+        read: Callable[[Any], dict[str, Any]] = packed.keywords
+        if codec == Codec.ETF:
+            from bascule.protocols import etf
+
+            read = etf.keywords
+        try:
+            keywords = read(parts[1])
+        except (ValueError, RemoteProtocolError) as error:
+            raise ArgumentsError(clean_text(error)) from None
+    return list(args or ()), keywords
+
+
+def _text(target: bytes) -> str:
+    try:
+        return target.decode()
+    except UnicodeDecodeError:
+        raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"a target is UTF-8, this is not: {target!r:.100}") from None
+
+
+def _too_large(size: int) -> CallFailed:
+    return CallFailed(
+        ErrorKind.NOT_ENCODABLE,
+        f"the result takes {size} bytes, a frame has room for {MAX_FRAME}: ask for a handle, or stream it",
+        details={"limit": MAX_FRAME},
+    )
+
+
+def _report(failure: BaseException) -> None:
+    """An exception that nobody waits for, to stderr."""
+    import traceback
+
+    traceback.print_exception(type(failure), failure, failure.__traceback__)

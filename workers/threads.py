@@ -1,0 +1,145 @@
+"""A worker that runs several calls at a time: the main thread reads, others run.
+
+For code that waits (for a disk, a database, the GIL-free part of numpy); Python code gains nothing. Calls are taken
+from one queue in the order of their wire ids. One thread at a time waits at the queue, and it records what it took in
+the shared page before the next may: so the highest id that was started is true of all that are lower.
+
+The threads are daemons: a call that does not end does not keep the worker from leaving.
+"""
+
+from __future__ import annotations
+
+import os
+from _queue import SimpleQueue
+from _thread import allocate_lock, start_new_thread
+
+from bascule.protocols.envelope import Flag, Kind
+from bascule.workers.cancel import ThreadGate
+from bascule.workers.forks import leave_child
+from bascule.workers.loop import Loop, exported
+from bascule.workers.page import CANCEL, FINISHED, STARTED
+from bascule.workers.running import Runner
+from bascule.workers.streams import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+    from bascule.protocols.envelope import Frame, FrameReader
+    from bascule.workers.state import WorkerState
+
+_CALL: Final = int(Kind.CALL)
+_STREAM: Final = int(Flag.STREAM)
+
+
+class ThreadedLoop(Loop):
+    """The main thread reads and answers the bridge's own questions; `state.threads` others run calls."""
+
+    def __init__(self, state: WorkerState, fd: int, reader: FrameReader) -> None:
+        super().__init__(state, fd, reader)
+        self._jobs: SimpleQueue[Any] = SimpleQueue()  # frames of calls, streams, exports (maps)
+        self._turn = allocate_lock()  # held by the thread that waits at the queue
+        self._count = allocate_lock()
+        self._ended: list[Any] = []  # a lock for each thread, free when it has ended
+        self._doomed: set[int] = set()  # calls that were cancelled before they were started
+
+    def serve(self, frames: list[Frame]) -> None:
+        """Until the wire's end, or SIGTERM. `frames`: what was already read."""
+        for _ in range(self.state.threads):
+            ended = allocate_lock()
+            ended.acquire()
+            self._ended.append(ended)
+            start_new_thread(self._work, (ended,))
+        while True:
+            for frame in frames:
+                if frame[0] == _CALL:
+                    if frame[2] & _STREAM:  # its credit may come before its thread has opened it
+                        self.state.streams.expect(frame[3], frame[1], frame[4])
+                    self._jobs.put(frame)
+                else:
+                    self.other(frame)
+            self.state.wire.flush()
+            frames = []  # the last large payload is its thread's alone
+            data = self.read()
+            if not data:
+                return
+            frames = self._reader.receive_data(data)
+
+    def finish(self) -> None:
+        """Wait for the calls that run; those in the queue are not begun any more."""
+        for _ in self._ended:
+            self._jobs.put(None)
+        for ended in self._ended:
+            ended.acquire()
+
+    def export(self, message: dict[str, Any]) -> None:
+        """Pickling runs user code: not here, where the frames are read."""
+        self._jobs.put(message)
+
+    def running(self) -> int:
+        """How many calls are being run."""
+        return sum([gate.call_id != 0 for gate in self.state.gates])
+
+    def cancel(self, call_id: int) -> None:
+        """Interrupt a call, or see to it that it is not begun."""
+        self._doomed.add(call_id)  # first: the thread that takes it looks here after it has said what it works on
+        if not any(gate.cancel(call_id) for gate in self.state.gates) and call_id <= self.state.page[STARTED]:
+            self._doomed.discard(call_id)  # it has ended
+
+    def stream_ready(self, stream: Stream) -> None:
+        """A thread advances it, unless one does already."""
+        if self.state.streams.claim(stream):
+            self._jobs.put(stream)
+
+    def _work(self, ended: Any) -> None:
+        """The life of one thread."""
+        try:
+            gate = ThreadGate()
+            runner = Runner(self.state, gate)
+            self.state.gates.append(gate)
+            while self._work_once(gate, runner):
+                pass
+        except BaseException as error:  # nothing of user code's gets here, but for the return of a forked child
+            leave_child(error)
+            os.write(2, f"bascule: a thread of worker {self.state.name} failed: {error!r}\n".encode())
+            os._exit(70)
+        finally:
+            ended.release()
+
+    def _work_once(self, gate: ThreadGate, runner: Runner) -> bool:
+        state = self.state
+        with self._turn:
+            job = self._jobs.get()
+            if job is None or state.leaving:
+                return False
+            if type(job) is tuple:
+                call_id = gate.call_id = job[3]
+                state.page[STARTED] = call_id
+                if call_id in self._doomed:
+                    gate.cell[CANCEL] = call_id
+        if type(job) is tuple:
+            frames = [job]
+            streamed = job[2] & _STREAM
+            del job
+            runner.run(frames)
+            self._ended_call(gate, call_id)
+            stream = state.streams.get(call_id) if streamed else None
+            if stream is not None:
+                self.stream_ready(stream)
+        elif type(job) is Stream:
+            gate.call_id = job.call_id
+            runner.advance(job)
+            self._ended_call(gate, job.call_id)
+            state.streams.let_go(job)
+            self.stream_ready(job)
+        else:
+            self.answer(exported(state, job))
+        runner.call_id = 0
+        state.wire.flush()
+        return True
+
+    def _ended_call(self, gate: ThreadGate, call_id: int) -> None:
+        gate.done()
+        self._doomed.discard(call_id)
+        with self._count:
+            self.state.page[FINISHED] = sum([other.cell[FINISHED] for other in self.state.gates])
