@@ -34,6 +34,7 @@ from bascule.protocols.etf_terms import Atom, BitString, ImproperList, Map, Opaq
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Final
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "ImproperList",
     "Map",
     "Opaque",
+    "date_tuple",
+    "dict_name",
     "dumps",
     "dumps_error",
     "inflate",
@@ -142,7 +145,7 @@ def _pair(element: object) -> tuple[object, object]:
     raise RemoteProtocolError(f"a keyword argument is {{Name, Value}}, not {_short(element)}")
 
 
-def dumps_error(error: dict[str, object]) -> bytes:
+def dumps_error(error: Mapping[str, object]) -> bytes:
     """An error map as a term: its keys and kind are atoms of a fixed set, its texts binaries. It never fails.
 
     A key outside the set becomes a binary; a value without a form in Erlang becomes the text that `repr` has for it.
@@ -150,7 +153,7 @@ def dumps_error(error: dict[str, object]) -> bytes:
     return dumps(_error_map(error), default=_shown, style=_ERROR_STYLE)
 
 
-def _error_map(error: dict[str, object]) -> dict[object, object]:
+def _error_map(error: Mapping[str, object]) -> dict[object, object]:
     """The map with atoms for keys, and its chain of causes (as long as is sensible), from the innermost out."""
     chain = [error]
     while len(chain) < _CAUSES and isinstance(chain[-1].get("cause"), dict):

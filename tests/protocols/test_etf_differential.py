@@ -65,10 +65,8 @@ def cut(batch: bytes) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    from tests.conftest import require
-
-    require("erl", "erlc")
+def node(tmp_path_factory: pytest.TempPathFactory, needs: Callable[..., None]) -> Iterator[Node]:
+    needs("erl", "erlc")
     node = Node(tmp_path_factory.mktemp("etf_peer"))
     yield node
     node.close()
@@ -101,9 +99,9 @@ class Maker:
             lambda: self.random.choice((True, False, None)),
             lambda: self.random.randbytes(self.random.randrange(40)),
             lambda: etf.BitString(self.random.randbytes(self.random.randrange(1, 9)), self.random.randrange(1, 8)),
-            lambda: [],
-            lambda: (),
-            lambda: {},
+            list,
+            tuple,
+            dict,
         ]
 
     def number(self) -> float:
