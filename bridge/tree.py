@@ -118,7 +118,7 @@ def supervise(
         await tree.run(more(tree) if more is not None else ())
 
     try:
-        trio.run(main, strict_exception_groups=False)
+        trio.run(main)
     except SupervisorFailed as failure:
         print(f"bascule: {_root_of(failure)}", file=sys.stderr)
         return 1

@@ -5,6 +5,9 @@ header, writes another, and passes the payload on untouched. Little-endian:
 
     u32 length of payload | u8 kind | u8 codec | u16 flags | u64 call id | u32 session | u32 deadline in ms (0: none)
 
+In a worker's REPLY and ERROR the last field is the time that the call took, in microseconds: a worker answers many
+calls with one write, so the bridge could not tell.
+
 `Frame` is a plain tuple, and `FrameReader` hands out lists of them: at 200,000 frames a second an attribute access is
 a cost. The reader copies each payload byte once, however the bytes were cut on the way.
 

@@ -8,7 +8,6 @@ from bascule.bridge.notices import KillReason, RecycleWanted, WorkerReady
 from bascule.bridge.router.calls import Call, CallState
 from bascule.bridge.router.messages import read_control
 from bascule.bridge.router.peers import Worker, WorkerState
-from bascule.bridge.router.pools import Profile
 from bascule.bridge.router.requests import SOFT_UNWRITTEN
 from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import RemoteProtocolError
@@ -43,15 +42,15 @@ class Answers:
             self._let_go_of_payloads(worker)
             return
         calls = worker.calls
-        answered: list[Profile] = []
-        for kind, codec, flags, wire_id, _session, _deadline, payload in frames:
+        answered = 0
+        for kind, codec, flags, wire_id, _session, micros, payload in frames:
             if kind in _ANSWERS:
                 call = calls.pop(wire_id, None)
                 if call is None:
                     self._late_answer(worker, kind, codec, wire_id, payload)
                     continue
-                profile = call.profile
-                answered.append(profile)
+                answered += 1
+                call.profile.learn(micros)
                 if call.state is CallState.SETTLED:
                     core.settled["late"] += 1
                     worker.doomed.pop(wire_id, None)
@@ -62,16 +61,11 @@ class Answers:
         if answered:
             self._account(worker, answered)
 
-    def _account(self, worker: Worker, answered: list[Profile]) -> None:
-        """What the answers of one read teach: how long such calls take, and that there is room now."""
+    def _account(self, worker: Worker, answered: int) -> None:
+        """Calls have left a worker: there is room now, and perhaps it has answered its share."""
         core = self._core
-        now = core.now
-        seconds = (now - worker.last_reply_at) * worker.threads / len(answered)
-        worker.last_reply_at = now
-        for profile in set(answered):
-            profile.learn(seconds)
         worker.slow = sum([not call.profile.waiting for call in worker.calls.values()])
-        worker.calls_done += len(answered)
+        worker.calls_done += answered
         limit = worker.pool.policy.max_calls
         if limit and worker.calls_done >= limit and not worker.recycle_asked:
             worker.recycle_asked = True
@@ -105,7 +99,7 @@ class Answers:
             worker.doomed.pop(wire_id, None)
             if call is not None and call.state is not CallState.SETTLED:
                 core.copies.send_on(call, worker, payload)
-            self._account(worker, [call.profile] if call is not None else [])
+            self._account(worker, 0)
         elif kind == _CONTROL:
             self._worker_control(worker, payload)
         else:
@@ -121,7 +115,7 @@ class Answers:
                 call.state = CallState.STREAMING
             elif kind == _ITEM:
                 core.control(worker, {"op": "close_stream", "call": wire_id})
-            self._account(worker, [call.profile])
+            self._account(worker, 1)
         else:
             call = worker.streams.get(wire_id)
         if call is None or call.state is CallState.SETTLED:

@@ -200,8 +200,6 @@ class RouterCore:
         call.wire_id = wire_id
         call.worker = worker
         call.state = CallState.SENT
-        if not worker.calls:
-            worker.last_reply_at = self.now
         worker.calls[wire_id] = call
         worker.messages_in += 1
         if not call.profile.waiting:

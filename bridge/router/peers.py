@@ -74,7 +74,6 @@ class Worker(Peer):
         "info",
         "init_error",
         "kill_reason",
-        "last_reply_at",
         "messages_in",
         "name",
         "page",
@@ -115,7 +114,6 @@ class Worker(Peer):
         self.messages_in = 0
         self.calls_done = 0
         self.started_at = now
-        self.last_reply_at = now
         self.kill_reason: KillReason | None = None
         self.recycle_asked = False
         self.init_error: dict[str, object] | None = None

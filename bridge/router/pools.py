@@ -18,34 +18,29 @@ from bascule.bridge.scheduling import Chooser, chooser
 if TYPE_CHECKING:
     from bascule.bridge.router.peers import Worker
 
-_WINDOWS = ((150e-6, 32), (1e-3, 4), (5e-3, 1))
-"""(calls faster than this many seconds, so many may wait in a worker beside those that run)."""
-_UNKNOWN = 1.0  # seconds: a target that has never answered
+_WINDOWS = ((100, 32), (1_000, 4), (5_000, 1))
+"""(calls faster than this many microseconds, so many may wait in a worker beside those that run)."""
 _MOST_PROFILES = 4096
 
 
 class Profile:
     """How long calls of one target take, and what follows from it."""
 
-    __slots__ = ("seconds", "waiting")
+    __slots__ = ("micros", "waiting")
 
     def __init__(self) -> None:
-        self.seconds = _UNKNOWN
+        self.micros = -1.0  # never answered
         self.waiting = 0  # calls that may wait inside a worker behind the running ones
 
-    def learn(self, seconds: float) -> None:
-        """A call took this long. Slow news counts at once, fast news bit by bit."""
-        known = self.seconds
-        if known == _UNKNOWN or seconds > known * 4:
-            known = seconds
-        else:
-            known += (seconds - known) * 0.125
-        self.seconds = known
-        self.waiting = 0
+    def learn(self, micros: int) -> None:
+        """A call took this long."""
+        known = self.micros
+        self.micros = known = micros if known < 0 else known + (micros - known) * 0.125
         for limit, waiting in _WINDOWS:
             if known < limit:
                 self.waiting = waiting
-                break
+                return
+        self.waiting = 0
 
 
 class FairQueue:
