@@ -51,7 +51,7 @@ class Hello:
     """Who connects."""
 
     client: str = ""
-    pool: str = "default"
+    pool: str | None = None  # none: the service's default
     version: int = VERSION
 
 
@@ -134,8 +134,8 @@ class ServiceSide:
         version = message.get("version")
         if version != VERSION or isinstance(version, bool):
             raise self._refusal(call_id, f"version {version!r:.100} is not spoken here, only {VERSION}")
-        client, pool = message.get("client", ""), message.get("pool", "default")
-        for name, value in (("client", client), ("pool", pool)):
+        client, pool = message.get("client", ""), message.get("pool")
+        for name, value in (("client", client), ("pool", "" if "pool" not in message else pool)):
             if not isinstance(value, str) or len(value) > MAX_NAME:
                 raise self._refusal(call_id, f"the hello's {name} must be text of at most {MAX_NAME} characters")
         self.hello = Hello(client, pool, VERSION)
@@ -175,11 +175,11 @@ class ServiceSide:
             problem = f"codec {codec} is unknown; there are 1 (msgpack), 2 (JSON), 3 (ETF)"
         else:
             problem = f"flags {flags:#x} are more than a call may have ({_MOST_FLAGS:#x})"
-        payload = _write(_refused_call(problem))
+        payload = write_message(_refused_call(problem))
         self._output.append(encode_frame(Kind.ERROR, Codec.MSGPACK, 0, call_id, 0, 0, payload))
 
     def _refusal(self, call_id: int, problem: str) -> RemoteProtocolError:
-        payload = _write({"op": "refused", "kind": ErrorKind.REFUSED.value, "message": problem})
+        payload = write_message({"op": "refused", "kind": ErrorKind.REFUSED.value, "message": problem})
         self._output.append(encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, call_id, 0, 0, payload))
         return RemoteProtocolError(problem)
 
@@ -199,7 +199,8 @@ def read_message(payload: bytes) -> dict[str, Any]:
     return message
 
 
-def _write(message: dict[str, Any]) -> bytes:
+def write_message(message: dict[str, Any]) -> bytes:
+    """The payload of a CONTROL: what `read_message` reads."""
     payload: bytes = msgpack.packb(message)
     return payload
 
@@ -210,15 +211,17 @@ def _refused_call(problem: str) -> dict[str, Any]:
     return {**empty, "kind": ErrorKind.REFUSED.value, "message": problem, "frames": [], "notes": [], "details": {}}
 
 
-def hello(call_id: int, *, client: str = "", pool: str = "default") -> bytes:
+def hello(call_id: int, *, client: str = "", pool: str | None = None) -> bytes:
     """The first frame of a client."""
-    message = {"op": "hello", "version": VERSION, "client": client[:MAX_NAME], "pool": pool}
-    return encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, call_id, 0, 0, _write(message))
+    message: dict[str, Any] = {"op": "hello", "version": VERSION, "client": client[:MAX_NAME]}
+    if pool is not None:
+        message["pool"] = pool
+    return encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, call_id, 0, 0, write_message(message))
 
 
 def welcome(answer: Welcome) -> bytes:
     """The payload that answers a hello."""
-    return _write(
+    return write_message(
         {
             "op": "hello",
             "version": VERSION,

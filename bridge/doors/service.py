@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from bascule.bridge.doors.base import Request
-from bascule.protocols.envelope import HEADER
-from bascule.protocols.service import Hello, ServiceSide
+from bascule.protocols.envelope import HEADER, Kind
+from bascule.protocols.service import Hello, ServiceSide, read_message
 
+_CONTROL = int(Kind.CONTROL)
 _pack = HEADER.pack
 _JOINED = 16 << 10  # a payload up to this is joined with its header; a larger one is not copied
 
@@ -20,10 +21,11 @@ _JOINED = 16 << 10  # a payload up to this is joined with its header; a larger o
 class ServiceDoor:
     """One connection to the service. See `bascule.bridge.doors.base.Door`."""
 
-    __slots__ = ("_side", "closing", "receive_data", "take_output")
+    __slots__ = ("_greeted", "_side", "closing", "receive_data", "take_output")
 
     def __init__(self) -> None:
         self.closing = False  # a client of the service says goodbye by closing its socket
+        self._greeted = False
         self._side = ServiceSide()
         # Called for every read: handed through rather than wrapped.
         self.receive_data = self._side.receive_data
@@ -36,8 +38,16 @@ class ServiceDoor:
 
     def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
         """An answer as pieces to write."""
+        if kind == _CONTROL and not self._greeted:
+            # The answer to the hello. A client that was told no is not listened to any more.
+            self._greeted = True
+            self.closing = read_message(payload)["op"] == "refused"
         header = _pack(len(payload), kind, codec, flags, call_id, 0, 0)
         return [header + payload] if len(payload) <= _JOINED else [header, payload]
+
+    def take_requests(self) -> list[Request]:
+        """This door makes none of its own: its clients give credit themselves."""
+        return []
 
     def receive_eof(self) -> list[Request]:
         """Nothing is completed by the end of the input."""

@@ -1,0 +1,309 @@
+"""The blocking client: any number of threads may use one, and it needs no thread of its own to be quick.
+
+    with bascule.connect() as client:
+        client.call("math:pow", 2, 16)
+
+A call is encoded, written and awaited by the thread that makes it (`link` says how threads share the socket). `submit`
+gives a future and gathers what it is given, so that ten thousand small calls leave in a few writes; they leave when
+much has gathered, when somebody waits for a result, and within milliseconds anyhow: that much a `Housekeeper` does.
+
+When the service was restarted, the next call connects again. What was under way and may have run fails with
+`Disconnected`; proxies from before say `HandleLost`. Nothing is run twice, unless it was said to be idempotent.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bascule.bridge.client.connection import Connection, OnOutput
+from bascule.bridge.client.encoding import milliseconds, want_of
+from bascule.bridge.client.futures import Future
+from bascule.bridge.client.mapping import MapRun
+from bascule.bridge.client.names import Name
+from bascule.bridge.client.operations import Operations, Wanted
+from bascule.bridge.client.paths import default_socket
+from bascule.bridge.client.proxy import release
+from bascule.bridge.client.streams import Flow, Stream
+from bascule.bridge.errors import Timeout
+from bascule.protocols.calls import Op
+from bascule.protocols.envelope import Flag
+from bascule.protocols.service import Welcome
+
+_IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STREAM)
+_CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
+_FLUSH_AT: Final = 64 << 10  # bytes that gather before they are written
+_OVERDUE: Final = 10.0  # seconds past its deadline after which we no longer believe that the service will answer
+
+
+def connect(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    pool: str | None = None,
+    timeout: float | None = None,
+    output: OnOutput | None = None,
+    name: str | None = None,
+    patience: float = 5.0,
+) -> Client:
+    """Connect to a service.
+
+    Args:
+        path: Its socket. None: $BASCULE_SOCKET, else where `bascule serve` listens by default.
+        pool: Which of its pools runs our calls. None: `default`, or the only one.
+        timeout: Seconds that a call may take when it does not say itself. None: as the pool says.
+        output: Told of what the called code prints, as `output(text, "stdout" or "stderr", call id)`; it must not
+            use the client. None: it is written to our own sys.stdout and sys.stderr.
+        name: How we introduce ourselves, for the operator to see.
+        patience: Seconds that a call waits for a service that went away to come back.
+
+    Raises:
+        NoService: Nobody answers there.
+        ServiceRefused: It does not know the pool, or does not speak our version.
+    """
+    return Client(path, pool=pool, timeout=timeout, output=output, name=name, patience=patience)
+
+
+class Client(Operations):
+    """A connection to a service, as `connect` gives it. Closed by `close`, or at the end of a `with` block."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        pool: str | None = None,
+        timeout: float | None = None,
+        output: OnOutput | None = None,
+        name: str | None = None,
+        patience: float = 5.0,
+    ) -> None:
+        milliseconds(timeout)  # to complain now
+        self._timeout = timeout
+        self._connection = Connection(
+            self,
+            default_socket() if path is None else Path(path),
+            pool=pool,
+            name=name,
+            patience=patience,
+            output=output or _print_output,
+        )
+
+    @property
+    def path(self) -> Path:
+        """The service's socket."""
+        return self._connection.path
+
+    @property
+    def welcome(self) -> Welcome:
+        """What the service said of itself when we connected last."""
+        return self._connection.welcome
+
+    # -- calls -------------------------------------------------------------------------------------------------------
+
+    def _perform(
+        self,
+        op: int,
+        target: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        takes_object: bool = False,
+        want: Wanted = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+    ) -> Any:
+        connection = self._connection
+        timeout = self._timeout if timeout is None else timeout
+        future: Future = connection.start(
+            op,
+            target,
+            args,
+            kwargs,
+            takes_object=takes_object,
+            want=0 if want is None else want_of(want),
+            timeout=timeout,
+            flags=_IDEMPOTENT if idempotent else 0,
+        )
+        if timeout is None:
+            connection.wait(future, None)
+        else:
+            self._wait_until_overdue(future, timeout)
+        return future.result()
+
+    def _wait_until_overdue(self, future: Future, timeout: float) -> None:
+        try:
+            self._connection.wait(future, timeout + _OVERDUE)
+        except TimeoutError:
+            future.abandon()
+            raise Timeout(f"the service has not answered call {future.call_id}, {future.what}, at all") from None
+
+    def submit(
+        self,
+        target: str,
+        /,
+        *args: Any,
+        timeout: float | None = None,
+        want: Wanted = None,
+        idempotent: bool = False,
+        **kwargs: Any,
+    ) -> Future:
+        """Start a call and go on: gives a future. The arguments are those of `call`."""
+        future: Future = self._connection.start(
+            _CALL,
+            target,
+            args,
+            kwargs,
+            want=0 if want is None else want_of(want),
+            timeout=self._timeout if timeout is None else timeout,
+            flags=_IDEMPOTENT if idempotent else 0,
+        )
+        link = future.link
+        if link.outbox.buffered > _FLUSH_AT or len(link.pending) == 1:
+            link.flush()
+        self._connection.see_to(link)
+        return future
+
+    def cast(self, target: str, /, *args: Any, **kwargs: Any) -> None:
+        """Have a function called, and hear nothing of it: neither its result nor its failure."""
+        self._connection.start(_CALL, target, args, kwargs, flags=_CAST).link.flush()
+
+    def map(
+        self,
+        target: str,
+        items: Iterable[Any],
+        *,
+        chunk: int | None = None,
+        timeout: float | None = None,
+        errors: str = "raise",
+        star: bool = False,
+        window: int | None = None,
+    ) -> Iterator[Any]:
+        """Call a function with each item; the results come in order, while later items are still worked on.
+
+        Args:
+            target: The function.
+            items: Its arguments, one each. May be endless: no more is taken from it than the results' reader allows.
+            chunk: How many items travel together. None: as many as suits their number, size and speed.
+            timeout: Seconds for all of it.
+            errors: "raise" raises the first item's error in its place; "return" gives it as that item's result.
+            star: Each item is a sequence of arguments.
+            window: How many chunks are under way at a time.
+        """
+        run = MapRun(
+            self._connection, target, items, chunk=chunk, timeout=timeout, errors=errors, star=star, window=window
+        )
+        return itertools.chain.from_iterable(run.results())
+
+    def stream(
+        self,
+        target: str,
+        /,
+        *args: Any,
+        window: int = 64,
+        timeout: float | None = None,
+        want: Wanted = None,
+        **kwargs: Any,
+    ) -> Stream:
+        """Call a generator function (also an asynchronous one) and iterate over what it yields, as it does.
+
+        Args:
+            target: The function.
+            *args: Its arguments.
+            window: How many items it may be ahead of us.
+            timeout: Seconds for the whole of it.
+            want: How each item travels.
+            **kwargs: Its keywords.
+        """
+        return self._stream(_CALL, target, args, kwargs, window=window, want=want, timeout=timeout)
+
+    def iterate(self, receiver: Any, *, window: int = 64, want: Wanted = None) -> Stream:
+        """Iterate over a proxy's object; `for item in proxy` does the same. Reads up to `window` items ahead."""
+        return self._stream(_ITERATE, "", (receiver,), None, takes_object=True, window=window, want=want)
+
+    def _stream(
+        self,
+        op: int,
+        target: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        *,
+        window: int,
+        want: Wanted,
+        timeout: float | None = None,
+        takes_object: bool = False,
+    ) -> Stream:
+        if window < 1:
+            raise ValueError(f"a window must be at least 1 item, not {window!r}")
+        flow: Flow = self._connection.start(
+            op,
+            target,
+            args,
+            kwargs,
+            takes_object=takes_object,
+            want=want_of(want),
+            timeout=timeout,
+            flags=_STREAM,
+            entry_type=Flow,
+        )
+        stream = Stream(flow, window)
+        flow.link.flush()
+        return stream
+
+    def module(self, name: str) -> Any:
+        """A module as if it were imported here: `np = client.module("numpy"); np.arange(6)`."""
+        return Name(self, name)
+
+    def release(self, *proxies: Any) -> None:
+        """Let go of proxies' objects now, rather than when the garbage collector finds the proxies."""
+        for proxy in proxies:
+            release(proxy).flush()
+
+    # -- the service -------------------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """The service's pools, workers, sessions and calls."""
+        return self._connection.ask({"op": "status"})
+
+    def handles(self) -> list[dict[str, Any]]:
+        """The handles of this session, as the workers see them."""
+        found: list[dict[str, Any]] = self._connection.ask({"op": "handles"}).get("handles", [])
+        return found
+
+    def kill_worker(self, slot: int) -> dict[str, Any]:
+        """Kill the worker in a slot; another takes its place."""
+        return self._connection.ask({"op": "kill_worker", "slot": slot})
+
+    def scale(self, pool: str, size: int) -> dict[str, Any]:
+        """Give a pool another number of workers."""
+        return self._connection.ask({"op": "scale", "pool": pool, "size": size})
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Write what `submit` has gathered."""
+        self._connection.live().flush()
+
+    def close(self) -> None:
+        """Leave: calls under way fail, and all objects of this session are released."""
+        self._connection.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        connection = self._connection
+        how = "closed" if connection.closed else "of another process" if connection.forked else "connected"
+        return f"<bascule client of {self.path}, {how}>"
+
+
+def _print_output(text: str, stream: str, _call_id: int) -> None:
+    out = sys.stderr if stream == "stderr" else sys.stdout
+    if out is not None:
+        out.write(text)
+        out.flush()

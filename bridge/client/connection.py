@@ -1,0 +1,356 @@
+"""The blocking client's engine: from arguments to an outcome, on whichever link lives.
+
+`start` encodes a call and leaves it with the link, `wait` returns once it has an outcome, `decode` makes a value of it.
+Between them lies the socket (`link`). When that breaks, the next call that is made or waited for opens another, and
+what the old link says may be sent again is; see `Link.sweep` for what may.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bascule.bridge.client.connecting import open_link
+from bascule.bridge.client.encoding import Heads, NotSendable, call_frame, decode_error, encode_arguments, milliseconds
+from bascule.bridge.client.futures import ERROR, RAISED, REPLY, VALUE, Entry, Future
+from bascule.bridge.client.housekeeper import Housekeeper
+from bascule.bridge.client.link import LOST_WITH_THE_SERVICE, Link
+from bascule.bridge.client.names import Name
+from bascule.bridge.client.proxy import Proxy, parts_of
+from bascule.bridge.errors import BasculeError, ClientClosed, ForkedClient, HandleLost, ServiceRefused
+from bascule.protocols import packed
+from bascule.protocols.envelope import Codec, Flag, Kind, encode_frame
+from bascule.protocols.errors import RemoteProtocolError
+from bascule.protocols.service import Welcome, read_message, write_message
+from bascule.protocols.tokens import Handle
+
+if TYPE_CHECKING:
+    from bascule.bridge.client.blocking import Client
+
+OnOutput = Callable[[str, str, int], Any]
+"""Told of captured output: the text, "stdout" or "stderr", the id of the call on the wire (0: of no call)."""
+
+_IDEMPOTENT, _CAST, _ERR = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.ERR)
+_log = logging.getLogger("bascule.client")
+_all: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+class Connection:
+    """A client's way to the service, across the service's restarts.
+
+    Attributes:
+        client: Whose it is.
+        path: The service's socket.
+        pool: The pool that runs our calls; None: the service's first.
+        welcome: What the service said of itself when we connected last.
+        closed, forked: Why it is of no use any more.
+    """
+
+    def __init__(
+        self, client: Client, path: Path, *, pool: str | None, name: str | None, patience: float, output: OnOutput
+    ) -> None:
+        self.client = client
+        self.path = path
+        self.pool = pool
+        self.welcome: Welcome
+        self.closed = False
+        self.forked = False
+        self._name, self._patience, self._output = name, patience, output
+        self._heads = Heads()
+        self._ids = itertools.count(1)
+        self._deferred: deque[tuple[Callable[[Any], object], Entry]] = deque()
+        self._make_locks()
+        self._link: Link = self._open(0)
+        _all.add(self)
+
+    def _make_locks(self) -> None:
+        self._connecting = threading.Lock()
+        self._decoding = threading.Lock()
+        self._deferring = threading.Lock()
+        self._housekeeper = Housekeeper(self)
+
+    # -- starting a call ---------------------------------------------------------------------------------------------
+
+    def start(
+        self,
+        op: int,
+        target: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        *,
+        takes_object: bool = False,
+        want: int = 0,
+        timeout: float | None = None,
+        flags: int = 0,
+        entry_type: Any = Future,
+    ) -> Any:
+        """Encode a call and leave it with the link; somebody must flush. The arguments are those of `_perform`."""
+        kept: list[Any] | None = None
+        token = ""
+        if takes_object and args and type(args[0]) is Proxy:
+            kept = [args[0]]
+            token = self._refer(kept, args[0]).token
+            args = args[1:]
+        arguments, more = self.encode(args, kwargs)
+        if more is not None:
+            kept = [*(kept or ()), *more]
+        deadline = 0 if timeout is None else milliseconds(timeout)
+        return self.launch(op, target, arguments, kept, token, want, deadline, flags, entry_type)
+
+    def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> tuple[bytes, list[Any] | None]:
+        """Arguments as bytes, and the proxies among them.
+
+        Raises:
+            NotSendable: One of them has no form on the wire.
+        """
+        if not args and not kwargs:
+            return b"", None
+        try:
+            return packed.dumps([[*args], kwargs] if kwargs else [[*args]]), None
+        except Exception:  # not only plain values: the slower way, which also says what is wrong
+            kept: list[Any] = []
+            return encode_arguments(args, kwargs, partial(self._refer, kept)), kept or None
+
+    def launch(
+        self,
+        op: int,
+        target: str,
+        arguments: bytes,
+        kept: list[Any] | None = None,
+        token: str = "",
+        want: int = 0,
+        deadline_ms: int = 0,
+        flags: int = 0,
+        entry_type: Any = Future,
+    ) -> Any:
+        """Leave a call whose arguments are encoded with the link; somebody must flush."""
+        link = self._link
+        if link.broken is not None:
+            link = self.live()
+        head = self._heads.get(op, target, token, want)
+        call_id = next(self._ids)
+        frame = call_frame(call_id, flags, deadline_ms, head, arguments)
+        entry = entry_type(self, link, call_id, target)
+        entry.kept = kept
+        if flags & _IDEMPOTENT:
+            entry.frame = frame
+        if not flags & _CAST:
+            link.pending[call_id] = entry
+        link.outbox.buffered += len(arguments) + 64
+        link.out.extend(frame)
+        return entry
+
+    def see_to(self, link: Link) -> None:
+        """What was just started must leave, also if nobody ever asks for it."""
+        if link.broken is not None:
+            self._revive(link)
+        if self._housekeeper.asleep:
+            self._housekeeper.wake()
+
+    def _refer(self, kept: list[Any], value: Any) -> Handle:
+        """The handle for an argument that is a proxy; `kept` holds the proxy while the call runs."""
+        if type(value) is Name:
+            value = value._bascule_proxy()
+        if type(value) is not Proxy:
+            raise NotSendable(
+                f"an argument of type {type(value).__module__}.{type(value).__qualname__} can't travel: make it of "
+                "plain values, or make the object in a worker (client.object) and pass its proxy"
+            )
+        link, handle = parts_of(value)
+        if link is not self._link or link.broken is not None:
+            if link.connection is not self:
+                raise NotSendable("a proxy of another client: its object lives in that client's session")
+            raise HandleLost(LOST_WITH_THE_SERVICE)
+        kept.append(value)
+        return handle
+
+    # -- outcomes ----------------------------------------------------------------------------------------------------
+
+    def wait(self, entry: Entry, timeout: float | None, news: Entry | None = None) -> None:
+        """Return when `entry` (or `news`, which stands for it) has an outcome.
+
+        Raises:
+            TimeoutError: It has none in time.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        awaited = news or entry
+        while not awaited.state:
+            link = entry.link
+            if link.broken is not None:
+                self._revive(link)
+                continue
+            link.flush()
+            link.wait(awaited, until)
+            if self._deferred:
+                self.run_deferred()
+            if not awaited.state and until is not None and time.monotonic() >= until:
+                raise TimeoutError(f"call {entry.call_id}, {entry.what}, has not ended after {timeout} s")
+
+    def look(self, entry: Entry) -> None:
+        """Read what is there, without waiting."""
+        link = entry.link
+        if link.broken is not None:
+            self._revive(link)
+        else:
+            link.flush()
+            link.look()
+        self.run_deferred()
+
+    def decode(self, entry: Entry) -> None:
+        """Turn what came for `entry` into a value or an exception: once, since each decoding makes proxies."""
+        with self._decoding:
+            if entry.state == REPLY:
+                try:
+                    entry.outcome, entry.state = entry.link.loads(entry.outcome), VALUE
+                except RemoteProtocolError as error:
+                    entry.outcome, entry.state = BasculeError(f"the result can't be read: {error}"), RAISED
+            elif entry.state == ERROR:
+                entry.outcome, entry.state = decode_error(entry.outcome), RAISED
+            entry.kept = None
+
+    def cancel(self, entry: Entry) -> None:
+        """Ask the service to stop a call."""
+        link = entry.link
+        if link.broken is None:
+            link.out.append(encode_frame(Kind.CANCEL, Codec.MSGPACK, 0, entry.call_id, 0, 0))
+            link.flush()
+
+    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Put a request to the service itself.
+
+        Raises:
+            ServiceRefused: It won't do that.
+        """
+        entry = Entry(self, self.live(), next(self._ids), f"the request {message['op']!r}")
+        frame = encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, entry.call_id, 0, 0, write_message(message))
+        entry.link.pending[entry.call_id] = entry
+        entry.link.out.append(frame)
+        self.wait(entry, None)
+        if entry.state == RAISED:
+            raise entry.outcome
+        try:
+            answer = read_message(entry.outcome)
+        except RemoteProtocolError as error:
+            raise ServiceRefused(f"the service's answer {error}") from None
+        if answer["op"] == "refused":
+            raise ServiceRefused(str(answer.get("message", "the service did not say why")))
+        return answer
+
+    def defer(self, function: Callable[[Any], object], entry: Entry) -> None:
+        """Have `function(entry)` called soon, by a thread that does not read the socket at that moment."""
+        self._deferred.append((function, entry))
+
+    def run_deferred(self) -> None:
+        """Call what was deferred, unless another thread is at it."""
+        while self._deferred and self._deferring.acquire(False):
+            try:
+                with contextlib.suppress(IndexError):
+                    function, entry = self._deferred.popleft()
+                    try:
+                        function(entry)
+                    except Exception:
+                        _log.exception("a callback of %r failed", entry)
+            finally:
+                self._deferring.release()
+
+    def tend(self) -> tuple[bool, bool]:
+        """The housekeeper's round: whether anything is under way, and whether it moved."""
+        link = self._link
+        if link.broken is not None or not (link.pending or link.out or self._deferred):
+            return False, False
+        before = len(link.pending) + len(link.out)
+        link.flush()
+        link.look()
+        self.run_deferred()
+        return True, before != len(link.pending) + len(link.out)
+
+    def _tell_output(self, call_id: int, payload: bytes, flags: int) -> None:
+        try:
+            self._output(payload.decode(errors="replace"), "stderr" if flags & _ERR else "stdout", call_id)
+        except Exception:
+            _log.exception("the function that is told of output failed")
+
+    # -- links -------------------------------------------------------------------------------------------------------
+
+    def live(self) -> Link:
+        """The link, or after it broke, a new one.
+
+        Raises:
+            NoService, ServiceRefused, ClientClosed, ForkedClient: There is none to be had.
+        """
+        link = self._link
+        if link.broken is not None:
+            self._revive(link)
+            with self._connecting:
+                link = self._connected()
+        return link
+
+    def close(self) -> None:
+        """Leave. Calls under way fail."""
+        self.closed = True
+        if not self.forked:
+            self._link.close()
+        self.run_deferred()
+
+    def _open(self, patience: float) -> Link:
+        if self.forked:
+            raise ForkedClient(
+                f"this client of {self.path} was made in another process, before a fork; connect anew in this one"
+            )
+        if self.closed:
+            raise ClientClosed(f"this client of {self.path} was closed")
+        link, self.welcome = open_link(
+            self, self.path, pool=self.pool, name=self._name, patience=patience, on_output=self._tell_output
+        )
+        return link
+
+    def _connected(self) -> Link:
+        """With `_connecting` held: a link that is not known to be broken."""
+        if self._link.broken is not None:
+            old = self._link
+            self._link = self._open(self._patience)
+            old.close()
+        return self._link
+
+    def _revive(self, link: Link) -> None:
+        """A link broke: send on a new one what can be sent again, and have all else fail."""
+        link.sweep()
+        with self._connecting:
+            carried, link.carried = link.carried, []
+            if not carried:
+                return
+            try:
+                live = self._connected()
+            except BasculeError as error:
+                for entry, _ in carried:
+                    entry.settle(RAISED, error)
+                return
+            for entry, frame in carried:
+                entry.link = live
+                live.pending[entry.call_id] = entry
+                live.out.extend(frame)
+        live.flush()
+
+    def after_fork(self) -> None:
+        """In the child: the connection is the parent's."""
+        self.forked = True
+        self._make_locks()
+        self._link.abandon()
+
+
+def _abandon_all() -> None:
+    for connection in list(_all):
+        connection.after_fork()
+
+
+os.register_at_fork(after_in_child=_abandon_all)

@@ -1,0 +1,166 @@
+"""A function over many items: in chunks, in order, no further ahead than the results' reader allows.
+
+A chunk is one call (Op.MAP), so ten thousand small items cost a few frames. How large a chunk is: when the number of
+items is known, so that each worker gets a few; else it begins at one item and grows as long as chunks come back
+quickly. What is large in bytes is cut smaller.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sized
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from bascule.bridge.client.encoding import milliseconds
+from bascule.bridge.errors import CallError, Timeout, from_map
+from bascule.protocols.calls import Op
+
+if TYPE_CHECKING:
+    from bascule.bridge.client.connection import Connection
+    from bascule.bridge.client.futures import Future
+
+_MAP: Final = int(Op.MAP)
+_MOST_ITEMS: Final = 1024  # of a chunk whose size nobody said
+_MOST_BYTES: Final = 4 << 20  # of a chunk of more than one item
+_CHUNKS_EACH: Final = 4  # chunks for each worker, so that none is left with much when others are done
+_QUICK, _SLOW = 0.01, 0.1  # seconds: chunks that come back sooner grow, those that let us wait longer shrink
+
+
+class Chunker:
+    """Cuts items into chunks of a suitable size. No I/O, no clock."""
+
+    def __init__(self, items: Iterable[Any], *, chunk: int | None, star: bool, workers: int) -> None:
+        if chunk is not None and chunk < 1:
+            raise ValueError(f"a chunk must have at least 1 item, not {chunk!r}")
+        self._items = iter(items)
+        self._star = star
+        self._adapts = chunk is None
+        if chunk is not None:
+            self.size = chunk
+        elif isinstance(items, Sized):
+            self.size = max(1, min(_MOST_ITEMS, -(-len(items) // (workers * _CHUNKS_EACH))))
+            self._adapts = False
+        else:
+            self.size = 1
+
+    def next_chunk(self) -> list[list[Any]]:
+        """The next items, each as a list of arguments; empty at the end."""
+        taken = islice(self._items, self.size)
+        return [list(item) for item in taken] if self._star else [[item] for item in taken]
+
+    def cut(self, chunk: list[list[Any]], size_in_bytes: int) -> list[list[list[Any]]]:
+        """The chunk in pieces that are not too large; the next ones will not be either."""
+        if size_in_bytes <= _MOST_BYTES or len(chunk) == 1:
+            return [chunk]
+        self.size = max(1, len(chunk) * _MOST_BYTES // size_in_bytes)
+        return [chunk[at : at + self.size] for at in range(0, len(chunk), self.size)]
+
+    def learn(self, items: int, seconds: float, *, waited: bool) -> None:
+        """So long took a chunk of so many items; whether its reader had to wait for it."""
+        if not self._adapts:
+            return
+        if seconds < _QUICK and items >= self.size:
+            self.size = min(self.size * 2, _MOST_ITEMS)
+        elif seconds > _SLOW and waited:
+            self.size = max(1, self.size // 2)
+
+
+def read_results(results: Any) -> tuple[list[Any], CallError | None, list[Any]]:
+    """What a MAP answered: the values up to the first error, that error, and every item's value or error."""
+    values = [value for good, value in results if good]
+    if len(values) == len(results):
+        return values, None, values
+    every = [value if good else from_map(value) for good, value in results]
+    first = next(at for at, (good, _) in enumerate(results) if not good)
+    return every[:first], every[first], every
+
+
+class MapRun:
+    """One map under way."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        target: str,
+        items: Iterable[Any],
+        *,
+        chunk: int | None,
+        timeout: float | None,
+        errors: str,
+        star: bool,
+        window: int | None,
+    ) -> None:
+        if errors not in ("raise", "return"):
+            raise ValueError(f"errors is 'raise' or 'return', not {errors!r}")
+        if window is not None and window < 1:
+            raise ValueError(f"a window must be at least 1 chunk, not {window!r}")
+        workers = os.cpu_count() or 1
+        self._connection = connection
+        self._target = target
+        self._chunker = Chunker(items, chunk=chunk, star=star, workers=workers)
+        self._window = window or max(8, workers * _CHUNKS_EACH * 2)
+        self._until = None if timeout is None else time.monotonic() + timeout
+        self._timeout = timeout
+        self._raises = errors == "raise"
+        self._started: deque[tuple[Future, int, float]] = deque()  # each with its number of items, and when
+        self._exhausted = False
+        self._fill()
+
+    def results(self) -> Iterator[list[Any]]:
+        """The results, a list for each chunk."""
+        try:
+            while self._started:
+                future, items, began = self._started.popleft()
+                waited = not future.done()
+                values, error = self._outcome(future, items)
+                self._chunker.learn(items, time.monotonic() - began, waited=waited)
+                if error is not None:
+                    self._stop()
+                    yield values
+                    raise error
+                self._fill()
+                yield values
+        finally:
+            self._stop()  # also when the reader stops early
+
+    def _stop(self) -> None:
+        for future, _, _ in self._started:
+            future.abandon()
+        self._started.clear()
+        self._exhausted = True
+
+    def _outcome(self, future: Future, items: int) -> tuple[list[Any], CallError | None]:
+        try:
+            values, error, every = read_results(future.result())
+        except CallError as lost:
+            return ([], lost) if self._raises else ([lost] * items, None)
+        return (values, error) if self._raises else (every, None)
+
+    def _fill(self) -> None:
+        """Start chunks until enough are under way."""
+        while len(self._started) < self._window and not self._exhausted:
+            chunk = self._chunker.next_chunk()
+            if not chunk:
+                self._exhausted = True
+            else:
+                self._start(chunk)
+        self._connection.live().flush()
+
+    def _start(self, chunk: list[list[Any]]) -> None:
+        remaining = None
+        if self._until is not None:
+            remaining = self._until - time.monotonic()
+            if remaining <= 0:
+                raise Timeout(f"the map of {self._target} has not ended within {self._timeout} s")
+        arguments, kept = self._connection.encode((chunk,), None)
+        pieces = self._chunker.cut(chunk, len(arguments))
+        if len(pieces) > 1:
+            for piece in pieces:
+                self._start(piece)
+            return
+        deadline = milliseconds(remaining)
+        future = self._connection.launch(_MAP, self._target, arguments, kept, deadline_ms=deadline)
+        self._started.append((future, len(chunk), time.monotonic()))
