@@ -123,7 +123,7 @@ class FrameReader:
             length, kind, codec, flags, call_id, session, deadline = unpack(data, position)
             start = position + HEADER_SIZE
             stop = start + length
-            if stop > end:
+            if stop > end or length > self._max_frame:
                 self._check(length)
                 self._wait(data[position:], HEADER_SIZE + length)
                 return frames

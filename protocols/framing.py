@@ -82,7 +82,7 @@ class PacketReader:
         while end - position >= packet:
             start = position + packet
             stop = start + unpack(data, position)[0]
-            if stop > end:
+            if stop > end or stop - start > self._largest:
                 self._check(stop - start)
                 self._need = stop - position
                 break

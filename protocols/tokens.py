@@ -67,9 +67,13 @@ def token_owner(token: str | bytes) -> tuple[int, int]:
     if len(token) != TOKEN_LENGTH:
         raise RemoteProtocolError(f"a token has {TOKEN_LENGTH} characters, this has {len(token)}")
     try:
-        return int(token[_SLOT], 16), int(token[_INCARNATION], 16)
+        text = token if isinstance(token, str) else token.decode("ascii")
+        slot, incarnation = int(text[_SLOT], 16), int(text[_INCARNATION], 16)
+        if f"{slot:04x}{incarnation:06x}" == text[16:26]:  # int() alone would take "-001", "1_00" and blanks
+            return slot, incarnation
     except ValueError:
-        raise RemoteProtocolError("a token's slot and incarnation are hexadecimal") from None
+        pass
+    raise RemoteProtocolError("a token's slot and incarnation are hexadecimal")
 
 
 def token_index(token: str) -> int:
@@ -79,9 +83,12 @@ def token_index(token: str) -> int:
         RemoteProtocolError: It is no token.
     """
     try:
-        return int(token[_INDEX], 16)
+        index = int(token[_INDEX], 16)
+        if f"{index:08x}" == token[_INDEX]:
+            return index
     except ValueError:
-        raise RemoteProtocolError("a token's index is hexadecimal") from None
+        pass
+    raise RemoteProtocolError("a token's index is hexadecimal")
 
 
 def find_tokens(prefix: bytes, payload: bytes, *, start: int = 0, most: int = 8) -> list[bytes]:
