@@ -69,7 +69,8 @@ def token_owner(token: str | bytes) -> tuple[int, int]:
     try:
         text = token if isinstance(token, str) else token.decode("ascii")
         slot, incarnation = int(text[_SLOT], 16), int(text[_INCARNATION], 16)
-        if f"{slot:04x}{incarnation:06x}" == text[16:26]:  # int() alone would take "-001", "1_00" and blanks
+        # int() alone would take "1_00", blanks and a sign.
+        if f"{slot:04x}{incarnation:06x}" == text[16:26] and slot >= 0 and incarnation >= 0:
             return slot, incarnation
     except ValueError:
         pass
@@ -84,7 +85,7 @@ def token_index(token: str) -> int:
     """
     try:
         index = int(token[_INDEX], 16)
-        if f"{index:08x}" == token[_INDEX]:
+        if f"{index:08x}" == token[_INDEX] and index >= 0:
             return index
     except ValueError:
         pass
