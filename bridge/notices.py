@@ -22,10 +22,26 @@ class KillReason(enum.Enum):
     CLIENT_GONE = "client_gone"  # a call of a client that left did not end on the exception
     MEMORY = "memory"  # over the pool's memory limit
     RUBBISH = "rubbish"  # what it wrote to its wire is no frame
+    MUTE = "mute"  # it closed its wire and lived on
     NOT_READY = "not_ready"  # the ready handshake took too long
     RECYCLED = "recycled"  # retired, and did not leave by itself
     STOPPED = "stopped"  # the pool shrinks or stops
     OPERATOR = "operator"  # somebody asked for it
+
+
+KILLED_SINCE = {
+    KillReason.DEADLINE: "since a call's deadline had passed and it did not stop",
+    KillReason.CANCEL: "since a call was cancelled and did not stop",
+    KillReason.CLIENT_GONE: "since a call's client had left and it did not stop",
+    KillReason.MEMORY: "since it was over its memory limit",
+    KillReason.RUBBISH: "since what it wrote to its wire was no frame",
+    KillReason.MUTE: "since it had closed its wire",
+    KillReason.NOT_READY: "since it did not become ready in time",
+    KillReason.RECYCLED: "since it was to be replaced",
+    KillReason.STOPPED: "since its pool stopped",
+    KillReason.OPERATOR: "on an operator's order",
+}
+"""The reason in words that follow 'killed by the bridge,'."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,8 @@ class RouterCore:
             call.pool.queue.left(call)
         call.state = CallState.SETTLED
         call.payload = b""
+        if call.deadline:
+            self.endings.met += 1
         session = call.session
         session.calls.pop(call.client_id, None)
         self.settled["error" if kind == _ERROR else "reply"] += 1

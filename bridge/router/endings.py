@@ -8,10 +8,12 @@ behind another is no reason to kill: its grace begins when it is started.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from bascule.bridge.notices import KillReason, WorkerExited
+from bascule.bridge.notices import KILLED_SINCE, KillReason, WorkerExited
 from bascule.bridge.router.calls import NOT_SENT, Call, CallState
 from bascule.bridge.router.peers import Doom, Effect, Worker, WorkerState
 from bascule.bridge.supervision.exits import ExitCause
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from bascule.bridge.router.core import RouterCore
 
 _IDEMPOTENT = int(Flag.IDEMPOTENT)
+_TIDY_ABOVE = 1024
+MUTE = 0.5  # seconds that a worker may live on after it closed its wire
 MOST_HOPS = 3  # how often a call is given to another worker since one died
 
 
@@ -31,8 +35,9 @@ class Endings:
 
     def __init__(self, core: RouterCore) -> None:
         self._core = core
-        self._timers: list[tuple[float, int, Call | Worker]] = []
+        self._timers: list[tuple[float, int, Call | Callable[[], None]]] = []
         self._timer_order = count()
+        self.met = 0  # calls with a deadline that were settled in time
 
     def worker_exited(self, worker: Worker, cause: ExitCause) -> None:
         """The process is dead and everything it wrote has been handed in: settle what it had."""
@@ -89,7 +94,7 @@ class Endings:
             if call.flags & _IDEMPOTENT and call.state is CallState.SENT and call.hops < MOST_HOPS:
                 self._send_again(call)
                 continue
-            how = cause.describe() if reason is None else f"killed by the bridge ({reason.value})"
+            how = cause.describe() if reason is None else f"killed by the bridge, {KILLED_SINCE[reason]}"
             what = "while it ran this call" if call is offender else f"while it also ran {name}"
             core.fail(
                 call,
@@ -110,16 +115,24 @@ class Endings:
         call.worker = None
         call.pool.queue.push(call, first=True)
 
-    def set_timer(self, when: float, what: Call | Worker) -> None:
-        """Look at a call (its deadline) or a worker (the grace of what it shall stop) at this time."""
+    def set_timer(self, when: float, what: Call | Callable[[], None]) -> None:
+        """At this time a call's deadline passes, or something is to be done."""
+        if self.met > _TIDY_ABOVE and self.met * 2 > len(self._timers):
+            self._tidy()
         heapq.heappush(self._timers, (when, next(self._timer_order), what))
+
+    def _tidy(self) -> None:
+        """Most deadlines are met: forget those, rather than keep them until their time."""
+        timers = [timer for timer in self._timers if not _is_settled(timer[2])]
+        heapq.heapify(timers)
+        self._timers = timers
+        self.met = 0
 
     def next_timer(self) -> float | None:
         """When `tick` has something to do."""
         timers = self._timers
         while timers:
-            what = timers[0][2]
-            if isinstance(what, Call) and what.state is CallState.SETTLED:
+            if _is_settled(timers[0][2]):
                 heapq.heappop(timers)
                 continue
             return timers[0][0]
@@ -132,10 +145,14 @@ class Endings:
         timers = self._timers
         while timers and timers[0][0] <= now:
             what = heapq.heappop(timers)[2]
-            if isinstance(what, Worker):
-                self._grace_over(what)
+            if not isinstance(what, Call):
+                what()
             elif what.state is not CallState.SETTLED:
                 self.abandon(what, KillReason.DEADLINE)
+
+    def wire_closed(self, worker: Worker) -> None:
+        """The worker's end of its wire is closed: it is about to be dead, or it is mute and of no use."""
+        self.set_timer(self._core.now + MUTE, partial(self._core.kill, worker, KillReason.MUTE))
 
     def abandon(self, call: Call, reason: KillReason) -> None:
         """The answer is not wanted any more: settle now, and make the worker stop."""
@@ -157,7 +174,8 @@ class Endings:
         elif call.wire_id in worker.calls:
             worker.doomed[call.wire_id] = Doom(reason, pressed=started_id(worker.page) >= call.wire_id)
             self.press(worker)
-            self.set_timer(core.now + call.pool.policy.cancel_grace_ms / 1000, worker)
+            grace = call.pool.policy.cancel_grace_ms / 1000
+            self.set_timer(core.now + grace, partial(self._grace_over, worker))
 
     def press(self, worker: Worker) -> None:
         """Ask the worker to stop the oldest call that nobody waits for."""
@@ -181,7 +199,12 @@ class Endings:
             if started_id(worker.page) >= wire_id:
                 doom.pressed = True
                 self.press(worker)
-            self.set_timer(core.now + worker.pool.policy.cancel_grace_ms / 1000, worker)
+            grace = worker.pool.policy.cancel_grace_ms / 1000
+            self.set_timer(core.now + grace, partial(self._grace_over, worker))
+
+
+def _is_settled(what: Call | Callable[[], None]) -> bool:
+    return isinstance(what, Call) and what.state is CallState.SETTLED
 
 
 def _dead_owner(worker: Worker, cause: ExitCause) -> str:

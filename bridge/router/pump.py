@@ -414,7 +414,7 @@ class RouterPump:
             self._on_writable(self._writers[worker])
         else:  # the worker closed its end: nothing more can be written, its death comes by the pidfd
             self._drop_source(worker.wire.write_fd)
-            self.core.kill(worker, KillReason.RUBBISH)
+            self.core.endings.wire_closed(worker)
 
     def _on_replies(self, worker: Worker, mask: int) -> None:
         data = self._read(worker.wire.read_fd, LARGE_CHUNK if worker.reader.pending else CHUNK)
@@ -422,7 +422,7 @@ class RouterPump:
             self.core.answers.worker_data(worker, data)
         elif data is not None:  # it closed its wire, which no worker does in good order while it lives
             self._drop_source(worker.wire.read_fd)
-            self.core.kill(worker, KillReason.RUBBISH)
+            self.core.endings.wire_closed(worker)
 
     def _on_output(self, worker: Worker, fd: int, *, err: bool) -> None:
         data = self._read(fd, CHUNK)
@@ -462,6 +462,8 @@ class RouterPump:
             os.close(fd)
 
     def _affect(self, worker: Worker, effect: Effect) -> None:
+        if worker not in self._worker_fds:
+            return  # it died in this turn
         if effect is Effect.CLOSE_WIRE:
             self._writers.pop(worker, None)
             self._close_fd(worker, worker.wire.write_fd)
