@@ -9,14 +9,16 @@ so first.
 
     +PID  a group to kill      -PID  no more      q  leave in peace
 
-The guardian holds nothing of the bridge's but that pipe, ignores what a terminal sends, and needs 10 ms to start and a
-few MiB. No trio here: the bridge's first workers are spawned before trio is imported, and are to be watched as well.
+The guardian holds nothing of the bridge's but that pipe, is started with all signals blocked (so that none ends it, not
+even while it starts), and needs 10 ms to start and a few MiB. No trio here: the bridge's first workers are spawned
+before trio is imported, and are to be watched as well.
 """
 
 from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 from typing import Final
@@ -26,8 +28,6 @@ from bascule.bridge.supervision.spawn import MARK
 _PROGRAM: Final = """\
 # bascule: the guardian of bridge {bridge}
 import os, signal
-for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP", "SIGPIPE"):
-    signal.signal(getattr(signal, name), signal.SIG_IGN)
 groups, rest = set(), b""
 def kill(function, number):
     try:
@@ -83,6 +83,7 @@ class Guardian:
         """Start the process, and tell it of the groups that there are."""
         read_end, self._pipe = os.pipe()
         os.set_blocking(self._pipe, False)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # a child inherits it
         try:
             self._process = subprocess.Popen(
                 [self._executable, "-I", "-S", "-c", _PROGRAM.format(bridge=self._bridge, mark=MARK)],
@@ -97,6 +98,7 @@ class Guardian:
             self._pipe = -1
             raise
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.close(read_end)
         for group in sorted(self._groups):
             self._tell(f"+{group}\n")

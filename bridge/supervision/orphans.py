@@ -27,23 +27,10 @@ from typing import Final
 
 import trio
 
-from bascule.bridge.supervision.spawn import MARK, worker_oom_score
+from bascule.bridge.supervision.spawn import MARK, living_workers, worker_oom_score
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_GET_CHILD_SUBREAPER: Final = 37
-
-_workers: Final[dict[int, str]] = {}
-"""The workers of this process, of all its bridges: pid, which is the group too -> mark, until they are reaped."""
-
-
-def add_worker(pid: int, mark: str) -> None:
-    """This child is a worker: no stray, and its pool's to reap."""
-    _workers[pid] = mark
-
-
-def remove_worker(pid: int) -> None:
-    """This worker is about to be reaped, and its group is empty."""
-    _workers.pop(pid, None)
 
 
 @contextmanager
@@ -86,7 +73,7 @@ class Orphans:
         """The children of this process that descend from workers."""
         found = []
         for pid in _children():
-            if pid not in _workers:
+            if pid not in living_workers:
                 stray = self._examine(pid)
                 if stray is not None:
                     found.append(stray)
@@ -125,10 +112,9 @@ class Orphans:
     def _examine(self, pid: int) -> Stray | None:
         try:
             state, _, group = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:3]
-            environment = Path(f"/proc/{pid}/environ").read_bytes() if state not in "ZX" else b""
         except OSError:
             return None  # reaped by its owner meanwhile
-        mark = _mark(environment) or _workers.get(int(group)) or self._seen.get(pid)
+        mark = _mark(pid) or living_workers.get(int(group)) or self._seen.get(pid)
         if mark is not None:
             if not mark.startswith(self._bridge + "/"):
                 return None  # of another bridge in this process
@@ -138,8 +124,12 @@ class Orphans:
         return Stray(pid, mark, state in "ZX")
 
 
-def _mark(environment: bytes) -> str | None:
-    """The worker that an environment names."""
+def _mark(pid: int) -> str | None:
+    """The worker that a process has in its environment; a zombie, or one that is just dying, has none any more."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return None
     beginning = f"{MARK}=".encode()
     for line in environment.split(b"\0"):
         if line.startswith(beginning):

@@ -39,7 +39,6 @@ class Undertaker:
 
     def admit(self, process: WorkerProcess) -> None:
         """A worker was spawned."""
-        orphans.add_worker(process.pid, process.mark)
         if self._guardian is not None:
             self._guardian.watch(process.pid)
 
@@ -70,7 +69,6 @@ class Undertaker:
                 _log.info("worker %s: ended %d processes that it left behind", process.mark, left)
         if self._guardian is not None:
             self._guardian.forget(process.pid)
-        orphans.remove_worker(process.pid)
         return process.reap()
 
 

@@ -50,6 +50,9 @@ MALLOC: Final = {
     "MALLOC_TOP_PAD_": str(1 << 20),
 }
 
+living_workers: Final[dict[int, str]] = {}
+"""The workers of this process, of all its bridges: pid, which is their group too -> mark. From spawn to reaping."""
+
 Command = Callable[[str, int, int, int], list[str]]
 """(executable, wire in, wire out, page) -> the command line."""
 
@@ -93,6 +96,7 @@ class WorkerProcess:
                 return None
             cause = cause_of(status)
         os.close(self.pidfd)
+        living_workers.pop(self.pid, None)
         return cause
 
 
@@ -130,7 +134,7 @@ def spawn_worker(
         for fd in opened:
             os.close(fd)
         raise SpawnError(f"pool {spec.name!r} can't start a worker: {_explain(spec, error)}") from error
-    mark = f"{bridge}/{slot}.{incarnation}"
+    mark = living_workers[wire.pid] = f"{bridge}/{slot}.{incarnation}"
     return Spawned(wire, WorkerProcess(wire.pid, os.dup(wire.pidfd), mark, time.monotonic()))
 
 
