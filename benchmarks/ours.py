@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,12 @@ def port(workers: int = 1) -> Piped:
 def call_frame(call_id: int) -> bytes:
     """A port's frame: f(1, 2), in ETF."""
     return packet(REST.pack(Kind.CALL, Codec.ETF, 0, call_id, 0, 0) + encode_call(Op.CALL, F, _ONE_AND_TWO))
+
+
+def elsewhere(function: Callable[..., None], *arguments: str) -> list[str]:
+    """The command that runs a function of the benchmarks in a process of its own."""
+    code = f"import sys; from {function.__module__} import {function.__name__} as run; run(*sys.argv[1:])"
+    return [sys.executable, "-c", code, *arguments]
 
 
 @contextmanager

@@ -188,7 +188,7 @@ def test_what_workers_import_is_light(interpreters: dict[tuple[int, int], str]) 
             assert not heavy(loaded, HEAVY_FOR_WORKERS, baseline), (version, module)
 
 
-@pytest.mark.parametrize("command", ["pod", "port", "serve", "call", "map", "path"])
+@pytest.mark.parametrize("command", ["pod", "port", "call", "map", "path"])
 def test_a_command_is_parsed_without_the_heavy_libraries(command: str) -> None:
     code = (
         "import contextlib, io\n"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import bcoding
 
@@ -47,33 +45,20 @@ def measure() -> Iterator[Row]:
 
 def _start(command: Sequence[str]) -> _Start:
     launched = time.perf_counter()
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
     try:
         process.stdin.write(bcoding.bencode({"op": "describe"}))
-        assert "namespaces" in _message(process.stdout.fileno())
+        process.stdin.flush()
+        assert "namespaces" in bcoding.bdecode(process.stdout)
         described = time.perf_counter()
         process.stdin.write(bcoding.bencode(_INVOKE))
-        assert _message(process.stdout.fileno())["value"] == "3"
+        process.stdin.flush()
+        assert bcoding.bdecode(process.stdout)["value"] == "3"
         first_result = time.perf_counter()
     finally:
         process.stdin.close()
         process.wait(10)
         process.stdout.close()
     return _Start((described - launched) * 1e3, (first_result - launched) * 1e3)
-
-
-def _message(fd: int) -> dict[str, Any]:
-    data = b""
-    while True:
-        chunk = os.read(fd, 65536)
-        if not chunk:
-            raise EOFError("the pod closed its output")
-        data += chunk
-        if data.endswith(b"e"):
-            try:
-                message: dict[str, Any] = bcoding.bdecode(data)
-            except (ValueError, TypeError):
-                continue  # an inner end
-            return message

@@ -44,7 +44,7 @@ def _beside(flood: Flood, measured: Sample) -> Sample:
 @contextlib.contextmanager
 def _flooding_client(address: str) -> Iterator[None]:
     """Another process, with a session of its own."""
-    command = [sys.executable, "-m", __name__, address]
+    command = ours.elsewhere(keep_flooding, address)
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ours.ROOT)
     assert process.stdout is not None
     assert process.stdin is not None
@@ -59,11 +59,11 @@ def _flooding_client(address: str) -> Iterator[None]:
 def _flooding_thread(flood: Callable[[], None]) -> Iterator[None]:
     over = threading.Event()
 
-    def keep_flooding() -> None:
+    def until_over() -> None:
         while not over.is_set():
             flood()
 
-    flooding = threading.Thread(target=keep_flooding)
+    flooding = threading.Thread(target=until_over)
     flooding.start()
     try:
         yield
@@ -72,7 +72,7 @@ def _flooding_thread(flood: Callable[[], None]) -> Iterator[None]:
         flooding.join()
 
 
-def _keep_flooding(address: str) -> None:
+def keep_flooding(address: str) -> None:
     """The other process: 10,000 outstanding, again and again, until its input ends."""
     import bascule
 
@@ -89,7 +89,3 @@ def _keep_flooding(address: str) -> None:
             print("under way", flush=True)
             for call in pending:
                 call.result()
-
-
-if __name__ == "__main__":
-    _keep_flooding(sys.argv[1])

@@ -25,14 +25,15 @@ def sequential() -> Iterator[Row]:
                 stack.enter_context(one_core())
             port = stack.enter_context(ours.port(1))
             floor = stack.enter_context(pipe_echo.start())
+            bare = stack.enter_context(two_hops.start(1))
             frame = ours.call_frame(1_000_000)
-            compared = alternate(
-                p50(functools.partial(port.round_trip, frame)),
-                p50(functools.partial(floor.round_trip, _FLOORS_MESSAGE)),
-            )
+            mine = p50(functools.partial(port.round_trip, frame))
+            to_floor = alternate(mine, p50(functools.partial(floor.round_trip, _FLOORS_MESSAGE)))
+            to_bare = alternate(mine, p50(functools.partial(bare.round_trip, frame)))
         where = "one core" if pinned else "unpinned"
         what = f"f(1, 2) through a pipe, p50, {where}, us"
-        yield Row(what, compared.ours, "raw pipe echo, one hop", compared.peer, compared.ratio, AtMost(5))
+        yield Row(what, to_floor.ours, "raw pipe echo, one hop", to_floor.peer, to_floor.ratio, AtMost(5))
+        yield Row(what, to_bare.ours, "bare epoll router, two hops", to_bare.peer, to_bare.ratio)
 
 
 def outstanding() -> Iterator[Row]:

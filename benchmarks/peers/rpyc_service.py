@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -22,9 +23,11 @@ def connected() -> Iterator[Callable[[int, int], int]]:
         path = Path(folder) / "rpyc.sock"
         process = subprocess.Popen([sys.executable, "-m", __name__, str(path)])
         try:
-            while not path.exists():
+            connection = None
+            while connection is None:
                 time.sleep(0.01)
-            connection = unix_connect(str(path))
+                with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):  # not yet bound, not yet listening
+                    connection = unix_connect(str(path))
             yield connection.root.f
             connection.close()
         finally:

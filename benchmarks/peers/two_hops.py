@@ -18,11 +18,12 @@ from benchmarks.pipes import Piped, packet
 
 _LENGTH = struct.Struct(">I")
 _CHUNK = 65536
+_MODULE = "benchmarks.peers.two_hops"  # also where this runs as a script
 
 
 def start(workers: int = 2) -> Piped:
     """The router with its workers."""
-    return Piped([sys.executable, "-m", __name__, "router", str(workers)])
+    return Piped([sys.executable, "-m", _MODULE, "router", str(workers)])
 
 
 def split(data: bytes) -> tuple[list[bytes], bytes]:
@@ -40,7 +41,7 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
 
 def route(count: int) -> None:
     """Client on 0 and 1; frames go to the workers in turn, answers come back as they are."""
-    command = [sys.executable, "-m", __name__, "worker"]
+    command = [sys.executable, "-m", _MODULE, "worker"]
     pipe = subprocess.PIPE
     workers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, bufsize=0) for _ in range(count)]
     write_fds = [worker.stdin.fileno() for worker in workers if worker.stdin]
