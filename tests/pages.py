@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-_FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,}|:{3,})(?P<language>[\w-]*)[^\n`]*$")
+_FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,}|:{3,})(?P<language>[\w{}-]*)[^\n`]*$")
 _NOT_RUN = re.compile(r"<!--\s*not run:\s*(.+?)\s*-->")
 RUN = ("console", "sh", "python", "erlang", "elixir", "lisp", "clojure")
 _PATIENCE = 60.0  # seconds for one command
