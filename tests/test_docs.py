@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bascule.bridge.cli.main import COMMANDS
 from tests.pages import RUN, PageError, Sitting, fits, snippets, transcript
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +67,17 @@ def test_what_is_not_run_is_known_by_its_language_or_says_why(page: Path) -> Non
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_command_line_page_has_every_option_of_every_command(command: str) -> None:
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    (section,) = re.findall(rf"^## bascule {command}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    told = subprocess.run(
+        [sys.executable, "-m", "bascule", command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    options = r"(?<![\w-])--[a-z][a-z-]*"
+    assert set(re.findall(options, section)) == set(re.findall(options, told.stdout)) - {"--help"}
 
 
 # ---- The reader of pages itself ----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import select
 import struct
 import subprocess
 import sys
+from typing import Any
 
 from benchmarks.pipes import Piped, packet
 
@@ -84,8 +85,8 @@ def work() -> None:
             _, codec, _, call_id, _, _ = REST.unpack_from(frame, 4)
             payload = frame[4 + REST_SIZE :]
             _, _, _, target, _, start_of_arguments = decode_head(payload)
-            (arguments,) = etf.loads(payload[start_of_arguments:])
-            result = etf.dumps(functions[target](*arguments))
+            arguments: Any = etf.loads(payload[start_of_arguments:])
+            result = etf.dumps(functions[target](*arguments[0]))
             answers.append(packet(REST.pack(Kind.REPLY, codec, 0, call_id, 0, 0) + result))
         os.write(1, b"".join(answers))
 
