@@ -357,12 +357,20 @@ def _new_packer(default: Default | None, errors: str | None) -> Callable[[object
     return packer.pack  # type: ignore[no-any-return]
 
 
-def _whole_extension(code: int, pieces: list[Any]) -> bytes | None:
+def _whole_extension(code: int, pieces: list[Any]) -> bytes:
     """A value that is one extension, joined in one go: a packer would copy its bytes twice more."""
     length = sum(map(len, pieces))
-    if length >> 32:
+    if length in _FIXED:
+        head = bytes((_FIXED[length], code))
+    elif length < 0x100:
+        head = bytes((0xC7, length, code))
+    elif length < 0x10000:
+        head = b"\xc8" + length.to_bytes(2, "big") + bytes((code,))
+    elif length < 0x100000000:
+        head = b"\xc9" + length.to_bytes(4, "big") + bytes((code,))
+    else:
         raise LocalProtocolError(f"{length} bytes are over msgpack's limit of 4 GiB")
-    return b"".join([b"\xc9", length.to_bytes(4, "big"), bytes((code,)), *pieces])
+    return b"".join([head, *pieces])
 
 
 def _whole_array(array: Any) -> bytes | None:
@@ -376,9 +384,11 @@ def _whole_bytearray(value: bytearray) -> bytes | None:
     return _whole_extension(Ext.BYTEARRAY, [value])
 
 
-_NUMBERS: Final = frozenset((type(None), bool, int, float))
-_pack_number = _new_packer(None, None)  # one for all: no Python code runs between its first byte and its last
+_is_compiled: Final = not msgpack.Packer.__module__.endswith("fallback")
+_NUMBERS: Final = frozenset((type(None), bool, int, float) if _is_compiled else ())
+_pack_number = _new_packer(None, None)  # one for all threads: the C code does not let go between first byte and last
 _idle: list[_Encoder] = []  # taking from it and giving back are atomic, so threads share it without a lock
+_FIXED: Final = {1: 0xD4, 2: 0xD5, 4: 0xD6, 8: 0xD7, 16: 0xD8}
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 _WHOLE: Final[dict[type, Callable[[Any], bytes | None]]] = {bytearray: _whole_bytearray}
 _NESTED_WRITERS: Final[dict[type, tuple[int, Callable[[Any], list[Any]]]]] = {

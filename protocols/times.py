@@ -4,6 +4,7 @@ ISO 8601 as `datetime.isoformat` writes it, and after it what an offset alone do
 
     2024-03-31T02:30:00+02:00[Europe/Berlin]    a zone of the tz database (as RFC 9557 spells it)
     2024-03-31T02:30:00+02:00(CEST)             a fixed offset that has a name
+    2024-10-27T02:30:00(fold)                   the second of two such moments, where neither offset nor zone tell
     +05:30    +05:30(IST)    [Asia/Kolkata]     a timezone by itself
 
 Whoever reads the text in another language may cut it at the first `[` or `(` and has the instant. `Z` is understood.
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 _LENGTH_OF_MIDNIGHT = len("00:00:00")
+_FOLD = "(fold)"
 
 
 def write_datetime(value: datetime) -> str:
     """`value` as text."""
     zone = value.tzinfo
-    return value.isoformat() if zone is None or zone is timezone.utc else value.isoformat() + _suffix(zone, value)
+    if zone is None:
+        return value.isoformat() + _FOLD if value.fold else value.isoformat()
+    return value.isoformat() if zone is timezone.utc else value.isoformat() + _suffix(zone, value)
 
 
 def read_datetime(text: str) -> datetime:
@@ -36,6 +40,8 @@ def read_datetime(text: str) -> datetime:
     value = datetime.fromisoformat(body)
     if zone:
         return _in_zone(value, zone)
+    if name == "fold" and value.tzinfo is None:
+        return value.replace(fold=1)
     if name is not None:
         value = value.replace(tzinfo=_named(value.tzinfo, name))
     return value
@@ -44,7 +50,9 @@ def read_datetime(text: str) -> datetime:
 def write_time(value: time) -> str:
     """`value` as text. A time in a zone has no offset of its own: it needs a day for that."""
     zone = value.tzinfo
-    return value.isoformat() if zone is None else value.isoformat() + _suffix(zone, None)
+    if zone is None:
+        return value.isoformat() + _FOLD if value.fold else value.isoformat()
+    return value.isoformat() + _suffix(zone, None)
 
 
 def read_time(text: str) -> time:
@@ -57,6 +65,8 @@ def read_time(text: str) -> time:
     value = time.fromisoformat(body)
     if zone:
         return value.replace(tzinfo=_zone(zone) or value.tzinfo)
+    if name == "fold" and value.tzinfo is None:
+        return value.replace(fold=1)
     if name is not None:
         value = value.replace(tzinfo=_named(value.tzinfo, name))
     return value
