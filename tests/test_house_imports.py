@@ -8,13 +8,25 @@ from __future__ import annotations
 
 import ast
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import msgpack
 import pytest
+
+from bascule.bridge.pool_spec import PoolSpec
+from bascule.bridge.supervision.spawn import new_bridge_id, spawn_worker
+from bascule.protocols.calls import Op, encode_call
+from bascule.protocols.envelope import Codec, FrameReader, Kind, encode_frame
+from bascule.protocols.tokens import new_prefix
+
+if TYPE_CHECKING:
+    from bascule.protocols.envelope import Frame
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("protocols", "workers", "bridge")
@@ -186,6 +198,39 @@ def test_what_workers_import_is_light(interpreters: dict[tuple[int, int], str]) 
         for module in ("launch", "boot", "page"):
             loaded = loaded_after(f"import bascule.workers.{module}", executable=executable)
             assert not heavy(loaded, HEAVY_FOR_WORKERS, baseline), (version, module)
+
+
+def test_a_real_worker_stays_light_until_user_code_needs_more(
+    interpreters: dict[tuple[int, int], str], tmp_path: Path, nothing_left: None
+) -> None:
+    (tmp_path / "seen.py").write_text("import sys\ndef names():\n    return sorted(sys.modules)\n")
+    for version, executable in interpreters.items():
+        spec = PoolSpec(size=1, executable=executable, paths=(str(tmp_path),))
+        spawned = spawn_worker(spec, 0, 1, prefix=new_prefix(), bridge=new_bridge_id())
+        wire = spawned.wire
+        try:
+            (ready,) = frames_from(wire.read_fd)
+            assert msgpack.unpackb(ready[6])["op"] == "ready", version
+            call = encode_call(Op.CALL, "seen:names", b"")
+            os.write(wire.write_fd, encode_frame(Kind.CALL, Codec.MSGPACK, 0, 1, 1, 0, call))
+            (reply,) = frames_from(wire.read_fd)
+            assert reply[0] == Kind.REPLY, reply
+            loaded = set(msgpack.unpackb(reply[6]))
+        finally:
+            for fd in (wire.write_fd, wire.read_fd, wire.stdout_fd, wire.stderr_fd):
+                os.close(fd)
+            select.select([wire.pidfd], [], [], 10)
+            os.close(wire.pidfd)
+            spawned.process.reap()
+            wire.page.close()
+        assert not heavy(loaded, HEAVY_FOR_WORKERS, loaded_after("pass", executable=executable)), version
+
+
+def frames_from(fd: int) -> list[Frame]:
+    reader = FrameReader()
+    while not (frames := reader.receive_data(os.read(fd, 65536))):
+        pass
+    return frames
 
 
 @pytest.mark.parametrize("command", ["pod", "port", "call", "map", "path"])
