@@ -22,12 +22,12 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import trio
 
-from bascule.bridge.notices import KillReason, Notice, PoolPolicy, RecycleWanted, WorkerExited, WorkerReady, WorkerWire
+from bascule.bridge.notices import KILLED_SINCE, KillReason, Notice, RecycleWanted, WorkerExited, WorkerReady
+from bascule.bridge.pool_departures import Departures, Router
 from bascule.bridge.pool_places import Phase, Place, PoolWorker
 from bascule.bridge.pool_restarts import Restarts, Verdict, judge
 from bascule.bridge.pool_spec import PoolSpec
@@ -40,34 +40,11 @@ from bascule.workers import launch
 _log = logging.getLogger(__name__)
 
 MEMORY_LOOK: Final = 1.0  # seconds between two looks at how much memory the workers have
-KILL_PATIENCE: Final = 3.0  # seconds from a kill until we stop waiting for the router to tell of the death
 AT_ONCE: Final = max(2, os.cpu_count() or 1)  # workers that start at the same time: more would only slow each other
 
 
 class PoolFailed(Exception):
     """The workers of a pool keep dying, and it is one that the bridge can't do without."""
-
-
-class Router(Protocol):
-    """What a pool asks of the router. All of it returns at once."""
-
-    def attach_worker(self, wire: WorkerWire) -> None:
-        """A worker was spawned; its descriptors are the router's from now on."""
-
-    def retire_worker(self, slot: int, incarnation: int) -> None:
-        """Give it nothing new, and let it leave once it has nothing left."""
-
-    def kill_worker(self, slot: int, incarnation: int, reason: KillReason) -> None:
-        """End it at once."""
-
-    def set_pool(self, policy: PoolPolicy) -> None:
-        """The pool is so from now on."""
-
-    def fail_pool(self, name: str, message: str) -> None:
-        """Answer all of its calls with this, until it is restored."""
-
-    def restore_pool(self, name: str) -> None:
-        """It takes calls again."""
 
 
 class Pool:
@@ -104,17 +81,24 @@ class Pool:
         self._command = command
         self._early = early
         self._early_notices: list[Notice] = []
-        self._ever_ready = False
         self._changed = trio.Event()
-        self._nursery: trio.Nursery | None = None
+        self._running = False
         self._reset()
 
     def _reset(self) -> None:
         self._places = [Place() for _ in range(self.size + self.spec.spares)]
         self._workers: dict[tuple[int, int], PoolWorker] = {}  # all that are not dead, leaving ones included
         self._restarts = Restarts(self.spec.allowed_exits(self.size), self.spec.period)
+        self._departures = Departures(
+            self._router,
+            self._undertaker,
+            self._slots,
+            self.spec.grace,
+            on_lost=lambda worker: self._forget(worker, self._place_of(worker)),
+        )
         self._retry_at = 0.0
         self._fatal: str | None = None
+        self._ever_ready = False
         self._stopping = False
         self.failure = None
 
@@ -129,10 +113,8 @@ class Pool:
         self._reset()
         self._router.set_pool(self.spec.policy(self.size))
         self._router.restore_pool(self.spec.name)
-        over = trio.Event()
         async with trio.open_nursery() as nursery:
-            # What ends workers runs on when this is cancelled, within our grace.
-            await nursery.start(self._hold_tasks, over)
+            await nursery.start(self._departures.hold)
             try:
                 self._adopt()
                 if self.spec.max_memory:
@@ -142,7 +124,7 @@ class Pool:
                 nursery.cancel_scope.cancel()
                 with grace():
                     await self._stop()
-                over.set()
+                self._departures.close()
         if self._fatal is not None:
             raise PoolFailed(self._fatal)
 
@@ -150,7 +132,7 @@ class Pool:
 
     def notify(self, notice: Notice) -> None:
         """The router tells of one of this pool's workers."""
-        if self._nursery is None:  # of an early worker; it is heard as soon as this runs
+        if not self._running:  # of an early worker; it is heard as soon as this runs
             self._early_notices.append(notice)
         elif isinstance(notice, (WorkerReady, WorkerExited, RecycleWanted)):
             worker = self._workers.get((notice.slot, notice.incarnation))
@@ -179,7 +161,7 @@ class Pool:
         self._places.sort(key=_worth, reverse=True)
         for place in self._places[wanted:]:
             for worker in place.workers():
-                self._retire(worker, self.spec.drain)
+                self._departures.retire(worker, self.spec.drain)
         del self._places[wanted:]
         self._change()
 
@@ -289,6 +271,7 @@ class Pool:
 
     def _adopt(self) -> None:
         """Give the early workers their places, and hear what was told of them meanwhile."""
+        self._running = True
         early, self._early = self._early, ()
         for place, spawned in zip(self._places, early, strict=False):
             self._undertaker.admit(spawned.process)
@@ -321,7 +304,7 @@ class Pool:
         place = self._place_of(worker)
         if place is not None and worker is place.successor:
             assert place.worker is not None
-            self._retire(place.worker, math.inf)
+            self._departures.retire(place.worker, math.inf)
             place.worker, place.successor, place.recycle = worker, None, False
         self._change()
 
@@ -350,19 +333,12 @@ class Pool:
 
     def _forget(self, worker: PoolWorker, place: Place | None) -> None:
         """It is dead: its place is its successor's, or empty; its remains are the undertaker's."""
-        worker.phase = Phase.DEAD
         del self._workers[worker.slot, worker.incarnation]
         if place is not None:
             if worker is place.worker:
                 place.worker, place.recycle = place.successor, False
             place.successor = None
-        assert self._nursery is not None
-        self._nursery.start_soon(self._bury, worker)
-
-    async def _bury(self, worker: PoolWorker) -> None:
-        await self._undertaker.bury(worker.process)
-        self._slots.release(worker.slot)
-        worker.buried.set()
+        self._departures.bury(worker)
 
     def _explain(self, worker: PoolWorker, notice: WorkerExited) -> str:
         if worker.overdue:
@@ -373,7 +349,7 @@ class Pool:
             _log.error("pool %s: a worker could not start:\n%s", self.spec.name, error.get("traceback"))
             return f"it could not start: {error.get('class')}: {error.get('message')}"
         if notice.reason is not None:
-            return f"ended by the bridge ({notice.reason.value})"
+            return f"ended by the bridge, {KILLED_SINCE[notice.reason]}"
         when = "in a call" if notice.had_started_call else "idle" if notice.was_ready else "before it was ready"
         return f"{notice.cause.describe()}, {when}"
 
@@ -403,7 +379,7 @@ class Pool:
         self._router.fail_pool(spec.name, self.failure)
         _log.error("%s", self.failure)
         for worker in list(self._workers.values()):
-            self._retire(worker, spec.drain)
+            self._departures.retire(worker, spec.drain)
         for place in self._places:
             place.worker = place.successor = None
             place.recycle = False
@@ -417,54 +393,16 @@ class Pool:
         _log.info("pool %s: worker %d.%d is recycled: %s", self.spec.name, worker.slot, worker.incarnation, why)
         self._change()
 
-    def _retire(self, worker: PoolWorker, limit: float) -> None:
-        """Have it leave when it has finished what it runs; press it after `limit` seconds."""
-        if worker.phase is Phase.LEAVING:
-            return
-        worker.phase = Phase.LEAVING
-        self._router.retire_worker(worker.slot, worker.incarnation)
-        assert self._nursery is not None
-        self._nursery.start_soon(self._see_off, worker, limit)
-
-    async def _see_off(self, worker: PoolWorker, limit: float) -> None:
-        """Wait until it is gone: by itself, after TERM, after KILL; and if nobody tells us, look."""
-        with trio.move_on_after(limit):
-            await worker.buried.wait()
-            return
-        worker.process.terminate()
-        with trio.move_on_after(self.spec.grace):
-            await worker.buried.wait()
-            return
-        self._router.kill_worker(worker.slot, worker.incarnation, KillReason.STOPPED)
-        with trio.move_on_after(KILL_PATIENCE):
-            await worker.buried.wait()
-            return
-        if worker.phase is not Phase.DEAD:  # the router is gone
-            worker.process.kill_group()
-            self._forget(worker, self._place_of(worker))
-        await worker.buried.wait()
-
     def _place_of(self, worker: PoolWorker) -> Place | None:
         return next((place for place in self._places if place.holds(worker)), None)
 
-    # Tasks beside the loop.
-
-    async def _hold_tasks(self, over: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:
-        """Hold the tasks that see workers off and bury them, out of reach of what cancels `run`."""
-        with grace():
-            async with trio.open_nursery() as self._nursery:
-                task_status.started()
-                await over.wait()
+    # Beside the loop.
 
     async def _watch_memory(self) -> None:
-        page = os.sysconf("SC_PAGE_SIZE")
         while True:
             await trio.sleep(MEMORY_LOOK)
             for worker in list(self._workers.values()):
-                try:
-                    resident = int(Path(f"/proc/{worker.process.pid}/statm").read_text().split()[1]) * page
-                except (OSError, ValueError, IndexError):
-                    continue
+                resident = worker.process.resident()
                 if resident > self.spec.max_memory:
                     self._recycle(worker, f"it has {resident >> 20} MiB, more than {self.spec.max_memory >> 20}")
 
@@ -476,15 +414,14 @@ class Pool:
         self._places.clear()
         try:
             for worker in workers:
-                self._retire(worker, self.spec.drain)
+                self._departures.retire(worker, self.spec.drain)
             for worker in workers:
                 await worker.buried.wait()
         finally:  # when there is no time left
-            with trio.CancelScope(shield=True):
-                for worker in list(self._workers.values()):
-                    worker.process.kill_group()
-                    self._workers.pop((worker.slot, worker.incarnation))
-                    await self._bury(worker)
+            left = list(self._workers.values())
+            self._workers.clear()
+            for worker in left:
+                await self._departures.kill(worker)
 
 
 def _worth(place: Place) -> tuple[int, float]:

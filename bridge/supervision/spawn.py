@@ -85,6 +85,13 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def resident(self) -> int:
+        """Bytes that it has in memory now; 0 when it is gone."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, IndexError):
+            return 0
+
     def reap(self) -> ExitCause | None:
         """Take the zombie away and close the pidfd; None while it still runs. Call it no more afterwards."""
         try:

@@ -114,6 +114,17 @@ def test_a_spawn_that_fails_leaves_no_descriptor():
     assert descriptors() == before
 
 
+def test_the_first_worker_can_be_spawned_and_guarded_before_trio_is_imported():
+    code = (
+        "import sys, bascule.bridge.supervision.spawn, bascule.bridge.supervision.guardian, bascule.bridge.scheduling;"
+        "import bascule.bridge.supervision.exits, bascule.bridge.slots, bascule.bridge.pool_spec;"
+        "print([name for name in ('trio', 'pydantic', 'asyncio', 'logging', 'ctypes', 'json') if name in sys.modules])"
+    )
+    root = Path(__file__).parents[2]
+    told = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert told.stdout == "[]\n"
+
+
 def test_workers_are_spawned_on_the_main_thread_only():
     errors: list[str] = []
 
