@@ -38,7 +38,7 @@ _LIST, _KEY, _VALUE = 0, 1, 2  # what an open container waits for: an element, a
 class Framer:
     """Cuts a byte stream into complete bencode values."""
 
-    __slots__ = ("_at", "_buffer", "_elements", "_max_depth", "_max_elements", "_max_frame", "_problem", "_stack")
+    __slots__ = ("_at", "_buffer", "_elements", "_max_depth", "_max_elements", "_max_frame", "_stack", "problem")
 
     def __init__(
         self,
@@ -54,17 +54,18 @@ class Framer:
         self._at = 0  # where in the frame the first token begins that is not yet whole
         self._stack: list[int] = []  # the containers that are open there
         self._elements = 0  # values and keys seen in the frame
-        self._problem = ""  # why nothing more can be understood
+        self.problem = ""
+        """Why nothing more can be understood, once that is so."""
 
     def receive_data(self, data: bytes) -> list[bytes]:
         """Take bytes in, give whole values out, undecoded.
 
         Raises:
-            RemoteProtocolError: It is no bencode, or over a limit. Nothing after this can be understood, and whole
-                values before it in the same bytes are lost with their connection.
+            RemoteProtocolError: It is no bencode, or over a limit: nothing after this can be understood. Whole values
+                before the fault are given first; then this is for the next call to raise.
         """
-        if self._problem:
-            raise RemoteProtocolError(self._problem)
+        if self.problem:
+            raise RemoteProtocolError(self.problem)
         frames: list[bytes] = []
         buffer = self._buffer
         start, stop = 0, len(data)
@@ -80,9 +81,11 @@ class Framer:
                 frames.append(data[start:end] if source is data else bytes(memoryview(buffer)[start:end]))
                 start = end
         except RemoteProtocolError as error:
-            self._problem = str(error)
+            self.problem = str(error)
             buffer.clear()
-            raise
+            if not frames:
+                raise
+            return frames
         if source is buffer:
             del buffer[:start]
         elif start < stop:

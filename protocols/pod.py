@@ -15,13 +15,17 @@ the next message for it, whatever it is. So this machine
 - keeps what is ready too early until the first description is out, if the client began by asking for it;
 - gives no second end to an id: a request whose id is in use is not answered at all, only reported.
 
-`receive_data` gives events; the `send_...` methods make messages, `take` hands over what is to be written, in pieces so
-that a large payload is not copied. Payloads (args, values, ex-data) are bytes that are passed on as they are.
+`receive_data` takes bytes, `next_event` gives what they say; the `send_...` methods make messages, `take` hands over
+what is to be written, in pieces so that a large payload is not copied. Payloads (args, values, ex-data) are bytes that
+are passed on as they are.
 
 A pod should answer soon after its start, so nothing here needs dataclasses or typing at run time.
 """
 
 from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
 
 from bascule.protocols import bencode
 from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
@@ -120,6 +124,8 @@ class PodConnection:
     def __init__(self, *, payload_format: str = "json", max_frame: int = MAX_FRAME) -> None:
         self.payload_format = payload_format
         self._framer = bencode.Framer(max_frame=max_frame)
+        self._frames: deque[bytes] = deque()  # whole, not decoded yet
+        self._problem = ""
         self._open: dict[Id, tuple[str, bytes]] = {}  # id -> which request, and the id as bencode
         self._describes: list[Id | None] = []  # not answered yet
         self._begun = False
@@ -129,29 +135,37 @@ class PodConnection:
 
     # -- what the client says ------------------------------------------------------------------------------------
 
-    def receive_data(self, data: bytes) -> list[Event]:
-        """Take bytes in, give the requests that became whole.
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes in. What they say comes from `next_event`."""
+        if not (self._ended or self._framer.problem):
+            with suppress(RemoteProtocolError):  # raised by next_event, after the requests that came before it
+                self._frames.extend(self._framer.receive_data(data))
+
+    def next_event(self) -> Event | None:
+        """The next request that is whole; None: more bytes are needed.
 
         Raises:
-            RemoteProtocolError: It is no bencode, or no dict. Nothing after this can be understood.
+            RemoteProtocolError: What comes next is no bencode, or no dict. Nothing after this can be understood.
         """
-        if self._ended:
-            return []
-        events: list[Event] = []
-        for frame in self._framer.receive_data(data):
-            message = bencode.decode(frame)
-            if not isinstance(message, dict):
-                raise RemoteProtocolError(f"a pod's client sends dicts, not a {type(message).__name__}")
-            event = self._request(message)
-            if not self._begun:
-                self._begun = True
-                if type(event) is Describe:
-                    self._held = []
-            events.append(event)
-            if type(event) is Shutdown:
-                self._ended = True
-                break
-        return events
+        if self._problem:
+            raise RemoteProtocolError(self._problem)
+        if not self._frames:
+            if self._framer.problem and not self._ended:
+                raise RemoteProtocolError(self._framer.problem)
+            return None
+        message = bencode.decode(self._frames.popleft())
+        if not isinstance(message, dict):
+            self._problem = f"a pod's client sends dicts, not a {type(message).__name__}"
+            raise RemoteProtocolError(self._problem)
+        event = self._request(message)
+        if not self._begun:
+            self._begun = True
+            if type(event) is Describe:
+                self._held = []
+        if type(event) is Shutdown:
+            self._ended = True
+            self._frames.clear()
+        return event
 
     def _request(self, message: dict[str, bencode.Value]) -> Event:
         op = message.get("op")

@@ -85,8 +85,10 @@ class PodDoor:
         Raises:
             RemoteProtocolError: It is no bencode. The calls that are open were answered with an error.
         """
+        pod = self._pod
+        pod.receive_data(data)
         try:
-            for event in self._pod.receive_data(data):
+            while (event := pod.next_event()) is not None:
                 self._handle(event)
         except RemoteProtocolError as error:
             self._warn(f"bascule pod: the input can't be understood, this pod ends: {error}\n")

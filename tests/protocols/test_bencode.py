@@ -26,7 +26,8 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 def framed(data: bytes, size: int, **limits: int) -> list[bytes]:
     framer = bencode.Framer(**limits)
-    return [frame for at in range(0, len(data), size) for frame in framer.receive_data(data[at : at + size])]
+    frames = [frame for at in range(0, len(data), size) for frame in framer.receive_data(data[at : at + size])]
+    return frames + framer.receive_data(b"")
 
 
 def as_read(value: Any) -> Any:
@@ -119,6 +120,19 @@ def test_what_is_no_bencode_is_refused_with_the_place_and_the_reason(data: bytes
             framed(data, size)
     with pytest.raises(RemoteProtocolError, match="3 bytes into a message"):
         framed(b"0:" + b"l0:x", 1)
+
+
+def test_whole_values_before_a_fault_are_given() -> None:
+    for size in (1, 20):
+        framer = bencode.Framer()
+        data = b"i1e4:spamx"
+        given: list[bytes] = []
+        with pytest.raises(RemoteProtocolError, match="begins with"):
+            for at in range(0, 20, size):
+                given += framer.receive_data(data[at : at + size])
+            framer.receive_data(b"")
+        assert given == [b"i1e", b"4:spam"]
+        assert "begins with" in framer.problem
 
 
 def test_after_a_fault_nothing_is_read_any_more() -> None:

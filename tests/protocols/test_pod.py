@@ -25,11 +25,17 @@ def heard(pod: PodConnection) -> list[dict[str, Any]]:
     return [bcoding.bdecode(frame) for frame in frames]
 
 
+def read(pod: PodConnection, data: bytes) -> list[Any]:
+    """What these bytes say."""
+    pod.receive_data(data)
+    return list(iter(pod.next_event, None))
+
+
 def after(*messages: bytes) -> PodConnection:
     """A conversation in which these were said."""
     pod = PodConnection()
     for message in messages:
-        pod.receive_data(message)
+        read(pod, message)
     return pod
 
 
@@ -50,29 +56,29 @@ REQUESTS = [
 def test_every_request_is_understood_however_it_is_cut() -> None:
     data = b"".join([message for message, _ in REQUESTS])
     events = [event for _, event in REQUESTS]
-    assert PodConnection().receive_data(data) == events
+    assert read(PodConnection(), data) == events
     pod = PodConnection()
-    assert [event for at in range(len(data)) for event in pod.receive_data(data[at : at + 1])] == events
+    assert [event for at in range(len(data)) for event in read(pod, data[at : at + 1])] == events
 
 
 @given(st.lists(st.sampled_from(REQUESTS[:-1]), unique=True), st.integers(1, 50))
 def test_requests_in_any_order_and_any_cut_are_the_same(requests: list[tuple[bytes, Any]], size: int) -> None:
     data = b"".join([message for message, _ in requests])
     pod = PodConnection()
-    events = [event for at in range(0, len(data), size) for event in pod.receive_data(data[at : at + size])]
+    events = [event for at in range(0, len(data), size) for event in read(pod, data[at : at + size])]
     assert events == [event for _, event in requests]
 
 
 def test_after_shutdown_nothing_is_read() -> None:
     pod = PodConnection()
     both = said(op="shutdown", id="1") + said(op="invoke", id="2", var="a/b", args="[]")
-    assert pod.receive_data(both) == [Shutdown("1")]
-    assert pod.receive_data(b"rubbish") == []
-    assert pod.receive_data(said(op="describe")) == []
+    assert read(pod, both) == [Shutdown("1")]
+    assert read(pod, b"rubbish") == []
+    assert read(pod, said(op="describe")) == []
 
 
 def test_shutdown_needs_no_id() -> None:
-    assert PodConnection().receive_data(said(op="shutdown")) == [Shutdown(None)]
+    assert read(PodConnection(), said(op="shutdown")) == [Shutdown(None)]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +102,7 @@ def test_shutdown_needs_no_id() -> None:
 )
 def test_what_is_no_request_is_refused_to_its_id_or_to_nobody(message: bytes, id: Any, why: str) -> None:
     pod = PodConnection()
-    (event,) = pod.receive_data(message)
+    (event,) = read(pod, message)
     assert isinstance(event, Refused)
     assert event.id == id
     assert why in event.reason
@@ -110,23 +116,34 @@ def test_what_is_no_request_is_refused_to_its_id_or_to_nobody(message: bytes, id
 def test_an_id_in_use_gets_no_second_end() -> None:
     call = said(op="invoke", id="1", var="a/b", args="[]")
     pod = after(call)
-    (event,) = pod.receive_data(call)
+    (event,) = read(pod, call)
     assert event == Refused(None, "the id '1' is still in use: its second message (op 'invoke') is ignored")
     pod.send_value("1", b"1")
-    assert pod.receive_data(call) == [Invoke("1", "a/b", b"[]")]
+    assert read(pod, call) == [Invoke("1", "a/b", b"[]")]
 
 
 @pytest.mark.parametrize("data", [b"i1e", b"le", b"4:spam", b"x", b"d1:ae"])
 def test_what_is_no_dict_ends_the_conversation(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
-        PodConnection().receive_data(data)
+        read(PodConnection(), data)
+
+
+def test_requests_before_the_fault_are_understood() -> None:
+    for fault in (b"rubbish", b"le"):
+        pod = PodConnection()
+        pod.receive_data(REQUESTS[0][0] + REQUESTS[2][0] + fault)
+        assert [pod.next_event(), pod.next_event()] == [REQUESTS[0][1], REQUESTS[2][1]]
+        for _ in range(2):
+            with pytest.raises(RemoteProtocolError):
+                pod.next_event()
+            pod.receive_data(REQUESTS[0][0])
 
 
 @given(st.binary(max_size=80))
 def test_any_bytes_are_requests_or_one_error(data: bytes) -> None:
     pod = PodConnection()
     try:
-        events = pod.receive_data(data)
+        events = read(pod, data)
     except RemoteProtocolError:
         return
     assert all(isinstance(event, (Describe, Invoke, LoadNamespace, Refused, Shutdown)) for event in events)
@@ -144,9 +161,9 @@ def test_replies_carry_the_id_as_it_came(id: Any) -> None:
     pod.send_output(id, b"oh", err=True)
     pod.send_item(id, b"1")
     pod.send_value(id, b"[2]")
-    pod.receive_data(call)
+    read(pod, call)
     pod.send_done(id)
-    pod.receive_data(call)
+    read(pod, call)
     pod.send_error(id, "E: ü \ud800", b'{"kind": "python"}')
     assert heard(pod) == [
         {"id": id, "out": "hello"},
@@ -165,7 +182,7 @@ def test_messages_are_bencode_with_sorted_keys_as_strict_readers_want_it() -> No
     pod.send_output("1", b"a", err=True)
     pod.send_item("1", b"1")
     pod.send_value("1", b"1")
-    pod.receive_data(call)
+    read(pod, call)
     pod.send_error("1", "no", b"{}")
     for frame in bencode.Framer().receive_data(b"".join(pod.take())):
         assert bcoding.bencode(bcoding.bdecode(frame)) == frame
