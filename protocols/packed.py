@@ -322,7 +322,10 @@ def _after_failure(error: Exception, value: object, default: Default | None) -> 
     too_deep = isinstance(error, ValueError) and str(error).startswith("recursion limit exceeded")
     if too_deep or isinstance(error, RecursionError):
         raise LocalProtocolError(f"nested deeper than {MAX_DEPTH}, or in a circle") from None
-    raise error
+    try:
+        raise error
+    finally:
+        del error, value  # the traceback would keep them, and itself, until the next garbage collection
 
 
 def is_deeper(value: object, limit: int) -> bool:
