@@ -21,7 +21,7 @@ from time import perf_counter
 
 from bascule.protocols import packed
 from bascule.protocols.calls import HEAD_SIZE, Op, Want, decode_head
-from bascule.protocols.envelope import HEADER, Codec, Flag, Kind
+from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 from bascule.protocols.limits import MAX_FRAME
 from bascule.workers.calls import PLAIN, make_plan
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 _CACHED: Final = 4096  # plans kept for one codec
 _SLOW: Final = 0.0005  # seconds; after a call that took longer, the next ones like it don't keep finished ones waiting
 _REMEMBER: Final = 64  # ... so many of them
+_MOST_MICROS: Final = (1 << 32) - 1  # the header's field for it is 32 bits wide
+_LONGEST: Final = _MOST_MICROS / 1e6
 _TURN: Final = 0.005  # seconds that a stream is advanced before others have their turn
 
 _STREAM: Final = int(Flag.STREAM)
@@ -62,7 +64,8 @@ _END: Final = int(Kind.END)
 _HANDLE: Final = int(Want.HANDLE)
 
 _lengths = Struct("<4xHH").unpack_from
-_header = HEADER.pack
+_reply_header = Struct("<IIQII").pack
+"""envelope.HEADER for replies: kind, codec and flags, which are 0, as one number."""
 
 _DECODING, _RUNNING, _ENCODING = 0, 1, 2
 
@@ -91,6 +94,7 @@ class Runner:
         self._foreign: list[str] = []  # tokens among the arguments that live in other workers
         self._lost: CallFailed | None = None  # why a token among the arguments leads nowhere
         self._copies: dict[str, object] | None = None  # tokens that mean copies in this call
+        self._odd_handles = False  # one of the three is set
 
     def run(self, frames: list[Frame], other: Callable[[Frame], None] | None = None) -> None:
         """Run the calls among `frames`, the last one first, and put their answers in line.
@@ -106,6 +110,9 @@ class Runner:
         texts, capture = self.texts, state.capture
         modules = sys.modules
         threaded = self._threaded
+        finished = cell[FINISHED]
+        last_head, last_codec, split, object_length = b"\0", 0, 0, 0  # of the call before: often this one's as well
+        plan: Plan | None = None
         failure: BaseException
         while frames:
             kind, codec, flags, call_id, session, deadline, payload = frames.pop()
@@ -119,9 +126,11 @@ class Runner:
             stage = _DECODING
             try:
                 try:
-                    target_length, object_length = _lengths(payload)
-                    split = HEAD_SIZE + target_length
-                    plan = self._plans[codec].get(payload[:split])
+                    if not payload.startswith(last_head) or codec != last_codec:
+                        target_length, object_length = _lengths(payload)
+                        split = HEAD_SIZE + target_length
+                        last_head, last_codec = payload[:split], codec
+                        plan = self._plans[codec].get(last_head)
                     if plan is None or (
                         plan.watch is not None
                         and (
@@ -150,8 +159,8 @@ class Runner:
                             args, kwargs = _arguments(codec, args)
                     if subject is not None:
                         args = [self.on_handle(subject.decode("ascii", "replace"), ""), *args]
-                    if self._foreign or self._lost is not None:
-                        self._refuse_handles()
+                    if self._odd_handles:
+                        self._look_at_handles()
                     if plan.patience and out:
                         wire.flush()
                     stage = _RUNNING
@@ -169,7 +178,7 @@ class Runner:
                             self.gate.disarm(call_id)
                         stage = _ENCODING
                         if flags & _STREAM and self._open_stream(plan, codec, result):
-                            self._copies = result = None
+                            result = None
                             self.then = perf_counter()
                             continue
                         reply = b"" if flags & _CAST else plan.encode(result)
@@ -191,28 +200,30 @@ class Runner:
                 else:
                     if texts or capture.dirty:
                         capture.seal()
-                    cell[FINISHED] += 1
+                    cell[FINISHED] = finished = finished + 1
+                    now = perf_counter()
+                    took = now - self.then
+                    self.then = now
+                    micros = int(took * 1e6) if took < _LONGEST else _MOST_MICROS
                     if size < LARGE:
-                        out.append(_header(size, _REPLY, codec, 0, call_id, session, 0) + reply)
+                        out.append(_reply_header(size, _REPLY | codec << 8, call_id, session, micros) + reply)
                         if len(out) >= MANY:
                             wire.flush()
                     else:
-                        wire.send(_REPLY, codec, 0, call_id, session, reply)
-                    now = perf_counter()
-                    if now - self.then > _SLOW:
+                        wire.send(_REPLY, codec, 0, call_id, session, reply, micros)
+                    if took > _SLOW:
                         plan.patience = _REMEMBER
                     elif plan.patience:
                         plan.patience -= 1
-                    self.then = now
-                    if self._copies is not None:
-                        self._copies = None
                     if state.leaving:
                         return
                     continue
             except Cancelled as error:  # in the moment after user code had ended; it comes at most once
                 failure = error
-            self._copies = args = kwargs = result = None
+            args = kwargs = result = None
+            last_codec = 0  # there may be no plan to it
             self._fail(codec, failure, stage)
+            finished = cell[FINISHED]
             del failure
             if state.leaving:
                 return
@@ -229,13 +240,17 @@ class Runner:
             self._lost = error
         else:
             self._foreign.append(token)
+        self._odd_handles = True
         return None
 
     # What is rare
 
     def _new_plan(self, codec: int, payload: bytes) -> Plan:
         """Make the plan for a head not seen before, or whose function has changed. Importing is user code."""
-        op, want, style, target, _, _ = decode_head(payload)
+        try:
+            op, want, style, target, _, _ = decode_head(payload)
+        except RemoteProtocolError as error:
+            raise CallFailed(ErrorKind.BAD_ARGUMENTS, str(error)) from None
         values = codec_for(codec)
         self.cell[ARMED] = self.call_id
         plan = make_plan(op, _text(target), want, self._map)
@@ -271,6 +286,7 @@ class Runner:
         self.cell[ARMED] = self.call_id
         try:
             self._copies = {token: pickle.loads(data) for token, data in pickles.items()}
+            self._odd_handles = True
         except Exception as error:
             raise CallFailed(
                 ErrorKind.HANDLES_APART,
@@ -279,12 +295,19 @@ class Runner:
         finally:
             self.cell[ARMED] = 0
 
-    def _refuse_handles(self) -> None:
-        lost, self._lost = self._lost, None
-        foreign, self._foreign = self._foreign, []
+    def _look_at_handles(self) -> None:
+        """The arguments are read, and not all handles among them were objects of this worker."""
+        lost, foreign = self._lost, self._foreign
+        self._forget_handles()
         if lost is not None:
             raise lost
-        raise Misrouted(foreign)
+        if foreign:
+            raise Misrouted(list(dict.fromkeys(foreign)))
+
+    def _forget_handles(self) -> None:
+        self._odd_handles = False
+        self._lost = self._copies = None
+        self._foreign = []
 
     def _map(self, function: Function, items: Any) -> list[list[Any]]:
         """The operation MAP: one answer for each item, whatever becomes of the others."""
@@ -448,8 +471,7 @@ class Runner:
         if codec not in self._plans:
             codec = int(Codec.MSGPACK)
             failure = CallFailed(ErrorKind.BAD_ARGUMENTS, f"this worker knows codecs {list(self._plans)}, no other")
-        self._lost = None
-        self._foreign.clear()
+        self._forget_handles()
         stream = state.streams.get(self.call_id)
         if stream is not None:
             self._forget_stream(stream)
@@ -460,8 +482,10 @@ class Runner:
         if self.texts or state.capture.dirty:
             state.capture.seal()
         self.cell[FINISHED] += 1
-        state.wire.send(kind, codec, 0, self.call_id, self.session, payload)
-        self.then = perf_counter()
+        now = perf_counter()
+        micros = min(int((now - self.then) * 1e6), _MOST_MICROS)
+        self.then = now
+        state.wire.send(kind, codec, 0, self.call_id, self.session, payload, micros)
 
     def _error_payload(self, codec: int, failure: BaseException, stage: int) -> bytes:
         try:

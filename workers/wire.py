@@ -37,9 +37,14 @@ class Wire:
         self.broken = False  # the bridge is gone: what is written is dropped, the next read will tell the loop
         self._lock = allocate_lock()
 
-    def send(self, kind: int, codec: int, flags: int, call_id: int, session: int, payload: bytes) -> None:
-        """Put one frame in line. A large one leaves at once, and what is before it too."""
-        header = HEADER.pack(len(payload), kind, codec, flags, call_id, session, 0)
+    def send(
+        self, kind: int, codec: int, flags: int, call_id: int, session: int, payload: bytes, micros: int = 0
+    ) -> None:
+        """Put one frame in line. A large one leaves at once, and what is before it too.
+
+        `micros` is how long the call took: an answer's use of the header's last field.
+        """
+        header = HEADER.pack(len(payload), kind, codec, flags, call_id, session, micros)
         if len(payload) < LARGE:
             self.out.append(header + payload)
             if len(self.out) >= MANY:

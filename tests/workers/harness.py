@@ -15,12 +15,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bascule.protocols import etf, jsonic, packed
-from bascule.protocols.calls import Op, Want, encode_call
+from bascule.protocols.calls import Op, Style, Want, encode_call
 from bascule.protocols.envelope import Codec, Flag, FrameReader, Kind, encode_frame
 from bascule.protocols.tokens import Handle, new_prefix
 from bascule.workers import launch
@@ -214,7 +213,7 @@ class Worker:
         payload = encode_call(
             op,
             target,
-            MODULES[codec].dumps(arguments),
+            MODULES[codec].dumps(arguments, style=int(Style.STR_AS_BINARY)),
             object_token=on.token.encode() if on is not None else b"",
             want=want,
             style=style,
@@ -249,6 +248,14 @@ class Worker:
             return error.error
         raise AssertionError(f"{target} gave {value!r}")
 
+    def error_or_none(self, target: str, *args: Any, **options: Any) -> str | None:
+        """The kind of error that a call fails with, if it does."""
+        try:
+            self.call(target, *args, **options)
+        except CallError as error:
+            return str(error.kind)
+        return None
+
     def cancel(self, call_id: int) -> None:
         """As the bridge does it, where one thread runs calls."""
         pages.request_cancel(self.page, call_id)
@@ -281,11 +288,3 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.001)
-
-
-@contextlib.contextmanager
-def project(folder: Path, **modules: str) -> Iterator[str]:
-    """A user's project with these modules, as a path for the configuration."""
-    for name, source in modules.items():
-        (folder / f"{name}.py").write_text(source)
-    yield str(folder)

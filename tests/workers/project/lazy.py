@@ -1,0 +1,4 @@
+def __getattr__(name):
+    if name == "made_late":
+        return lambda: "late"
+    raise AttributeError(name)

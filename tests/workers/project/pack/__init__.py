@@ -1,0 +1,1 @@
+from pack.twin import Twin as twin

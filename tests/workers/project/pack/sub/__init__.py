@@ -1,0 +1,1 @@
+from pack.sub.leaf import f
