@@ -284,9 +284,8 @@ class _Replace:
         if self.insists:
             self.offender = obj
             name = _name(type(obj))
-            raise NotEncodable(
-                f"a {name} does not travel as a value in {_SHOWN_NAMES[self._codec.name]}", type_name=name
-            )
+            shown = _SHOWN_NAMES[self._codec.name]
+            raise NotEncodable(f"an object of type {name} does not travel as a value in {shown}", type_name=name)
         try:
             handle = self._make_handle(obj)
         except BaseException as error:
@@ -301,9 +300,8 @@ class _Replace:
         except Exception as error:
             self.offender = obj
             name = _name(type(obj))
-            raise NotEncodable(
-                f"converting a {name} failed: {error or type(error).__name__}", type_name=name
-            ) from error
+            reason = str(error) or type(error).__name__
+            raise NotEncodable(f"converting an object of type {name} failed: {reason}", type_name=name) from error
 
 
 def _is_too_much(error: Exception, value: object) -> bool:
