@@ -292,9 +292,9 @@ def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) ->
                     keys = values[start::2]
                     try:
                         value = dict(zip(keys, values[start + 1 :: 2]))
-                    except TypeError:
+                    except Exception:  # unhashable, or the object behind a handle has a __hash__ of its own
                         value = ()
-                    if len(value) != len(keys):  # a key that does not hash, or keys that a dict takes for one
+                    if len(value) != len(keys):  # or keys that a dict takes for one
                         value = make_dict(keys, values[start + 1 :: 2])
                 elif kind == _TUPLE:
                     value = tuple(values[start:])

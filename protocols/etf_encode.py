@@ -17,7 +17,7 @@ from bascule.protocols.calls import Style
 from bascule.protocols.etf_runs import SHORTEST, write_code_points, write_numbers
 from bascule.protocols.etf_tagged import date_tuple, dict_name
 from bascule.protocols.etf_terms import Atom, BitString, ImproperList, Map, Opaque
-from bascule.protocols.etf_where import where
+from bascule.protocols.etf_where import short, where
 from bascule.protocols.limits import MAX_BIGNUM, MAX_DEPTH, MAX_ELEMENTS
 from bascule.protocols.tokens import Handle
 
@@ -45,6 +45,8 @@ _atoms: dict[Atom, bytes] = {}
 """Atoms that went out before."""
 _NUMBERS: Final = frozenset((int, float))
 _TEXT_ONLY: Final = {str}
+_MOST_OPEN_KEYS: Final = 8
+"""Maps that are keys of maps that are keys ...: further in, keys are not compared, since each level costs a copy."""
 _DISTINCT: Final = frozenset((str, int, bytes, float, Atom))
 """Types whose unequal values are unequal in Erlang too, as long as all keys are of the one type."""
 
@@ -56,6 +58,17 @@ class _Raw:
 
     def __init__(self, encoded: bytes) -> None:
         self.encoded = encoded
+
+
+class _Mark:
+    """Stands before and behind each key of a map whose keys might be one and the same to Erlang."""
+
+    __slots__ = ("begin", "keys", "seen")
+
+    def __init__(self, keys: Iterable[object]) -> None:
+        self.keys = list(keys)
+        self.begin = -1  # the first piece of the key that is being written
+        self.seen: dict[bytes, int] = {}
 
 
 _NIL: Final = (_Raw(b"j"),)
@@ -81,18 +94,20 @@ def dumps(value: object, *, default: Default | None = None, style: int = 0) -> b
 class _Encoder:
     """One run of `dumps`."""
 
-    __slots__ = ("as_binary", "as_map", "default", "root")
+    __slots__ = ("as_binary", "as_map", "default", "open_keys", "parts", "root")
 
     def __init__(self, default: Default | None, style: int) -> None:
         self.default = default
         self.as_binary = bool(style & _STR_AS_BINARY)
         self.as_map = bool(style & _DICT_AS_MAP)
         self.root: object = None
+        self.parts: list[bytes] = [b"\x83"]
+        self.open_keys = 0
 
     def encode(self, root: object) -> bytes:
         self.root = root
         as_binary, as_map = self.as_binary, self.as_map
-        parts: list[bytes] = [b"\x83"]
+        parts = self.parts
         add = parts.append
         texts: dict[str, bytes] = {}
         stack: list[Iterator[Any]] = []
@@ -213,9 +228,9 @@ class _Encoder:
         count = self._count(value)
         if self.as_map:
             kinds = set(map(type, value))
-            if count > 1 and (len(kinds) > 1 or not kinds <= _DISTINCT):
-                self._check_keys(value)
             add(_long(116, count))
+            if count > 1 and (len(kinds) > 1 or not kinds <= _DISTINCT):
+                return self._marked(value.keys(), value.values())
             return chain.from_iterable(value.items())
         add(b"h\x02k\x00" + bytes((len(name),)) + name.encode())
         return self._pairs(value.keys(), value.values(), count, add)
@@ -230,21 +245,34 @@ class _Encoder:
         add(_long(108, count))
         return chain(chain.from_iterable(zip(repeat(_PAIR), keys, values)), _NIL)
 
-    def _check_keys(self, keys: Iterable[Any]) -> None:
-        """`"a"` and `b"a"` are two keys of a dict but, as binaries, one of a map."""
-        seen: dict[bytes, object] = {}
-        encoder = _Encoder(_stand_in, _STR_AS_BINARY * self.as_binary + _DICT_AS_MAP)
-        for key in keys:
-            encoded = encoder.encode(key)
-            if encoded in seen:
-                raise ValueError(f"the keys {seen[encoded]!r} and {key!r} are one and the same in an Erlang map")
-            seen[encoded] = key
+    def _marked(self, keys: Iterable[object], values: Iterable[object]) -> Iterator[Any]:
+        """Keys and values, and marks around the keys: to a dict `"a"` and `b"a"` are two, as binaries they are one."""
+        if self.open_keys > _MOST_OPEN_KEYS:
+            return chain.from_iterable(zip(keys, values))
+        mark = _Mark(keys)
+        return chain.from_iterable(zip(repeat(mark), mark.keys, repeat(mark), values))
+
+    def _pass_mark(self, mark: _Mark) -> None:
+        if mark.begin < 0:
+            mark.begin = len(self.parts)
+            self.open_keys += 1
+            return
+        key = b"".join(self.parts[mark.begin :])
+        self.parts[mark.begin :] = (key,)  # one piece: the next mark around this one finds less to join
+        mark.begin = -1
+        self.open_keys -= 1
+        if key in mark.seen:
+            one, other = short(mark.keys[mark.seen[key]]), short(mark.keys[len(mark.seen)])
+            raise ValueError(f"the keys {one} and {other} are one and the same in an Erlang map")
+        mark.seen[key] = len(mark.seen)
 
     # Everything else
 
     def _other(self, value: Any, kind: type, add: Callable[[bytes], None]) -> Iterator[Any] | None:
         """Add the value whole, or return the values to go on with."""
-        if kind is Handle:
+        if kind is _Mark:
+            self._pass_mark(value)
+        elif kind is Handle:
             token, name = value.token.encode(), value.type_name.encode("utf-8", "replace")
             add(b"h\x03w\x09py_handle" + _long(109, len(token)) + token + _long(109, len(name)) + name)
         elif kind is Opaque:
@@ -259,9 +287,8 @@ class _Encoder:
             return chain(tuple(value), (value.tail,))
         elif kind is Map:
             if self.as_map:
-                self._check_keys(value.keys())
                 add(_long(116, self._count(value)))
-                return chain.from_iterable(value.pairs)
+                return self._marked(value.keys(), value.values())
             add(b"h\x02k\x00\x04dict")
             return self._pairs(value.keys(), value.values(), self._count(value), add)
         else:
@@ -269,7 +296,11 @@ class _Encoder:
             if name is not None:
                 return self._dict(name, value, add)
             tagged = date_tuple(value)
-            return iter((tagged,)) if tagged is not None else self._replace(value, kind)
+            if tagged is None:
+                return self._replace(value, kind)
+            add(b"h\x02" + write_code_points(tagged[0]))
+            # The names of a date and of its zone are charlists in every style, as a dict's is.
+            return iter((tuple([_Raw(write_code_points(x)) if type(x) is str else x for x in tagged[1]]),))
         return None
 
     def _replace(self, value: Any, kind: type) -> Iterator[Any]:
@@ -310,11 +341,6 @@ _CARRIED: Final = frozenset((*_BASES, bool, type(None), Atom, Handle, Opaque, Bi
 
 def _too_deep() -> ValueError:
     return ValueError(f"the value is nested deeper than the limit of {MAX_DEPTH}, or contains itself")
-
-
-def _stand_in(value: object) -> Handle:
-    """Something to compare keys by, for an object that becomes who knows what."""
-    return Handle(str(id(value)))
 
 
 def _type_name(kind: type) -> str:

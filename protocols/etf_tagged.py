@@ -113,6 +113,8 @@ def _zone_in(zone: object) -> datetime.tzinfo | None:
         return zone
     if isinstance(zone, list):
         zone = _as_text(zone)
+    elif isinstance(zone, bytes):
+        zone = zone.decode("ascii")
     if not isinstance(zone, str):
         raise ValueError("a time zone is an offset or a name")
     import zoneinfo

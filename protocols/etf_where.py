@@ -38,8 +38,8 @@ def where(root: object, culprit: object) -> str:
 def _elements(container: object) -> Iterator[tuple[str, object]]:
     if isinstance(container, (dict, Map)):
         for key, value in container.items():
-            yield f"[{_short(key)}]", value
-            yield f"[key {_short(key)}]", key
+            yield f"[{short(key)}]", value
+            yield f"[key {short(key)}]", key
     elif isinstance(container, (list, tuple)):
         for index, value in enumerate(container):
             yield f"[{index}]", value
@@ -48,7 +48,8 @@ def _elements(container: object) -> Iterator[tuple[str, object]]:
             yield "[tail]", tail
 
 
-def _short(key: object) -> str:
+def short(key: object) -> str:
+    """A key for a message."""
     written = repr(key) if isinstance(key, (str, bytes, int, float, bool, type(None))) else f"a {type(key).__name__}"
     return written if len(written) <= _LONGEST_KEY else written[: _LONGEST_KEY - 3] + "..."
 
