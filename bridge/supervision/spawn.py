@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import resource
 import signal
@@ -132,6 +133,7 @@ def spawn_worker(
         SpawnError: The executable or the folder is not there, or the system has no process, memory or descriptor left.
         RuntimeError: This is not the main thread.
     """
+    _watch_memory()
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("workers are spawned on the main thread only: they die with the thread that spawned them")
     opened: list[int] = []  # to be closed should something fail
@@ -224,9 +226,9 @@ def _limit(pid: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text(str(worker_oom_score()))
-    oom_watch(pid)
 
 
+@functools.cache
 def worker_oom_score() -> int:
     """The out-of-memory score that workers are given, and what they start inherits."""
     try:
@@ -234,6 +236,12 @@ def worker_oom_score() -> int:
     except (OSError, ValueError):
         own = 0
     return min(1000, own + OOM_RAISE)
+
+
+@functools.cache
+def _watch_memory() -> None:
+    """Take the state of the kernel's counter before the first worker runs: they are started in our control group."""
+    oom_watch(os.getpid())
 
 
 def _explain(spec: PoolSpec, error: OSError) -> str:
