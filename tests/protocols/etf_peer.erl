@@ -41,7 +41,7 @@ answer($u, Batch, State) ->
 %% g: make this many random terms from this seed; they are kept for the comparison.
 answer($g, <<Count:32, Seed:64>>, State) ->
     rand:seed(exsss, Seed),
-    Terms = [term(rand:uniform(5) - 1) || _ <- lists:seq(1, Count)],
+    Terms = [term(rand:uniform(4) - 1) || _ <- lists:seq(1, Count)],
     {batch([encode(Term) || Term <- Terms]), State#{made => Terms}};
 %% =: what Python made of the terms kept.
 answer($=, Batch, #{made := Terms} = State) ->
@@ -111,7 +111,7 @@ term(Depth) ->
         3 -> many(Depth, 6);
         4 -> maps:from_list([{term(Depth - 1), term(Depth - 1)} || _ <- lists:seq(1, rand:uniform(6) - 1)]);
         5 -> [term(Depth - 1) | many(Depth, 3)] ++ leaf(rand:uniform(11));
-        6 -> list_to_tuple(lists:seq(1, rand:uniform(300)));
+        6 -> list_to_tuple(lists:seq(1, rand:uniform(60) + 240 * (rand:uniform(10) div 10)));
         7 -> lists:duplicate(rand:uniform(20), integer(rand:uniform(4)));
         8 -> [float() || _ <- lists:seq(1, rand:uniform(20))];
         9 -> [integer(rand:uniform(3)) || _ <- lists:seq(1, rand:uniform(40))];

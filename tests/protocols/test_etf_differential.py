@@ -165,10 +165,13 @@ def test_what_python_writes_comes_back_from_erlang_unchanged(node: Node, soak_fa
     maker = Maker(seed=1)
     for _ in range(TERMS * soak_factor // BATCH):
         values = [maker.value(maker.random.randrange(3)) for _ in range(BATCH)]
-        answers = cut(node.ask_batch(b"e", [etf.dumps(value, style=RAW) for value in values]))
+        terms = [etf.dumps(value, style=RAW) for value in values]
+        answers = cut(node.ask_batch(b"e", terms))
         assert len(answers) == len(values)
-        for value, answer in zip(values, answers):
-            assert exactly(etf.loads(answer, style=RAW)) == exactly(value)
+        for value, term, answer in zip(values, terms, answers):
+            found = etf.loads(answer, style=RAW)
+            # Only a map whose keys Erlang put into its own order is written differently: that takes longer to compare.
+            assert etf.dumps(found, style=RAW) == term or exactly(found) == exactly(value)
 
 
 def test_what_erlang_writes_comes_back_from_python_unchanged(node: Node, soak_factor: int) -> None:
