@@ -1,0 +1,156 @@
+%% @doc The application environment, checked before anything starts.
+%%
+%% <ul>
+%% <li>`command': the port program: a name on PATH or a path, or `[Program | Arguments]'. Without it the environment
+%%     variable BASCULE, else `bascule' on PATH.</li>
+%% <li>`workers': how many Python processes; without it the bridge chooses.</li>
+%% <li>`python': the interpreter they run, a name on PATH or a path; any CPython from 3.9 on, also a virtual
+%%     environment's. Without it the bridge's own.</li>
+%% <li>`path': folders put before `sys.path', a list of strings.</li>
+%% <li>`preload': Python modules to import before the first call, a list of names.</li>
+%% <li>`arguments': further arguments of `bascule port', a list of strings.</li>
+%% <li>`env': environment variables of the port program, `[{Name, Value | false}]'.</li>
+%% <li>`cd': its working folder.</li>
+%% <li>`packet': 1, 2 or 4 (the default) bytes of length before each frame; 1 and 2 bound what a call may carry.</li>
+%% <li>`start_timeout' (10000 ms): for the port program's first word.</li>
+%% <li>`shutdown_timeout' (2000 ms): for its end when the application stops.</li>
+%% <li>`max_restarts' (3) in `restart_period' (10 s): as OTP's supervisors mean them.</li>
+%% <li>`options': defaults for the options of every call, see {@link py_options}.</li>
+%% </ul>
+-module(py_config).
+
+-export([read/2]).
+
+-export_type([config/0]).
+
+-include("py_server.hrl").
+
+-type config() :: #{
+    name := atom(),
+    command := {file:filename(), [string()]},
+    packet := 1 | 2 | 4,
+    env := [{string(), string() | false}],
+    cd => file:filename(),
+    start_timeout := pos_integer(),
+    shutdown_timeout := pos_integer(),
+    max_restarts := non_neg_integer(),
+    restart_period := pos_integer(),
+    defaults := #choice{}
+}.
+
+%% @doc The configuration of the server `Name', or what is wrong with it.
+-spec read(atom(), [{atom(), term()}]) -> {ok, config()} | {error, unicode:chardata()}.
+read(Name, Environment) ->
+    %% OTP itself puts this one there.
+    Given = maps:from_list(proplists:delete(included_applications, Environment)),
+    try
+        Values = maps:fold(fun(Key, Value, Map) -> Map#{Key => checked(Key, Value)} end, defaults(), Given),
+        {Program, First} = program(Values),
+        Optional = maps:with([cd], Values),
+        Required = maps:with(
+            [packet, env, start_timeout, shutdown_timeout, max_restarts, restart_period], Values
+        ),
+        {ok,
+            maps:merge(Optional, Required#{
+                name => Name,
+                command => {Program, First ++ ["port" | port_arguments(Values)]},
+                defaults => maps:get(options, Values)
+            })}
+    catch
+        throw:{bad, Format, Arguments} -> {error, io_lib:format(Format, Arguments)}
+    end.
+
+defaults() ->
+    #{
+        packet => 4,
+        path => [],
+        preload => [],
+        arguments => [],
+        env => [],
+        start_timeout => 10_000,
+        shutdown_timeout => 2_000,
+        max_restarts => 3,
+        restart_period => 10,
+        options => #choice{}
+    }.
+
+checked(packet, Packet) when Packet =:= 1; Packet =:= 2; Packet =:= 4 -> Packet;
+checked(packet, Other) -> bad(packet, "1, 2 or 4", Other);
+checked(max_restarts, Times) when is_integer(Times), Times >= 0 -> Times;
+checked(max_restarts, Other) -> bad(max_restarts, "an integer from 0 on", Other);
+checked(Key, Number) when Key =:= workers; Key =:= start_timeout; Key =:= shutdown_timeout; Key =:= restart_period ->
+    case is_integer(Number) andalso Number > 0 of
+        true -> Number;
+        false -> bad(Key, "an integer from 1 on", Number)
+    end;
+checked(Key, Name) when Key =:= python; Key =:= cd -> text(Key, Name);
+checked(command, [First | _] = Words) when not is_integer(First) -> [text(command, Word) || Word <- Words];
+checked(command, Program) ->
+    [text(command, Program)];
+checked(Key, Texts) when Key =:= path; Key =:= preload; Key =:= arguments ->
+    case is_list(Texts) andalso not lists:any(fun is_integer/1, Texts) of
+        true -> [text(Key, Text) || Text <- Texts];
+        false -> bad(Key, "a list of strings", Texts)
+    end;
+checked(env, Variables) when is_list(Variables) ->
+    [
+        case Variable of
+            {Name, false} -> {text(env, Name), false};
+            {Name, Value} -> {text(env, Name), text(env, Value)};
+            Other -> bad(env, "a list of {Name, Value}", Other)
+        end
+     || Variable <- Variables
+    ];
+checked(env, Other) ->
+    bad(env, "a list of {Name, Value}", Other);
+checked(options, Options) when is_map(Options) ->
+    case py_options:defaults(Options) of
+        {ok, Choice} -> Choice;
+        {error, Key, Value} -> bad(options, "options of a call (see py_options)", #{Key => Value})
+    end;
+checked(options, Other) ->
+    bad(options, "a map", Other);
+checked(Key, _) ->
+    throw({bad, "~0tp is no setting of py: there are ~ts", [Key, known()]}).
+
+known() ->
+    "command, workers, python, path, preload, arguments, env, cd, packet, start_timeout, shutdown_timeout, "
+    "max_restarts, restart_period and options".
+
+text(_, Text) when is_binary(Text), byte_size(Text) > 0 -> unicode:characters_to_list(Text);
+text(Key, Text) when is_atom(Text), Key =/= env -> atom_to_list(Text);
+text(Key, [First | _] = Text) when is_integer(First) ->
+    case io_lib:char_list(Text) of
+        true -> Text;
+        false -> bad(Key, "a string", Text)
+    end;
+text(Key, Text) ->
+    bad(Key, "a string", Text).
+
+-spec bad(atom(), string(), term()) -> no_return().
+bad(Key, Expected, Value) ->
+    throw({bad, "~ts: ~ts is expected, not ~0tp", [Key, Expected, Value]}).
+
+%% The port program is looked for now, so that its absence is said in words.
+program(#{command := [Program | Arguments]}) ->
+    {found(Program, "the setting command names"), Arguments};
+program(_) ->
+    case os:getenv("BASCULE") of
+        Program when is_list(Program), Program =/= "" -> {found(Program, "the variable BASCULE names"), []};
+        _ -> {found("bascule", "without the setting command or the variable BASCULE, PATH must have"), []}
+    end.
+
+found(Program, Source) ->
+    case os:find_executable(Program) of
+        false -> throw({bad, "~ts ~ts, and there is no such executable", [Source, Program]});
+        %% A port's program is looked for from its own folder: a relative path must not depend on that.
+        Path -> filename:absname(Path)
+    end.
+
+port_arguments(#{packet := Packet, path := Path, preload := Preload, arguments := Arguments} = Values) ->
+    ["--packet", integer_to_list(Packet)] ++
+        lists:append([["--workers", integer_to_list(Workers)] || #{workers := Workers} <- [Values]]) ++
+        lists:append([["--python", Python] || #{python := Python} <- [Values]]) ++
+        lists:append([["--path", Folder] || Folder <- Path]) ++
+        lists:append([["--preload", Module] || Module <- Preload]) ++
+        Arguments.

@@ -1,0 +1,30 @@
+%% What a call may choose: py_options checks it and fills it in.
+-record(choice, {
+    timeout = infinity :: pos_integer() | infinity,
+    style = 0 :: non_neg_integer(),
+    want = 0 :: 0..2,
+    flags = 0 :: non_neg_integer(),
+    on_error = raise :: raise | return,
+    output = caller :: caller | logger | discard
+}).
+
+%% What a caller must know of a server, to write to its port by itself: one row of the table py_servers.
+%% `port` is undefined while the port program starts.
+-record(server, {
+    name :: atom(),
+    owner :: pid(),
+    port :: port() | undefined,
+    %% {Id, Alias, Caller} of each call that has no answer yet
+    calls :: ets:tid() | undefined,
+    watcher :: pid(),
+    %% {Caller} of each process whose death the watcher will see
+    watched :: ets:tid(),
+    %% bytes that a frame may have: the port's packet size, or the bridge's own limit
+    max_frame :: pos_integer(),
+    %% how long a call waits for a port program that is being restarted
+    patience :: pos_integer(),
+    defaults :: #choice{}
+}).
+
+%% The server's watcher, in the same table: it lives on when the port's owner dies.
+-record(watcher, {key :: {watcher, atom()}, pid :: pid(), watched :: ets:tid()}).

@@ -1,0 +1,115 @@
+%% Many processes call through one port.
+-module(py_concurrency_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+-include("../src/py_server.hrl").
+
+-export([
+    each_of_many_callers_gets_its_own_answers/0,
+    quick_calls_overtake_slow_ones/0,
+    large_and_small_payloads_mix/0,
+    a_callers_mailbox_stays_clean/0,
+    a_timeout_stops_the_work/0,
+    a_dead_callers_call_is_cancelled/0,
+    all_calls_of_many_dead_callers_are_cancelled/0,
+    late_answers_are_dropped/0
+]).
+
+py_concurrency_test_() ->
+    {setup, fun py_test_server:start/0, fun py_test_server:stop/1, [
+        {timeout, 60, fun ?MODULE:Name/0}
+     || {Name, 0} <- ?MODULE:module_info(exports), not lists:member(Name, [module_info, test, py_concurrency_test_])
+    ]}.
+
+%% Run each fun in a process of its own; their values in order.
+together(Funs) ->
+    Self = self(),
+    Workers = [
+        spawn_monitor(fun() -> Self ! {self(), Fun()} end)
+     || Fun <- Funs
+    ],
+    [
+        receive
+            {Pid, Value} ->
+                demonitor(Monitor, [flush]),
+                Value;
+            {'DOWN', Monitor, process, Pid, Reason} ->
+                error(Reason)
+        end
+     || {Pid, Monitor} <- Workers
+    ].
+
+each_of_many_callers_gets_its_own_answers() ->
+    Callers = 200,
+    Calls = 50,
+    Answers = together([
+        fun() -> [py:add(Caller * Calls, Number) || Number <- lists:seq(1, Calls)] end
+     || Caller <- lists:seq(1, Callers)
+    ]),
+    ?assertEqual(
+        [[Caller * Calls + Number || Number <- lists:seq(1, Calls)] || Caller <- lists:seq(1, Callers)], Answers
+    ).
+
+quick_calls_overtake_slow_ones() ->
+    Marker = py_test_server:marker(),
+    Self = self(),
+    Slow = spawn_link(fun() -> Self ! {self(), py:func(py_fixture, wait_for, [Marker, <<"slow">>])} end),
+    _ = py_test_server:read(<<Marker/binary, ".started">>),
+    %% The slow one runs, and lets go only when these have been answered.
+    ?assertEqual(lists:seq(2, 101), [py:add(Number, 1) || Number <- lists:seq(1, 100)]),
+    py_test_server:touch(<<Marker/binary, ".go">>),
+    ?assertEqual("slow", receive {Slow, Answer} -> Answer end).
+
+large_and_small_payloads_mix() ->
+    Large = binary:copy(<<0, 1, 2, 255>>, 4 bsl 20),
+    [Whole | Small] = together([
+        fun() -> py:func(py_fixture, echo, [{bytes, Large}]) =:= Large end
+        | [fun() -> [py:add(Caller, Number) || Number <- lists:seq(1, 20)] end || Caller <- lists:seq(1, 10)]
+    ]),
+    ?assert(Whole),
+    ?assertEqual([[Caller + Number || Number <- lists:seq(1, 20)] || Caller <- lists:seq(1, 10)], Small).
+
+a_callers_mailbox_stays_clean() ->
+    self() ! {other, message},
+    42 = py:add(37, 5),
+    {error, #{}} = py:truediv(1, 0, #{on_error => return}),
+    ?assertEqual({messages, [{other, message}]}, process_info(self(), messages)),
+    ?assertEqual({monitors, []}, process_info(self(), monitors)),
+    receive {other, message} -> ok end.
+
+a_timeout_stops_the_work() ->
+    Marker = py_test_server:marker(),
+    #{kind := timeout} =
+        py_test_server:failure(fun() -> py:func(py_fixture, hang, [Marker], #{timeout => 300}) end),
+    Started = py_test_server:read(<<Marker/binary, ".started">>),
+    %% By an exception, so the worker goes on.
+    ?assertEqual(Started, py_test_server:read(<<Marker/binary, ".stopped">>)),
+    ?assertEqual(42, py:add(37, 5)).
+
+a_dead_callers_call_is_cancelled() ->
+    Marker = py_test_server:marker(),
+    Caller = spawn(fun() -> py:func(py_fixture, hang, [Marker]) end),
+    Started = py_test_server:read(<<Marker/binary, ".started">>),
+    exit(Caller, kill),
+    ?assertEqual(Started, py_test_server:read(<<Marker/binary, ".stopped">>)),
+    ?assertEqual(42, py:add(37, 5)).
+
+all_calls_of_many_dead_callers_are_cancelled() ->
+    %% Two of them run, the others wait: no one's call may keep a worker from this process.
+    Markers = [py_test_server:marker() || _ <- lists:seq(1, 40)],
+    Callers = [spawn(fun() -> py:func(py_fixture, hang, [Marker]) end) || Marker <- Markers],
+    py_test_server:await(fun() -> length(pending()) >= 40 end),
+    [exit(Caller, kill) || Caller <- Callers],
+    ?assertEqual(42, py:add(37, 5)),
+    py_test_server:await(fun() -> pending() =:= [] end).
+
+pending() ->
+    [#server{calls = Calls}] = ets:lookup(py_servers, default),
+    ets:tab2list(Calls).
+
+late_answers_are_dropped() ->
+    %% The work does not notice the exception for a while, so answer and timeout cross.
+    Calls = [py:func(time, sleep, [0.002], #{timeout => 2, on_error => return}) || _ <- lists:seq(1, 50)],
+    ?assertEqual([], [Call || Call <- Calls, not lists:member(element(1, Call), [ok, error])]),
+    ?assertEqual(42, py:add(37, 5)),
+    ?assertEqual({messages, []}, process_info(self(), messages)).
