@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from bascule.bridge.client.connection import Connection, OnOutput
 from bascule.bridge.client.encoding import milliseconds, want_of
-from bascule.bridge.client.futures import Future
+from bascule.bridge.client.futures import Future, IdempotentFuture
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.names import Name
 from bascule.bridge.client.operations import Operations, Wanted
@@ -34,9 +34,10 @@ from bascule.protocols.calls import Op
 from bascule.protocols.envelope import Flag
 from bascule.protocols.service import Welcome
 
-_IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STREAM)
+_CAST, _STREAM = int(Flag.CAST), int(Flag.STREAM)
 _CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
-_FLUSH_AT: Final = 64 << 10  # bytes that gather before they are written
+_ONCE: Final = (0, Future)
+_SAFE_AGAIN: Final = (int(Flag.IDEMPOTENT), IdempotentFuture)
 _OVERDUE: Final = 10.0  # seconds past its deadline after which we no longer believe that the service will answer
 
 
@@ -115,9 +116,9 @@ class Client(Operations):
         timeout: float | None = None,
         idempotent: bool = False,
     ) -> Any:
-        connection = self._connection
         timeout = self._timeout if timeout is None else timeout
-        future: Future = connection.start(
+        flags, entry_type = _SAFE_AGAIN if idempotent else _ONCE
+        future: Future = self._connection.start(
             op,
             target,
             args,
@@ -125,11 +126,10 @@ class Client(Operations):
             takes_object=takes_object,
             want=0 if want is None else want_of(want),
             timeout=timeout,
-            flags=_IDEMPOTENT if idempotent else 0,
+            flags=flags,
+            entry_type=entry_type,
         )
-        if timeout is None:
-            connection.wait(future, None)
-        else:
+        if timeout is not None:
             self._wait_until_overdue(future, timeout)
         return future.result()
 
@@ -139,6 +139,23 @@ class Client(Operations):
         except TimeoutError:
             future.abandon()
             raise Timeout(f"the service has not answered call {future.call_id}, {future.what}, at all") from None
+
+    def call(
+        self,
+        target: str,
+        /,
+        *args: Any,
+        timeout: float | None = None,
+        want: Wanted = None,
+        idempotent: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """See `Operations.call`; the usual call takes a shorter way here."""
+        if timeout is None and self._timeout is None and want is None and not idempotent and not kwargs:
+            future = self._connection.quick(target, args)
+            if future is not None:
+                return future.result()
+        return self._perform(_CALL, target, args, kwargs, want=want, timeout=timeout, idempotent=idempotent)
 
     def submit(
         self,
@@ -151,19 +168,18 @@ class Client(Operations):
         **kwargs: Any,
     ) -> Future:
         """Start a call and go on: gives a future. The arguments are those of `call`."""
-        future: Future = self._connection.start(
-            _CALL,
-            target,
-            args,
-            kwargs,
-            want=0 if want is None else want_of(want),
-            timeout=self._timeout if timeout is None else timeout,
-            flags=_IDEMPOTENT if idempotent else 0,
-        )
-        link = future.link
-        if link.outbox.buffered > _FLUSH_AT or len(link.pending) == 1:
-            link.flush()
-        self._connection.see_to(link)
+        timeout = self._timeout if timeout is None else timeout
+        connection = self._connection
+        future = None
+        if timeout is None and want is None and not idempotent and not kwargs:
+            future = connection.quick(target, args)
+        if future is None:
+            flags, entry_type = _SAFE_AGAIN if idempotent else _ONCE
+            wanted = 0 if want is None else want_of(want)
+            future = connection.start(
+                _CALL, target, args, kwargs, want=wanted, timeout=timeout, flags=flags, entry_type=entry_type
+            )
+        connection.see_to(future.link)
         return future
 
     def cast(self, target: str, /, *args: Any, **kwargs: Any) -> None:

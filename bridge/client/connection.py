@@ -18,18 +18,18 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.client.connecting import open_link
-from bascule.bridge.client.encoding import Heads, NotSendable, call_frame, decode_error, encode_arguments, milliseconds
-from bascule.bridge.client.futures import ERROR, RAISED, REPLY, VALUE, Entry, Future
+from bascule.bridge.client.encoding import JOIN_BELOW, Heads, NotSendable, call_frame, encode_arguments, milliseconds
+from bascule.bridge.client.futures import RAISED, Entry, Future, IdempotentFuture
 from bascule.bridge.client.housekeeper import Housekeeper
 from bascule.bridge.client.link import LOST_WITH_THE_SERVICE, Link
 from bascule.bridge.client.names import Name
 from bascule.bridge.client.proxy import Proxy, parts_of
 from bascule.bridge.errors import BasculeError, ClientClosed, ForkedClient, HandleLost, ServiceRefused
 from bascule.protocols import packed
-from bascule.protocols.envelope import Codec, Flag, Kind, encode_frame
+from bascule.protocols.envelope import HEADER, Codec, Flag, Kind, encode_frame
 from bascule.protocols.errors import RemoteProtocolError
 from bascule.protocols.service import Welcome, read_message, write_message
 from bascule.protocols.tokens import Handle
@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 OnOutput = Callable[[str, str, int], Any]
 """Told of captured output: the text, "stdout" or "stderr", the id of the call on the wire (0: of no call)."""
 
-_IDEMPOTENT, _CAST, _ERR = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.ERR)
+_CALL, _MSGPACK = int(Kind.CALL), int(Codec.MSGPACK)
+_CAST, _ERR = int(Flag.CAST), int(Flag.ERR)
+_pack = HEADER.pack
+_FLUSH_AT: Final = 64 << 10  # bytes that gather before they are written
 _log = logging.getLogger("bascule.client")
 _all: weakref.WeakSet[Connection] = weakref.WeakSet()
 
@@ -67,6 +70,7 @@ class Connection:
         self.forked = False
         self._name, self._patience, self._output = name, patience, output
         self._heads = Heads()
+        self._plain_heads = self._heads.calls
         self._ids = itertools.count(1)
         self._deferred: deque[tuple[Callable[[Any], object], Entry]] = deque()
         self._make_locks()
@@ -107,19 +111,34 @@ class Connection:
         deadline = 0 if timeout is None else milliseconds(timeout)
         return self.launch(op, target, arguments, kept, token, want, deadline, flags, entry_type)
 
+    def quick(self, target: str, args: tuple[Any, ...]) -> Future | None:
+        """`start`, for a plain call of what was called before with plain values: the usual one. None if it is not."""
+        link = self._link
+        head = self._plain_heads.get(target)
+        if head is None or link.broken is not None:
+            return None
+        try:
+            arguments = packed.dumps([[*args]]) if args else b""
+        except Exception:  # it is not plain values; or it can't be sent, and `start` will say why
+            return None
+        size = len(head) + len(arguments)
+        call_id = next(self._ids)
+        future = link.pending[call_id] = Future(link, call_id, target)
+        if size < JOIN_BELOW:
+            link.out.append(_pack(size, _CALL, _MSGPACK, 0, call_id, 0, 0) + head + arguments)
+        else:
+            link.out.extend((_pack(size, _CALL, _MSGPACK, 0, call_id, 0, 0) + head, arguments))
+        link.outbox.buffered += size
+        return future
+
     def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> tuple[bytes, list[Any] | None]:
         """Arguments as bytes, and the proxies among them.
 
         Raises:
             NotSendable: One of them has no form on the wire.
         """
-        if not args and not kwargs:
-            return b"", None
-        try:
-            return packed.dumps([[*args], kwargs] if kwargs else [[*args]]), None
-        except Exception:  # not only plain values: the slower way, which also says what is wrong
-            kept: list[Any] = []
-            return encode_arguments(args, kwargs, partial(self._refer, kept)), kept or None
+        kept: list[Any] = []
+        return encode_arguments(args, kwargs, partial(self._refer, kept)), kept or None
 
     def launch(
         self,
@@ -140,9 +159,8 @@ class Connection:
         head = self._heads.get(op, target, token, want)
         call_id = next(self._ids)
         frame = call_frame(call_id, flags, deadline_ms, head, arguments)
-        entry = entry_type(self, link, call_id, target)
-        entry.kept = kept
-        if flags & _IDEMPOTENT:
+        entry = entry_type(link, call_id, target, kept)
+        if entry_type is IdempotentFuture:
             entry.frame = frame
         if not flags & _CAST:
             link.pending[call_id] = entry
@@ -152,6 +170,8 @@ class Connection:
 
     def see_to(self, link: Link) -> None:
         """What was just started must leave, also if nobody ever asks for it."""
+        if link.outbox.buffered > _FLUSH_AT or len(link.pending) == 1:
+            link.flush()
         if link.broken is not None:
             self._revive(link)
         if self._housekeeper.asleep:
@@ -206,18 +226,6 @@ class Connection:
             link.look()
         self.run_deferred()
 
-    def decode(self, entry: Entry) -> None:
-        """Turn what came for `entry` into a value or an exception: once, since each decoding makes proxies."""
-        with self._decoding:
-            if entry.state == REPLY:
-                try:
-                    entry.outcome, entry.state = entry.link.loads(entry.outcome), VALUE
-                except RemoteProtocolError as error:
-                    entry.outcome, entry.state = BasculeError(f"the result can't be read: {error}"), RAISED
-            elif entry.state == ERROR:
-                entry.outcome, entry.state = decode_error(entry.outcome), RAISED
-            entry.kept = None
-
     def cancel(self, entry: Entry) -> None:
         """Ask the service to stop a call."""
         link = entry.link
@@ -231,7 +239,7 @@ class Connection:
         Raises:
             ServiceRefused: It won't do that.
         """
-        entry = Entry(self, self.live(), next(self._ids), f"the request {message['op']!r}")
+        entry = Entry(self.live(), next(self._ids), f"the request {message['op']!r}")
         frame = encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, entry.call_id, 0, 0, write_message(message))
         entry.link.pending[entry.call_id] = entry
         entry.link.out.append(frame)

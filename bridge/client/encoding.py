@@ -21,7 +21,7 @@ _pack = HEADER.pack
 _CALL, _MSGPACK = int(Kind.CALL), int(Codec.MSGPACK)
 _MOST_HEADS: Final = 4096
 _MOST_MS: Final = 2**32 - 1
-_JOIN_BELOW: Final = 64 << 10  # arguments from here on are not copied into one piece with their header
+JOIN_BELOW: Final = 64 << 10  # arguments from here on are not copied into one piece with their header
 WANTS: Final = {"auto": Want.AUTO, "value": Want.VALUE, "handle": Want.HANDLE}
 
 Refer = Callable[[Any], Any]
@@ -92,7 +92,7 @@ def call_frame(call_id: int, flags: int, deadline_ms: int, head: bytes, argument
     """A CALL as one piece to write, or as two when the arguments are large."""
     size = len(head) + len(arguments)
     header = _pack(size, _CALL, _MSGPACK, flags, call_id, 0, deadline_ms)
-    return [header + head + arguments] if size < _JOIN_BELOW else [header + head, arguments]
+    return [header + head + arguments] if size < JOIN_BELOW else [header + head, arguments]
 
 
 def milliseconds(timeout: float | None) -> int:

@@ -18,7 +18,6 @@ from bascule.bridge.errors import Cancelled
 from bascule.protocols.envelope import Codec, Kind, encode_frame
 
 if TYPE_CHECKING:
-    from bascule.bridge.client.connection import Connection
     from bascule.bridge.client.link import Link
 
 PENDING: Final = 0
@@ -35,18 +34,18 @@ _watching = threading.RLock()
 class Entry:
     """Something that waits for frames with its id."""
 
-    __slots__ = ("call_id", "connection", "frame", "kept", "link", "outcome", "state", "watchers", "what")
+    __slots__ = ("call_id", "kept", "link", "outcome", "state", "watchers", "what")
 
-    def __init__(self, connection: Connection, link: Link, call_id: int, what: str) -> None:
-        self.connection = connection
-        self.link = link  # the connection that its answer comes from; another one after it was sent again
+    outcome: Any  # there once `state` is not PENDING
+    frame: list[bytes] | None = None  # what to send again, where that may be done
+
+    def __init__(self, link: Link, call_id: int, what: str, kept: list[Any] | None = None) -> None:
+        self.link = link  # where its answer comes from; another one after it was sent again
         self.call_id = call_id
         self.what = what  # for messages: the target
+        self.kept = kept  # the proxies among its arguments: they must not be released while it runs
         self.state = PENDING
-        self.outcome: Any = None
         self.watchers: list[Callable[[], object]] | None = None
-        self.kept: Any = None  # the proxies among its arguments: they must not be released while it runs
-        self.frame: Any = None  # idempotent calls: what to send again
 
     def watch(self, watcher: Callable[[], object]) -> None:
         """Have `watcher` called once there is news; at once if there is already. It must neither block nor raise."""
@@ -103,22 +102,26 @@ class Future(Entry):
             CallError: The call failed. (`PythonError`: the code that was called raised.)
             TimeoutError: It has not ended in time.
         """
+        if not self.state:
+            self.link.connection.wait(self, timeout)
         if self.state < VALUE:
-            self._finish(timeout)
+            self.link.decode(self)
         if self.state == RAISED:
             raise self.outcome
         return self.outcome
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What `result` would raise, or None."""
+        if not self.state:
+            self.link.connection.wait(self, timeout)
         if self.state < VALUE:
-            self._finish(timeout)
+            self.link.decode(self)
         return self.outcome if self.state == RAISED else None
 
     def done(self) -> bool:
         """Whether the outcome is there. Looks at the socket if nobody else does."""
         if not self.state:
-            self.connection.look(self)
+            self.link.connection.look(self)
         return self.state != PENDING
 
     def cancel(self) -> bool:
@@ -128,7 +131,7 @@ class Future(Entry):
         """
         if self.done():
             return False
-        self.connection.cancel(self)
+        self.link.connection.cancel(self)
         return True
 
     def cancelled(self) -> bool:
@@ -141,13 +144,8 @@ class Future(Entry):
 
     def add_done_callback(self, function: Callable[[Future], object]) -> None:
         """Have `function(self)` called once it has ended, in the thread that learns of it. It may use the client."""
-        self.watch(partial(self.connection.defer, function, self))
-        self.connection.run_deferred()
-
-    def _finish(self, timeout: float | None) -> None:
-        if not self.state:
-            self.connection.wait(self, timeout)
-        self.connection.decode(self)
+        self.watch(partial(self.link.connection.defer, function, self))
+        self.link.connection.run_deferred()
 
     def __del__(self) -> None:
         if self.state == REPLY:
@@ -156,3 +154,9 @@ class Future(Entry):
     def __repr__(self) -> str:
         how = ("pending", "done", "failed", "done", "failed")[self.state]
         return f"<call {self.call_id} of {self.what}: {how}>"
+
+
+class IdempotentFuture(Future):
+    """A call that may be run again when the connection, and with it the answer, was lost."""
+
+    __slots__ = ("frame",)

@@ -22,12 +22,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
-from bascule.bridge.client.futures import ERROR, RAISED, REPLY, Entry
+from bascule.bridge.client.encoding import decode_error
+from bascule.bridge.client.futures import ERROR, RAISED, REPLY, VALUE, Entry
 from bascule.bridge.client.outbox import Outbox
 from bascule.bridge.client.proxy import Proxy
-from bascule.bridge.errors import Disconnected, HandleLost
+from bascule.bridge.errors import BasculeError, Disconnected, HandleLost
 from bascule.protocols import packed
 from bascule.protocols.envelope import Codec, FrameReader, Kind, encode_frame
 from bascule.protocols.errors import RemoteProtocolError
@@ -82,7 +84,8 @@ class Link:
 
     def __init__(self, connection: Connection, sock: socket.socket, reader: FrameReader, on_output: OnOutput) -> None:
         self.connection = connection
-        self.loads: Callable[[bytes], Any] = partial(packed.loads, handle=partial(Proxy, self))
+        self.loads: Callable[[bytes], Any] = packed.loader(partial(Proxy, self))
+        self._decoding = threading.Lock()
         self.pending: dict[int, Entry] = {}
         self.outbox = Outbox(sock, self._wait_to_write)
         self.out = self.outbox.frames
@@ -108,7 +111,7 @@ class Link:
         if self.dropped:
             self._add_release()
         outbox = self.outbox
-        while (self.out or outbox.rest) and self.broken is None and self._sending.acquire(False):
+        while (outbox.frames or outbox.rest) and self.broken is None and self._sending.acquire(False):
             try:
                 outbox.write()
             except OSError as error:
@@ -120,6 +123,17 @@ class Link:
                 self._sending.release()
             if self.broken is not None:
                 self.sweep(wait=False)
+
+    def decode(self, entry: Entry) -> None:
+        """Turn what came for `entry` into a value or an exception: once, since each decoding makes proxies."""
+        with self._decoding:
+            if entry.state == REPLY:
+                try:
+                    entry.outcome, entry.state = self.loads(entry.outcome), VALUE
+                except RemoteProtocolError as error:
+                    entry.outcome, entry.state = BasculeError(f"the result can't be read: {error}"), RAISED
+            elif entry.state == ERROR:
+                entry.outcome, entry.state = decode_error(entry.outcome), RAISED
 
     def discard(self, payload: bytes) -> None:
         """A value that nobody will see: have the objects released whose handles are in it."""
@@ -138,14 +152,14 @@ class Link:
 
     def _wait_to_write(self) -> None:
         """Until the socket takes more. Reads meanwhile, if no other thread does."""
-        if self._leader == threading.get_ident():
+        if self._leader == get_ident():
             raise RuntimeError("the function that is told of output must not use the client that tells it")
         poll = select.poll()
         if not self._reading.acquire(False):
             poll.register(self._sock, select.POLLOUT)
             poll.poll(_BLOCKED_MS)
             return
-        self._leader = threading.get_ident()
+        self._leader = get_ident()
         try:
             poll.register(self._sock, select.POLLIN | select.POLLOUT)
             if any(events & ~select.POLLOUT for _, events in poll.poll()):
@@ -157,36 +171,32 @@ class Link:
 
     def wait(self, entry: Entry, until: float | None) -> None:
         """Return when `entry` has news, or the connection is broken, or the clock (monotonic) says `until`."""
-        while not entry.state and self.broken is None:
-            if self._reading.acquire(False):
-                self._leader = threading.get_ident()
-                try:
-                    in_time = self._lead(entry, until)
-                finally:
-                    self._stop_leading()
-            else:
+        in_time = True
+        while in_time and not entry.state and self.broken is None:
+            if not self._reading.acquire(False):
                 in_time = self._follow(entry, until)
-            if not in_time:
-                return
+                continue
+            self._leader = get_ident()
+            try:
+                while in_time and not entry.state and self.broken is None:
+                    if until is not None:
+                        remaining = until - time.monotonic()
+                        in_time = remaining > 0 and bool(self._read_poll.poll(remaining * 1000))
+                        if not in_time:
+                            break
+                    self._read()
+            finally:
+                self._stop_leading()
 
     def look(self) -> None:
         """Read what is there, without waiting, unless another thread reads anyway."""
         if self.broken is None and self._reading.acquire(False):
-            self._leader = threading.get_ident()
+            self._leader = get_ident()
             try:
                 while self.broken is None and self._read_poll.poll(0):
                     self._read()
             finally:
                 self._stop_leading()
-
-    def _lead(self, entry: Entry, until: float | None) -> bool:
-        while not entry.state and self.broken is None:
-            if until is not None:
-                remaining = until - time.monotonic()
-                if remaining <= 0 or not self._read_poll.poll(remaining * 1000):
-                    return False
-            self._read()
-        return True
 
     def _stop_leading(self) -> None:
         self._leader = 0
@@ -201,7 +211,7 @@ class Link:
 
     def _follow(self, entry: Entry, until: float | None) -> bool:
         """Sleep until the leader settles `entry`, or leaves."""
-        if self._leader == threading.get_ident():
+        if self._leader == get_ident():
             raise RuntimeError("the function that is told of output must not wait on the client that tells it")
         waiter = _Waiter()
         self._followers[waiter] = None
@@ -332,6 +342,7 @@ class Link:
         self.broken = "the process was forked"
         self.dropped.clear()
         self._reading = threading.Lock()  # a thread that is not in the child may have held them
+        self._decoding = threading.Lock()
         self._sending = threading.Lock()
         self._sock.close()
 

@@ -6,7 +6,6 @@ Many small frames leave with one system call; large ones are written from where 
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -46,22 +45,32 @@ class Outbox:
             OSError: The connection is broken.
         """
         self.interrupted = True
-        if not self.rest and self._write_small():
-            self.interrupted = False
-            return
-        while self.rest:
-            try:
-                self._advance(self._sendmsg(self._gather(), (), socket.MSG_DONTWAIT))
-            except BlockingIOError:
-                self.interrupted = False  # if the wait is interrupted (Ctrl-C), the next flush goes on from here
-                self._wait()
-                self.interrupted = True
-        self._batch = []
-        self.interrupted = False
+        if not self.rest:
+            frames = self.frames
+            count = len(frames)
+            self._batch = pieces = frames[:count]
+            del frames[:count]
+            self.buffered = sent = 0
+            data = pieces[0] if count == 1 else b""
+            if count > 1 and sum(map(len, pieces)) <= _JOIN_BELOW:
+                data = b"".join(pieces)
+            if data:
+                try:
+                    sent = self._send(data, socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    sent = 0
+                if sent == len(data):
+                    self._batch = []
+                    self.interrupted = False
+                    return
+            self.rest.extend(pieces)
+            self._advance(sent)
+        self._write_rest()
 
     def unsent(self) -> dict[int, list[bytes]]:
         """The frames that are not gone whole, by call; what is of no CALL is left out. Empties the outbox."""
-        pieces, self._batch = [*self._batch, *self.frames], []
+        pieces = [*([] if self.interrupted else self._batch), *self.frames]
+        self._batch, self.interrupted = [], False
         self.rest.clear()
         self.frames.clear()
         found: dict[int, list[bytes]] = {}
@@ -80,25 +89,16 @@ class Outbox:
         self._sent = 0
         return found
 
-    def _write_small(self) -> bool:
-        """Take up what there is; try to be done with one write."""
-        frames = self.frames
-        count = len(frames)
-        pieces = frames[:count]
-        self._batch, self._sent = pieces, 0
-        del frames[:count]
-        self.buffered = 0
-        size = len(pieces[0]) if count == 1 else sum(map(len, pieces))
-        if size <= _JOIN_BELOW:
-            with contextlib.suppress(BlockingIOError):
-                self._sent = self._send(pieces[0] if count == 1 else b"".join(pieces), socket.MSG_DONTWAIT)
-            if self._sent == size:
-                self._batch = []
-                return True
-        self.rest.extend(pieces)
-        sent, self._sent = self._sent, 0
-        self._advance(sent)
-        return False
+    def _write_rest(self) -> None:
+        while self.rest:
+            try:
+                self._advance(self._sendmsg(self._gather(), (), socket.MSG_DONTWAIT))
+            except BlockingIOError:
+                self.interrupted = False  # if the wait is interrupted (Ctrl-C), the next flush goes on from here
+                self._wait()
+                self.interrupted = True
+        self._batch, self._sent = [], 0
+        self.interrupted = False
 
     def _gather(self) -> list[bytes | memoryview]:
         return [self.rest[i] for i in range(min(len(self.rest), _MOST_PIECES))]

@@ -18,7 +18,6 @@ from bascule.bridge.errors import BasculeError
 from bascule.protocols.envelope import Codec, Kind, encode_frame
 
 if TYPE_CHECKING:
-    from bascule.bridge.client.connection import Connection
     from bascule.bridge.client.link import Link
 
 _ITEM = int(Kind.ITEM)
@@ -30,8 +29,8 @@ class Flow(Entry):
 
     __slots__ = ("gate", "items")
 
-    def __init__(self, connection: Connection, link: Link, call_id: int, what: str) -> None:
-        super().__init__(connection, link, call_id, what)
+    def __init__(self, link: Link, call_id: int, what: str, kept: list[Any] | None = None) -> None:
+        super().__init__(link, call_id, what, kept)
         self.items: deque[bytes] = deque()
         # What the reader sleeps on. It is set before a last look for items, and opened after each one is added.
         self.gate: Entry | None = None
@@ -52,9 +51,9 @@ class Flow(Entry):
 
     def wait(self) -> None:
         """Return when there is an item, or an end."""
-        self.gate = gate = Entry(self.connection, self.link, self.call_id, self.what)
+        self.gate = gate = Entry(self.link, self.call_id, self.what)
         if not self.items and not self.state:
-            self.connection.wait(self, None, gate)
+            self.link.connection.wait(self, None, gate)
 
     def abandon(self) -> None:
         """Nobody reads any more."""
@@ -131,7 +130,7 @@ class Stream:
         """The end, or an error; or the call gave a list, or the like, rather than something to iterate over."""
         self._over = True
         flow = self._flow
-        flow.connection.decode(flow)
+        flow.link.decode(flow)
         if flow.state == RAISED:
             raise flow.outcome
         if flow.outcome is not None:
