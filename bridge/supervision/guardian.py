@@ -21,9 +21,12 @@ import select
 import signal
 import subprocess
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bascule.bridge.supervision.spawn import MARK
+
+if TYPE_CHECKING:
+    import logging
 
 _PROGRAM: Final = """\
 # bascule: the guardian of bridge {bridge}
@@ -114,8 +117,10 @@ class Guardian:
         self._tell(f"-{group}\n")
 
     def check(self) -> None:
-        """See that it lives; to be called every few seconds."""
-        if self._process is not None and self._process.poll() is not None:
+        """See that there is one, and that it lives; to be called every few seconds."""
+        if self._process is None:
+            self._try_to_start()
+        elif self._process.poll() is not None:
             self._replace()
 
     def close(self) -> None:
@@ -133,15 +138,15 @@ class Guardian:
 
     def _replace(self) -> None:
         """Start another in its place, which is told of all groups."""
-        import logging
-
-        log = logging.getLogger(__name__)
-        log.warning("the guardian of bridge %s is gone; another one is started", self._bridge)
+        _log().warning("the guardian of bridge %s is gone; another one is started", self._bridge)
         self._end(patience=0.0)
+        self._try_to_start()
+
+    def _try_to_start(self) -> None:
         try:
             self.start()
         except OSError as error:
-            log.error("no guardian can be started: %s. A bridge that is killed now leaves processes behind", error)
+            _log().error("no guardian can be started: %s; a bridge that is killed now leaves processes behind", error)
 
     def _end(self, patience: float) -> None:
         """Reap the process, and kill it when it does not leave by itself in time."""
@@ -156,3 +161,10 @@ class Guardian:
             process.wait()
         os.close(self._pipe)  # only now: at the end of the pipe a living guardian would do its work
         self._pipe = -1
+
+
+def _log() -> logging.Logger:
+    """Logging costs a pod or a port milliseconds of its start, so it is imported when there is something to say."""
+    import logging
+
+    return logging.getLogger(__name__)

@@ -1,6 +1,6 @@
-"""The end of a worker process: asked, pressed, killed; then its group, what left the group, and its zombie.
+"""What is left of a worker when it has died: its group, what left the group, and its zombie.
 
-The order is what keeps this safe. While a worker is not reaped its pid belongs to us, and so does its group's number:
+How it is brought to die is its pool's affair (`bascule.bridge.pool_departures`). Here the order is what keeps this safe. While a worker is not reaped its pid belongs to us, and so does its group's number:
 so its group is killed, and what left the group is found, *before* the zombie is taken away. The guardian forgets the
 group in between, for the same reason.
 """
@@ -45,24 +45,28 @@ class Undertaker:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """The housekeeping, and at its end the last of the strays and the guardian. Start it before any pool."""
         with orphans.subreaper():
-            task_status.started()
             try:
+                self._keep_house()
+                task_status.started()
                 while True:
                     await trio.sleep(HOUSEKEEPING)
-                    self._orphans.reap_dead()
-                    exits.tick_oom_watches()
-                    if self._guardian is not None:
-                        self._guardian.check()
+                    self._keep_house()
             finally:
                 with grace():
                     await self._orphans.end_those_of(None)
                 if self._guardian is not None:
                     self._guardian.close()
 
+    def _keep_house(self) -> None:
+        self._orphans.reap_dead()
+        exits.tick_oom_watches()
+        if self._guardian is not None:
+            self._guardian.check()
+
     async def bury(self, process: WorkerProcess) -> ExitCause | None:
         """Wait for the worker's end, end what it started, reap it. Kill it first, or this may take long."""
         with trio.CancelScope(shield=True):
-            await wait_exited(process)
+            await trio.lowlevel.wait_readable(process.pidfd)
             process.kill_group()
             left = await self._orphans.end_those_of(process.mark)
             if left:
@@ -70,18 +74,3 @@ class Undertaker:
         if self._guardian is not None:
             self._guardian.forget(process.pid)
         return process.reap()
-
-
-async def wait_exited(process: WorkerProcess) -> None:
-    """Until the worker is dead (and not yet reaped)."""
-    await trio.lowlevel.wait_readable(process.pidfd)
-
-
-async def escalate(process: WorkerProcess, grace_seconds: float) -> None:
-    """Have it end: TERM, and KILL with all of its group after a grace. Returns when it is dead, and not yet reaped."""
-    process.terminate()
-    with trio.move_on_after(grace_seconds):
-        await wait_exited(process)
-        return
-    process.kill_group()
-    await wait_exited(process)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -109,3 +110,4 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 TestPoolRestartsAgainstTheModel = PoolMachine.TestCase
+TestPoolRestartsAgainstTheModel.settings = settings(stateful_step_count=30)

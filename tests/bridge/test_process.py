@@ -20,7 +20,7 @@ from bascule.bridge.slots import Slots
 from bascule.bridge.supervision import orphans
 from bascule.bridge.supervision.exits import ExitCause
 from bascule.bridge.supervision.orphans import Orphans
-from bascule.bridge.supervision.process import Undertaker, escalate, wait_exited
+from bascule.bridge.supervision.process import Undertaker
 from bascule.bridge.supervision.spawn import MARK, Spawned, SpawnError, new_bridge_id, spawn_worker
 from bascule.protocols.envelope import FrameReader, Kind
 from bascule.protocols.tokens import new_prefix
@@ -71,10 +71,8 @@ async def test_a_real_worker_says_that_it_is_ready_and_leaves_at_the_end_of_its_
     (frame,) = FrameReader().receive_data(os.read(spawned.wire.read_fd, 65536))
     assert frame[0] == Kind.CONTROL
     assert b"ready" in frame[6]
-    os.close(os.dup(spawned.wire.write_fd))
     wire = spawned.wire
     os.close(wire.write_fd)
-    await wait_exited(spawned.process)
     assert await undertaker.bury(spawned.process) == ExitCause(code=0)
     assert is_gone(wire.pid)
     for fd in (wire.read_fd, wire.stdout_fd, wire.stderr_fd, wire.pidfd):
@@ -138,19 +136,6 @@ def test_workers_are_spawned_on_the_main_thread_only():
     thread.start()
     thread.join()
     assert errors == ["workers are spawned on the main thread only: they die with the thread that spawned them"]
-
-
-@pytest.mark.trio
-async def test_escalation_asks_first_and_kills_what_does_not_listen(undertaker: Undertaker):
-    deaf = start("import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(3600)")
-    polite = start("import signal, time; signal.signal(15, lambda *_: exit(4)); print(1, flush=True); time.sleep(3600)")
-    undertaker.admit(deaf.process)
-    undertaker.admit(polite.process)
-    for spawned, cause in ((deaf, ExitCause(signal=signal.SIGKILL)), (polite, ExitCause(code=4))):
-        await trio.lowlevel.wait_readable(spawned.wire.stdout_fd)
-        await escalate(spawned.process, 0.2)
-        assert await undertaker.bury(spawned.process) == cause
-        close(spawned)
 
 
 @pytest.mark.trio
