@@ -167,9 +167,14 @@ def _as_key(key: object) -> object:
 
 
 def _as_text(points: list[object]) -> object:
+    """The text that a charlist is; any other list as it came."""
     if not set(map(type, points)) <= {int}:
         return points
     try:
+        return bytes(points).decode("latin-1")  # type: ignore[arg-type]
+    except ValueError:  # one of them is no byte
+        pass
+    try:
         return "".join(map(chr, points))  # type: ignore[arg-type]
-    except (ValueError, OverflowError):  # beyond the last code point
+    except (ValueError, OverflowError):  # nor a code point
         return points
