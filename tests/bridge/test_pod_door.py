@@ -107,6 +107,7 @@ def test_modules_are_asked_about_before_the_client_says_anything() -> None:
     assert decode_head(content)[0] == Op.LANDSCAPE
     assert decode_head(content)[3] == b"my_mod"
     assert decode_head(second[5])[3] == b"other"
+    assert second[4] == 10_000  # it may have to wait for the first
 
 
 def test_describe_waits_for_all_modules_and_names_the_first_first() -> None:

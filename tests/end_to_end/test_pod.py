@@ -176,7 +176,7 @@ def test_a_module_that_kills_its_worker_hangs_nobody(folder: Path) -> None:
 
 
 def test_an_import_that_takes_too_long_is_given_up(folder: Path) -> None:
-    with PodClient("slow_mod", "my_mod", "--import-timeout", "1", cwd=folder) as pod:
+    with PodClient("slow_mod", "my_mod", "--import-timeout", "3", cwd=folder) as pod:
         assert list(pod.vars("slow-mod")) == ["import-error"]
         assert error_of(pod, "slow-mod/import-error").data["kind"] == "timeout"
 
@@ -399,9 +399,9 @@ def test_output_of_no_call_never_reaches_the_client(pod: PodClient) -> None:
 
 
 def test_a_flood_of_output_is_all_told(pod: PodClient) -> None:
-    pod.invoke("my-mod/flood", 20_000)
+    pod.invoke("my-mod/flood", 5_000)
     lines = "\n".join([text for _, text in pod.printed]).split("\n")
-    assert len([line for line in lines if line]) >= 20_000
+    assert len([line for line in lines if line]) == 5_000
     assert pod.invoke("my-mod/add", 1) == 3
 
 
