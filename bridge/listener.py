@@ -27,15 +27,6 @@ class ListenRefused(Exception):
     """The socket can't be made there; the message says why and what to do."""
 
 
-def default_path() -> Path:
-    """Where a service listens when nothing is said: $BASCULE_SOCKET, else the user's runtime folder, else /tmp."""
-    if named := os.environ.get("BASCULE_SOCKET"):
-        return Path(named)
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    home = Path(runtime) / "bascule" if runtime else Path(f"/tmp/bascule-{os.getuid()}")
-    return home / "bascule.sock"
-
-
 @contextmanager
 def listening(path: Path) -> Iterator[socket.socket]:
     """A listening socket at `path`, which is removed at the end.

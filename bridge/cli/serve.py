@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bascule.bridge.app import Bridge
+from bascule.bridge.client.paths import default_socket
 from bascule.bridge.config import ConfigError, ServiceConfig, check, load
 from bascule.bridge.doors.service import ServiceDoor
-from bascule.bridge.listener import ListenRefused, default_path, listening
+from bascule.bridge.listener import ListenRefused, listening
 from bascule.bridge.listener import serve as accept
 from bascule.bridge.operations.watch import watch
 from bascule.bridge.pool_spec import PoolSpecError
@@ -39,7 +40,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "describe several.",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file: socket, and pools by name")
-    parser.add_argument("--socket", type=Path, metavar="PATH", help=f"where to listen (default: {default_path()})")
+    parser.add_argument("--socket", type=Path, metavar="PATH", help=f"where to listen (default: {default_socket()})")
     parser.add_argument("--workers", type=int, dest="size", metavar="N", help="worker processes (default: processors)")
     parser.add_argument("--spares", type=int, metavar="N", help="ready workers that stand by (default: 1)")
     parser.add_argument("--threads", type=int, metavar="N", help="calls that one worker runs at a time (default: 1)")
@@ -87,8 +88,9 @@ def run(options: argparse.Namespace) -> int:
         folders = [Path(folder) for spec in specs for folder in spec.paths] if options.watch else []
         if options.watch and not folders:
             raise ConfigError("--watch: there is nothing to watch; name the folders of your modules with --path")
-        with listening(config.socket or default_path()) as listener:
-            return _serve(specs, listener, folders)
+        bridge = Bridge(specs)
+        with listening(config.socket or default_socket()) as listener:
+            return _serve(bridge, listener, folders)
     except (ConfigError, PoolSpecError, ListenRefused, UnknownScheduler) as error:
         print(f"bascule serve: {error}", file=sys.stderr)
         return 2
@@ -112,8 +114,7 @@ def _configuration(options: argparse.Namespace) -> ServiceConfig:
     return check(data, "command line")
 
 
-def _serve(specs: list[PoolSpec], listener: socket.socket, folders: Sequence[Path]) -> int:
-    bridge = Bridge(specs)
+def _serve(bridge: Bridge, listener: socket.socket, folders: Sequence[Path]) -> int:
     bridge.pump.on_log = _log_output
     bridge.pump.start()
 
@@ -122,7 +123,7 @@ def _serve(specs: list[PoolSpec], listener: socket.socket, folders: Sequence[Pat
         bridge.attach(fd, fd, ServiceDoor(), identity)
 
     async def listen(*, task_status: trio.TaskStatus[None]) -> None:
-        _log.info("listening on %s with %s", listener.getsockname(), _describe(specs))
+        _log.info("listening on %s with %s", listener.getsockname(), _describe(bridge.specs))
         task_status.started()
         await accept(listener, accepted)
 

@@ -10,6 +10,7 @@ The promise kept here: *every accepted call settles exactly once*. All ways to s
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Hashable
 from itertools import count
 from typing import Any
@@ -128,8 +129,9 @@ class RouterCore:
 
     def kill(self, worker: Worker, reason: KillReason) -> None:
         """Have the pump send SIGKILL, once."""
-        if worker.kill_reason is None and worker.state is not WorkerState.DEAD:
-            worker.kill_reason = reason
+        if not worker.killed and worker.state is not WorkerState.DEAD:
+            worker.killed = True
+            worker.kill_reason = worker.kill_reason or reason
             self.effects.append((worker, Effect.KILL))
 
     def _fail_queue(self, pool: Pool, message: str) -> None:
@@ -141,7 +143,7 @@ class RouterCore:
         while pool.spares and len(pool.active) < pool.policy.size:
             worker = pool.spares.pop(0)
             worker.state = WorkerState.ACTIVE
-            pool.active.append(worker)
+            insort(pool.active, worker, key=_slot)
 
     def leave_if_idle(self, worker: Worker) -> None:
         """A retired worker without work has its wire closed: it ends by itself."""
@@ -319,3 +321,7 @@ class RouterCore:
         if not peer.dirty:
             peer.dirty = True
             self.dirty.append(peer)
+
+
+def _slot(worker: Worker) -> int:
+    return worker.slot

@@ -74,6 +74,7 @@ class Worker(Peer):
         "info",
         "init_error",
         "kill_reason",
+        "killed",
         "messages_in",
         "name",
         "page",
@@ -114,7 +115,8 @@ class Worker(Peer):
         self.messages_in = 0
         self.calls_done = 0
         self.started_at = now
-        self.kill_reason: KillReason | None = None
+        self.kill_reason: KillReason | None = None  # why the bridge ended it, or lets it leave
+        self.killed = False
         self.recycle_asked = False
         self.init_error: dict[str, object] | None = None
         self.info: dict[str, object] = {}

@@ -9,7 +9,7 @@ time, and an unknown target is taken to be slow until it has answered once.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from bascule.bridge.notices import PoolPolicy
 from bascule.bridge.router.calls import Call, CallState
@@ -108,12 +108,11 @@ class Pool:
     def __init__(self, policy: PoolPolicy) -> None:
         self.policy = policy
         self.choose: Chooser = chooser(policy.scheduler)
-        self.active: list[Worker] = []
+        self.active: list[Worker] = []  # by slot
         self.spares: list[Worker] = []
         self.queue = FairQueue()
         self.failed: str | None = None  # why the pool answers PoolUnavailable
         self.least_busy = policy.scheduler == "least_busy"
-        self._complained = False
         self._profiles: dict[bytes, Profile] = {}
 
     def set_policy(self, policy: PoolPolicy) -> None:
@@ -149,26 +148,4 @@ class Pool:
         free = [
             worker for worker in self.active if len(worker.calls) < worker.threads + waiting and worker.open_to(waiting)
         ]
-        return self._chosen(free) if free else None
-
-    def _chosen(self, free: list[Worker]) -> Worker:
-        """What the scheduler says; the first when an operator's own scheduler fails or answers with something else."""
-        try:
-            chosen = self.choose(free)
-        except Exception as error:
-            self._complain(f"it raised {error!r}")
-            return free[0]
-        for worker in free:
-            if worker is chosen:
-                return worker
-        self._complain(f"it chose {chosen!r}, which is none of the workers it was given")
-        return free[0]
-
-    def _complain(self, problem: str) -> None:
-        """Tell the operator, once for each scheduler: this may happen for every call."""
-        if not self._complained:
-            self._complained = True
-            import logging  # not needed otherwise, and a pod's client waits for the first answer
-
-            log = logging.getLogger(__name__)
-            log.error("scheduler %r: %s; the first free worker is taken", self.policy.scheduler, problem)
+        return cast("Worker", self.choose(free)) if free else None

@@ -160,6 +160,15 @@ def test_a_spare_takes_the_place_of_a_dead_worker_at_once() -> None:
     assert len(spare.calls()) == 1
 
 
+def test_the_scheduler_sees_the_workers_in_the_order_of_their_slots() -> None:
+    world = World(workers=0, size=3, scheduler="round_robin")
+    workers = [world.spawn(slot) for slot in (2, 0, 1)]
+    client = world.client()
+    for _ in range(3):
+        client.call()
+    assert [len(worker.calls()) for worker in workers] == [1, 1, 1]
+
+
 def test_a_deadline_settles_the_call_then_interrupts_then_kills() -> None:
     world = World(cancel_grace_ms=500)
     client, (worker,) = world.client(), world.workers
@@ -442,6 +451,15 @@ def test_a_recycled_worker_is_asked_for_once_and_leaves_when_idle() -> None:
     old.reply(second, "not lost")
     assert world.core.effects == [(old.core, Effect.CLOSE_WIRE)]
     assert (Kind.REPLY, 2, "not lost") in client.answers()
+
+
+def test_a_retired_worker_that_does_not_leave_can_still_be_killed() -> None:
+    world = World()
+    (worker,) = world.workers
+    world.core.retire_worker(0, 1)
+    world.core.kill_worker(0, 1, KillReason.STOPPED)
+    assert world.core.effects == [(worker.core, Effect.CLOSE_WIRE), (worker.core, Effect.KILL)]
+    assert worker.core.kill_reason is KillReason.RECYCLED
 
 
 def test_a_failed_pool_answers_at_once_and_serves_again_when_restored() -> None:
