@@ -202,8 +202,8 @@ class PodDoor:
     def _ask(self, export: Export) -> None:
         export.asked = True
         # One worker may have to import them one after the other: each has its own time after those before it.
-        before = sum(other.asked and not other.known for other in self._exports.values())
-        deadline = max(1, int(self._options.import_timeout * before * 1000))
+        under_way = sum(other.asked and not other.known for other in self._exports.values())
+        deadline = max(1, int(self._options.import_timeout * under_way * 1000))
         # A tuple: an id that no client can choose.
         id = ("landscape", export.namespace)
         self._requests.append((_CALL, _MSGPACK, 0, id, deadline, export.question(imports=self._options.imports)))
