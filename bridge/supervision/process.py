@@ -1,8 +1,8 @@
 """What is left of a worker when it has died: its group, what left the group, and its zombie.
 
-How it is brought to die is its pool's affair (`bascule.bridge.pool_departures`). Here the order keeps things safe. While
-a worker is not reaped its pid belongs to us, and so does its group's number: so its group is killed, and what left the
-group is found, *before* the zombie is taken away. The guardian forgets the group in between, for the same
+How it is brought to die is its pool's affair (`bascule.bridge.pool_departures`). Here the order keeps things safe.
+While a worker is not reaped its pid belongs to us, and so does its group's number: so its group is killed, and what
+left the group is found, *before* the zombie is taken away. The guardian forgets the group in between, for the same
 reason.
 """
 
