@@ -74,6 +74,8 @@ class Departures:
 
     async def hold(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Hold the tasks that see workers off, until `close`, and out of reach of what cancels the pool."""
+        # Cancelled already, `nursery.start` would neither take us over nor end: we would hold out for ever.
+        await trio.lowlevel.checkpoint_if_cancelled()
         with grace():
             async with trio.open_nursery() as self._nursery:
                 task_status.started()
