@@ -64,7 +64,7 @@ class PodClient:
     def __exit__(self, *_: object) -> None:
         try:
             if self.process.poll() is None:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, ValueError):  # its input may be closed already
                     self.send("shutdown")
                 with contextlib.suppress(EOFError):
                     while True:  # a client reads on until the end
