@@ -1,16 +1,17 @@
 """Python clients of the service: a blocking one, made for speed, and one for trio.
 
     client = bascule.connect()                              blocking, for any number of threads
+    client = bascule.bridge.client.local()                  the same, with a bridge of its own
     async with bascule.connect_trio() as client: ...        the same operations, each to be awaited
 
 `operations` is what both can do. For the blocking one read `blocking`, then `link` (how threads share the socket
 without a thread of its own), `futures`, `proxy` (objects that stayed in a worker), `streams` and `mapping`.
 """
 
-from bascule.bridge.client.blocking import Client, connect
+from bascule.bridge.client.blocking import Client, connect, local
 from bascule.bridge.client.encoding import NotSendable
 from bascule.bridge.client.futures import Future
 from bascule.bridge.client.proxy import Proxy
 from bascule.bridge.client.streams import Stream
 
-__all__ = ["Client", "Future", "NotSendable", "Proxy", "Stream", "connect"]
+__all__ = ["Client", "Future", "NotSendable", "Proxy", "Stream", "connect", "local"]

@@ -27,6 +27,7 @@ from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.names import Name
 from bascule.bridge.client.operations import Operations, Wanted
 from bascule.bridge.client.paths import default_socket
+from bascule.bridge.client.places import Place, PrivatePlace, SocketPlace
 from bascule.bridge.client.proxy import release
 from bascule.bridge.client.streams import Flow, Stream
 from bascule.bridge.errors import Timeout
@@ -38,6 +39,7 @@ _CAST, _STREAM = int(Flag.CAST), int(Flag.STREAM)
 _CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
 _ONCE: Final = (0, Future)
 _SAFE_AGAIN: Final = (int(Flag.IDEMPOTENT), IdempotentFuture)
+_STARTS_WITHIN: Final = 60.0  # seconds for the first worker of a private bridge
 _OVERDUE: Final = 10.0  # seconds past its deadline after which we no longer believe that the service will answer
 
 
@@ -65,15 +67,50 @@ def connect(
         NoService: Nobody answers there.
         ServiceRefused: It does not know the pool, or does not speak our version.
     """
-    return Client(path, pool=pool, timeout=timeout, output=output, name=name, patience=patience)
+    place = SocketPlace(default_socket() if path is None else Path(path))
+    return Client(place, pool=pool, timeout=timeout, output=output, name=name, patience=patience)
+
+
+def local(
+    *,
+    workers: int = 1,
+    python: str | None = None,
+    paths: Sequence[str] = (),
+    timeout: float | None = None,
+    output: OnOutput | None = None,
+    patience: float = 5.0,
+) -> Client:
+    """Start a bridge of our own, with its workers, and connect to it; it ends when the client is closed.
+
+    Args:
+        workers: How many worker processes.
+        python: The workers' interpreter. None: the one that runs us.
+        paths: Folders put first on the workers' sys.path.
+        timeout, output, patience: See `connect`.
+
+    Raises:
+        NoService: It could not be started.
+    """
+    place = PrivatePlace(workers=workers, python=python, paths=paths)
+    client = Client(place, timeout=timeout, output=output, patience=patience)
+    try:
+        client.builtin("bool", timeout=_STARTS_WITHIN)  # a call's timeout is not to count the start of a worker
+    except BaseException:
+        client.close()
+        raise
+    return client
 
 
 class Client(Operations):
-    """A connection to a service, as `connect` gives it. Closed by `close`, or at the end of a `with` block."""
+    """A connection to a service, as `connect` gives it. Closed by `close`, or at the end of a `with` block.
+
+    Attributes:
+        place: Where the service is.
+    """
 
     def __init__(
         self,
-        path: str | os.PathLike[str] | None = None,
+        place: Place,
         *,
         pool: str | None = None,
         timeout: float | None = None,
@@ -82,20 +119,22 @@ class Client(Operations):
         patience: float = 5.0,
     ) -> None:
         milliseconds(timeout)  # to complain now
+        self.place = place
         self._timeout = timeout
         self._connection = Connection(
-            self,
-            default_socket() if path is None else Path(path),
-            pool=pool,
-            name=name,
-            patience=patience,
-            output=output or _print_output,
+            self, place, pool=pool, name=name, patience=patience, output=output or _print_output
         )
 
     @property
     def path(self) -> Path:
-        """The service's socket."""
-        return self._connection.path
+        """The service's socket.
+
+        Raises:
+            AttributeError: It has none: it is a private bridge.
+        """
+        if not isinstance(self.place, SocketPlace):
+            raise AttributeError("a private bridge has no path")
+        return self.place.path
 
     @property
     def welcome(self) -> Welcome:
@@ -315,7 +354,7 @@ class Client(Operations):
     def __repr__(self) -> str:
         connection = self._connection
         how = "closed" if connection.closed else "of another process" if connection.forked else "connected"
-        return f"<bascule client of {self.path}, {how}>"
+        return f"<bascule client of {self.place}, {how}>"
 
 
 def _print_output(text: str, stream: str, _call_id: int) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import socket
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bascule.bridge.client.encoding import client_name
@@ -18,16 +16,15 @@ from bascule.protocols.service import RefusedByService, Welcome, hello, read_wel
 
 if TYPE_CHECKING:
     from bascule.bridge.client.connection import Connection
+    from bascule.bridge.client.places import Place
     from bascule.protocols.envelope import Frame
 
-_GREETING: Final = 10.0  # seconds in which a service must answer the hello
 _RETRY_FROM, _RETRY_TO = 0.01, 0.2  # seconds between two attempts
-_BUFFER: Final = 1 << 20  # bytes that we ask the kernel to hold each way
-_LONGEST_PATH: Final = 107  # bytes of a Unix socket's path
+_SMALL_READ: Final = 4096
 
 
 def open_link(
-    connection: Connection, path: Path, *, pool: str | None, name: str | None, patience: float, on_output: OnOutput
+    connection: Connection, place: Place, *, pool: str | None, name: str | None, patience: float, on_output: OnOutput
 ) -> tuple[Link, Welcome]:
     """Connect and say hello. While nobody answers, try again for `patience` seconds.
 
@@ -40,57 +37,26 @@ def open_link(
     while True:
         sock = None
         try:
-            sock = connect_socket(path)
+            sock = place.dial()
             reader = FrameReader()
-            welcome = _greet(sock, reader, path, hello(0, client=name or client_name(), pool=pool))
+            welcome = _greet(sock, reader, place, hello(0, client=name or client_name(), pool=pool))
             sock.settimeout(None)
             return Link(connection, sock, reader, on_output), welcome
         except NoService:
             _close(sock)
             remaining = until - time.monotonic()
             if remaining <= 0:
+                place.leave()
                 raise
         except BaseException:
             _close(sock)
+            place.leave()
             raise
         time.sleep(min(pause, remaining))
         pause = min(pause * 2, _RETRY_TO)
 
 
-def connect_socket(path: Path) -> socket.socket:
-    """A socket connected to `path`, blocking, with a time limit.
-
-    Raises:
-        NoService: Nobody listens there.
-    """
-    if len(str(path).encode(errors="surrogateescape")) > _LONGEST_PATH:
-        raise NoService(f"{path} can't be a Unix socket: its path has more than {_LONGEST_PATH} bytes")
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.settimeout(_GREETING)
-    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-        sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
-    try:
-        sock.connect(str(path))
-    except OSError as error:
-        sock.close()
-        raise no_service(path, error) from None
-    return sock
-
-
-def no_service(path: Path, error: OSError) -> NoService:
-    """The error for a socket that can't be connected to."""
-    if error.errno == errno.ENOENT:
-        why = "there is no such socket"
-    elif error.errno == errno.ECONNREFUSED:
-        why = "its socket is there, but nobody listens on it"
-    elif isinstance(error, TimeoutError) or error.errno == errno.EAGAIN:
-        why = "it does not answer"
-    else:
-        why = error.strerror or str(error)
-    return NoService(f"no service at {path}: {why}. Start one with: bascule serve --socket {path}")
-
-
-def read_greeting(frames: list[Frame], path: Path) -> Welcome:
+def read_greeting(frames: list[Frame], place: Place) -> Welcome:
     """The service's answer to the hello, the first of `frames`.
 
     Raises:
@@ -100,28 +66,37 @@ def read_greeting(frames: list[Frame], path: Path) -> Welcome:
     try:
         return read_welcome(kind, payload)
     except RefusedByService as refused:
-        raise ServiceRefused(f"the service at {path} refused us: {refused}") from None
+        raise ServiceRefused(f"the service at {place} refused us: {refused}") from None
     except RemoteProtocolError as error:
-        raise ServiceRefused(f"what answers at {path} is no service that we know: {error}") from None
+        raise unknown_service(place, error) from None
 
 
-def _greet(sock: socket.socket, reader: FrameReader, path: Path, greeting: bytes) -> Welcome:
+def unknown_service(place: Place, error: RemoteProtocolError) -> ServiceRefused:
+    """The error for a peer that speaks something else."""
+    return ServiceRefused(f"what answers at {place} is no service that we know: {error}")
+
+
+def silent_service(place: Place) -> NoService:
+    """The error for a peer that hung up."""
+    return NoService(f"{place} closed the connection without a word: {place.silence}")
+
+
+def _greet(sock: socket.socket, reader: FrameReader, place: Place, greeting: bytes) -> Welcome:
     try:
         sock.sendall(greeting)
         while True:
-            data = sock.recv(4096)
+            data = sock.recv(_SMALL_READ)
             if not data:
-                raise NoService(
-                    f"the service at {path} closed the connection without a word: it is stopping, or serves another "
-                    "user than us"
-                )
+                raise silent_service(place)
             frames = reader.receive_data(data)
             if frames:
-                return read_greeting(frames, path)
+                return read_greeting(frames, place)
     except RemoteProtocolError as error:
-        raise ServiceRefused(f"what answers at {path} is no service that we know: {error}") from None
-    except OSError as error:
-        raise no_service(path, error) from None
+        raise unknown_service(place, error) from None
+    except TimeoutError:
+        raise NoService(f"the service at {place} does not answer") from None
+    except OSError:
+        raise silent_service(place) from None
 
 
 def _close(sock: socket.socket | None) -> None:

@@ -17,7 +17,6 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.client.connecting import open_link
@@ -36,6 +35,7 @@ from bascule.protocols.tokens import Handle
 
 if TYPE_CHECKING:
     from bascule.bridge.client.blocking import Client
+    from bascule.bridge.client.places import Place
 
 OnOutput = Callable[[str, str, int], Any]
 """Told of captured output: the text, "stdout" or "stderr", the id of the call on the wire (0: of no call)."""
@@ -53,17 +53,17 @@ class Connection:
 
     Attributes:
         client: Whose it is.
-        path: The service's socket.
+        place: Where the service is.
         pool: The pool that runs our calls; None: the service's first.
         welcome: What the service said of itself when we connected last.
         closed, forked: Why it is of no use any more.
     """
 
     def __init__(
-        self, client: Client, path: Path, *, pool: str | None, name: str | None, patience: float, output: OnOutput
+        self, client: Client, place: Place, *, pool: str | None, name: str | None, patience: float, output: OnOutput
     ) -> None:
         self.client = client
-        self.path = path
+        self.place = place
         self.pool = pool
         self.welcome: Welcome
         self.closed = False
@@ -308,17 +308,18 @@ class Connection:
         self.closed = True
         if not self.forked:
             self._link.close()
+            self.place.leave()
         self.run_deferred()
 
     def _open(self, patience: float) -> Link:
         if self.forked:
             raise ForkedClient(
-                f"this client of {self.path} was made in another process, before a fork; connect anew in this one"
+                f"this client of {self.place} was made in another process, before a fork; connect anew in this one"
             )
         if self.closed:
-            raise ClientClosed(f"this client of {self.path} was closed")
+            raise ClientClosed(f"this client of {self.place} was closed")
         link, self.welcome = open_link(
-            self, self.path, pool=self.pool, name=self._name, patience=patience, on_output=self._tell_output
+            self, self.place, pool=self.pool, name=self._name, patience=patience, on_output=self._tell_output
         )
         return link
 

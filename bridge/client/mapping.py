@@ -147,7 +147,6 @@ class MapRun:
                 self._exhausted = True
             else:
                 self._start(chunk)
-        self._connection.live().flush()
 
     def _start(self, chunk: list[list[Any]]) -> None:
         remaining = None
@@ -163,4 +162,5 @@ class MapRun:
             return
         deadline = milliseconds(remaining)
         future = self._connection.launch(_MAP, self._target, arguments, kept, deadline_ms=deadline)
+        future.link.flush()  # each as soon as it is ready: the workers begin while we encode the next
         self._started.append((future, len(chunk), time.monotonic()))

@@ -1,0 +1,57 @@
+"""`bascule call`: call one function and print its result.
+
+    bascule call math:pow 2 16
+    bascule call json:dumps '{"a": [1, 2]}' indent=2
+
+Arguments are JSON where they parse as JSON, else text; `key=value` is a keyword. It is run by the service; where no
+service was named and none runs at the usual place, by a bridge that lives for this one call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    from bascule.bridge.cli.asking import add_options
+
+    parser = commands.add_parser(
+        "call",
+        help="call one function and print its result",
+        description="Call one function and print its result. Arguments are JSON where they parse as JSON, else text; "
+        "KEY=VALUE is a keyword. Put -- before the target when an argument begins with a dash and is no number.",
+    )
+    add_options(parser)
+    parser.add_argument(
+        "--want",
+        choices=("auto", "value", "handle"),
+        help="value: fail if the result can't travel; handle: leave it in the worker, print its repr (default: auto)",
+    )
+    parser.add_argument("target", metavar="TARGET", help="what to call, such as math:pow or os.path:join")
+    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="its arguments")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Call it; the exit status."""
+    from bascule.bridge.cli.asking import DONE, as_json, as_text, find_service, read_arguments, report
+    from bascule.bridge.errors import BasculeError
+
+    args, kwargs = read_arguments(options.arguments, text=options.text)
+    want = options.want or ("value" if options.json else None)
+    try:
+        with find_service(options, workers=1) as client:
+            value: Any = client.apply(options.target, args, kwargs, timeout=options.timeout, want=want)
+            if options.json:
+                print(as_json(value))
+            elif value is not None:
+                print(as_text(client, value))
+    except BasculeError as error:
+        sys.stdout.flush()
+        return report("call", error, options)
+    return DONE

@@ -1,0 +1,98 @@
+"""`bascule map`: call a function with each of many items and print the results in order.
+
+    bascule map math:isqrt 1 4 9
+    seq 1000 | bascule map --json math:factorial
+
+Items are arguments, or, when there are none, the lines of standard input; each is JSON where it parses as JSON, else
+text. Results are printed as they come, one to a line. On a terminal a bar shows the progress.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    from bascule.bridge.cli.asking import add_options
+
+    parser = commands.add_parser(
+        "map",
+        help="call a function over many items",
+        description="Call a function with each item and print the results in order, one to a line. Items are JSON "
+        "where they parse as JSON, else text.",
+    )
+    add_options(parser)
+    parser.add_argument("--chunk", type=_count, metavar="N", help="items that travel together (default: what suits)")
+    parser.add_argument("--star", action="store_true", help="each item is a list of arguments")
+    parser.add_argument("--keep-going", action="store_true", help="report an item's error and go on with the next")
+    parser.add_argument("target", metavar="TARGET", help="what to call, such as math:isqrt")
+    parser.add_argument("items", nargs="*", metavar="ITEM", help="the items (default: the lines of standard input)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Map it; the exit status."""
+    from bascule.bridge.cli.asking import DONE, FAILED, as_json, as_text, find_service, read_word, report
+    from bascule.bridge.errors import BasculeError, CallError
+
+    words = options.items or _lines()
+    items = (read_word(word, text=options.text) for word in words)
+    status = DONE
+    try:
+        with find_service(options, workers=os.cpu_count() or 1) as client:
+            results = client.map(
+                options.target,
+                items,
+                chunk=options.chunk,
+                timeout=options.timeout,
+                errors="return" if options.keep_going else "raise",
+                star=options.star,
+            )
+            for value in _with_progress(results, len(options.items) or None):
+                if isinstance(value, CallError):
+                    status = FAILED
+                    report("map", value, options)
+                    print("null" if options.json else "")
+                else:
+                    print(as_json(value) if options.json else as_text(client, value))
+    except BasculeError as error:
+        sys.stdout.flush()
+        return report("map", error, options)
+    return status
+
+
+def _lines() -> Iterator[str]:
+    """Standard input, line by line, without blank ones."""
+    for line in sys.stdin:
+        word = line.rstrip("\n")
+        if word.strip():
+            yield word
+
+
+def _with_progress(results: Iterable[Any], total: int | None) -> Iterable[Any]:
+    """A bar on stderr while results go to a file or a pipe; nothing where nobody would see it."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        return results
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    def tracked() -> Iterator[Any]:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            yield from progress.track(results, total=total, description="map")
+
+    return tracked()
+
+
+def _count(word: str) -> int:
+    count = int(word)
+    if count < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return count
