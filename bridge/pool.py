@@ -114,7 +114,8 @@ class Pool:
         self._router.set_pool(self.spec.policy(self.size))
         self._router.restore_pool(self.spec.name)
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._departures.hold)
+            with trio.CancelScope(shield=True):  # cancelled in between, nobody would ever close it
+                await nursery.start(self._departures.hold)
             try:
                 self._adopt()
                 if self.spec.max_memory:
