@@ -68,9 +68,9 @@ def leave_child(error: BaseException | None = None) -> None:
 
 def _leave(error: BaseException | None) -> NoReturn:
     status = 0
-    cause = error.__context__ if error is not None else None
-    if isinstance(cause, (ValueError, IndexError)) and cause.__traceback__ and cause.__traceback__.tb_next is None:
-        cause = None  # the first touch of the cell, by our own code: the called function had simply returned
+    cause = error
+    while cause is not None and _is_touch(cause):
+        cause = cause.__context__
     try:
         if isinstance(cause, SystemExit):
             status = _status(cause)
@@ -85,6 +85,15 @@ def _leave(error: BaseException | None) -> NoReturn:
         status = 1
     finally:
         os._exit(status)
+
+
+def _is_touch(error: BaseException) -> bool:
+    """Whether it was our own code that raised it, by touching an unusable cell."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    code_file = trace.tb_frame.f_code.co_filename if trace is not None else ""
+    return isinstance(error, (ValueError, IndexError)) and code_file.rpartition("/")[0] == __file__.rpartition("/")[0]
 
 
 def _status(error: SystemExit) -> int:

@@ -67,8 +67,8 @@ class Loop:
     def finish(self) -> None:
         """After SIGTERM: wait for what runs."""
 
-    def read(self) -> bytes:
-        """The next bytes from the bridge; none: it is gone.
+    def read(self) -> list[Frame] | None:
+        """The next frames from the bridge, as soon as there is something; None: it is gone.
 
         Raises:
             Leave: SIGTERM came, now or earlier.
@@ -80,9 +80,14 @@ class Loop:
         objects = self.state.objects
         if objects.lease is not None and objects.sessions:
             self._wait_sweeping(objects.lease)
-        data = os.read(self._fd, CHUNK)
+        view = self._reader.buffer()
+        if view is None:
+            data = os.read(self._fd, CHUNK)
+            self._waiting = False
+            return self._reader.receive_data(data) if data else None
+        count = os.readv(self._fd, [view])  # a large frame is under way
         self._waiting = False
-        return data
+        return self._reader.received(count) if count else None
 
     def take_signals(self) -> None:
         """SIGTERM: leave soon. SIGINT: nothing; a terminal's Ctrl-C is for the bridge.
@@ -204,7 +209,7 @@ class SingleLoop(Loop):
             frames: What was already read.
         """
         runner, state = self.runner, self.state
-        run, other, receive, flush = runner.run, self.other, self._reader.receive_data, state.wire.flush
+        run, other, read, flush = runner.run, self.other, self.read, state.wire.flush
         ready = state.streams.ready
         while True:
             runner.then = perf_counter()
@@ -219,10 +224,10 @@ class SingleLoop(Loop):
                 self._advance_streams(ready)
                 frames = []
                 continue
-            data = self.read()
-            if not data:
+            received = read()
+            if received is None:
                 return
-            frames = receive(data)
+            frames = received
 
     def stream_ready(self, stream: Stream) -> None:
         """It gets its turn between reads."""

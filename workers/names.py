@@ -141,11 +141,8 @@ def _resolve_dotted(target: str) -> Named:
 
 
 def _import(name: str, target: str) -> ModuleType:
-    module = sys.modules.get(name)
-    if module is not None:
-        return module
     try:
-        return import_module(name)
+        return import_module(name)  # even if it is in sys.modules: another thread may be in the middle of importing it
     except ModuleNotFoundError as error:
         missing = error.name
         if missing is None or not (name == missing or name.startswith(missing + ".")):
@@ -169,15 +166,13 @@ def _no_module(name: str, missing: str, target: str) -> str:
 
 def _find_submodule(parent: ModuleType, name: str) -> ModuleType | None:
     """The submodule, imported; None when there is none of that name."""
-    module = sys.modules.get(name)
-    if module is not None:
-        return module
-    if not hasattr(parent, "__path__"):
-        return None
-    from importlib.util import find_spec
+    if name not in sys.modules:
+        if not hasattr(parent, "__path__"):
+            return None
+        from importlib.util import find_spec
 
-    if find_spec(name) is None:
-        return None
+        if find_spec(name) is None:
+            return None
     return import_module(name)
 
 

@@ -5,7 +5,7 @@ call's head once, finds the plan for it in the call-site cache, and calls the us
 All that is rare is below, in methods of its own.
 
 User code is interrupted only while `cell[ARMED]` holds the call's id (see `cancel`): from just before the function is
-called (or its module imported) until just after. Decoding and encoding are never interrupted.
+called until just after. Importing its module, decoding and encoding are never interrupted.
 
 In a child that user code forked, `cell` is unusable: the first touch raises, and that exception goes up through
 everything here to `boot`, which ends the child. So a forked child that returns from a call never answers it.
@@ -29,7 +29,7 @@ from bascule.workers.cancel import Cancelled, ThreadGate
 from bascule.workers.coroutines import Awaiter, is_awaitable
 from bascule.workers.errors import CallFailed, Misrouted, clean_text, error_map, plain_error_map
 from bascule.workers.page import ARMED, CANCEL, FINISHED, STARTED
-from bascule.workers.streams import iterator_of
+from bascule.workers.streams import PROMPT, iterator_of
 from bascule.workers.values import ArgumentsError, NotEncodable, codec_for
 from bascule.workers.wire import LARGE, MANY
 
@@ -58,6 +58,7 @@ _SPECIAL: Final = _STREAM | _CAST
 _CALL: Final = int(Kind.CALL)
 _REPLY: Final = int(Kind.REPLY)
 _ERROR: Final = int(Kind.ERROR)
+_MSGPACK: Final = int(Codec.MSGPACK)
 _MISROUTED: Final = int(Kind.MISROUTED)
 _ITEM: Final = int(Kind.ITEM)
 _END: Final = int(Kind.END)
@@ -129,7 +130,7 @@ class Runner:
                     if not payload.startswith(last_head) or codec != last_codec:
                         target_length, object_length = _lengths(payload)
                         split = HEAD_SIZE + target_length
-                        last_head, last_codec = payload[:split], codec
+                        last_head, last_codec = bytes(payload[:split]), codec
                         plan = self._plans[codec].get(last_head)
                     if plan is None or (
                         plan.watch is not None
@@ -145,8 +146,12 @@ class Runner:
                         stage = _RUNNING
                         self._unpickle_copies()
                         stage = _DECODING
-                    body = payload[split + object_length :]
                     subject = payload[split : split + object_length] if object_length else None
+                    if type(payload) is bytes:
+                        body = payload[split + object_length :]
+                    else:  # a large one, a bytearray that is ours alone
+                        del payload[: split + object_length]  # type: ignore[attr-defined]
+                        body = payload if codec == _MSGPACK else bytes(payload)
                     payload = b""
                     args: Any = ()
                     kwargs = None
@@ -246,15 +251,18 @@ class Runner:
     # What is rare
 
     def _new_plan(self, codec: int, payload: bytes) -> Plan:
-        """Make the plan for a head not seen before, or whose function has changed. Importing is user code."""
+        """Make the plan for a head not seen before, or whose function has changed.
+
+        Importing is user code, and yet nothing interrupts it: half an import would stay, for all calls to come (some
+        extension modules can't be imported a second time). What takes too long there ends with the worker.
+        """
         try:
             op, want, style, target, _, _ = decode_head(payload)
         except RemoteProtocolError as error:
             raise CallFailed(ErrorKind.BAD_ARGUMENTS, str(error)) from None
         values = codec_for(codec)
-        self.cell[ARMED] = self.call_id
+        self.state.wire.flush()
         plan = make_plan(op, _text(target), want, self._map)
-        self.cell[ARMED] = 0
         plan.decode = values.decoder(self.on_handle, style)
         plan.encode = values.encoder(want, style, self._hand_out, self._take_back)
         if op == Op.MAP:
@@ -263,7 +271,7 @@ class Runner:
         plans = self._plans[codec]
         if len(plans) >= _CACHED:  # heads that vary without end, such as attributes made from data
             plans.clear()
-        plans[payload[: HEAD_SIZE + len(target)]] = plan
+        plans[bytes(payload[: HEAD_SIZE + len(target)])] = plan
         return plan
 
     def _hand_out(self, value: object) -> Handle:
@@ -323,8 +331,10 @@ class Runner:
             except Cancelled:
                 raise
             except BaseException as error:
+                self.cell[ARMED]
                 answers.append([False, self._error_map(error)])
-            self.cell[ARMED]  # in a child that an item forked, this raises: it must not go on with the others
+            else:
+                self.cell[ARMED]  # in a child that an item forked, this raises: it must not go on with the others
         return answers
 
     def _encode_map(self, encode: Any, as_handles: bool, answers: list[list[Any]]) -> Any:
@@ -372,8 +382,10 @@ class Runner:
         self.call_id = stream.call_id
         self.session = stream.session
         began = self.then = perf_counter()
-        wire.flush()
+        patient = stream.is_async or type(stream.iterator) not in PROMPT
         while not stream.closed and stream.credit > 0 and self.then - began < _TURN:
+            if patient:
+                wire.flush()  # the next item may be long in coming: the last one does not wait for it
             item, failure = self._guarded(stream, self._next)
             if isinstance(failure, StopAsyncIteration if stream.is_async else StopIteration):
                 self._end_stream(stream)
@@ -388,10 +400,7 @@ class Runner:
                 self._fail(stream.codec, failure, stage)
                 return
             streams.add_credit(stream, -1)
-            now = perf_counter()
-            if now - self.then > _SLOW:
-                wire.flush()
-            self.then = now
+            self.then = perf_counter()
         if stream.closed:
             self._let_stream_go(stream, close=True)
             self._end_stream(stream)
@@ -469,7 +478,7 @@ class Runner:
         """Answer a call that has no value, or end a stream that broke."""
         state = self.state
         if codec not in self._plans:
-            codec = int(Codec.MSGPACK)
+            codec = _MSGPACK
             failure = CallFailed(ErrorKind.BAD_ARGUMENTS, f"this worker knows codecs {list(self._plans)}, no other")
         self._forget_handles()
         stream = state.streams.get(self.call_id)

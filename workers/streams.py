@@ -14,9 +14,13 @@ from _thread import allocate_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Final
 
     from bascule.workers.calls import Plan
+
+
+PROMPT: Final = frozenset(map(type, map(iter, ((), [], {}, {}.values(), {}.items(), set(), range(0), "", b""))))
+"""Iterators that never have to wait for their next item."""
 
 
 class Stream:

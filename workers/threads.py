@@ -4,14 +4,16 @@ For code that waits (for a disk, a database, the GIL-free part of numpy); Python
 from one queue in the order of their wire ids. One thread at a time waits at the queue, and it records what it took in
 the shared page before the next may: so the highest id that was started is true of all that are lower.
 
-The threads are daemons: a call that does not end does not keep the worker from leaving.
+The threads are daemons: a call that does not end does not keep the worker from leaving. They are made by `threading`,
+which must be imported in the main thread: it takes the thread that imports it for that one.
 """
 
 from __future__ import annotations
 
 import os
 from _queue import SimpleQueue
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock
+from threading import Thread
 
 from bascule.protocols.envelope import Flag, Kind
 from bascule.workers.cancel import ThreadGate
@@ -40,16 +42,15 @@ class ThreadedLoop(Loop):
         self._jobs: SimpleQueue[Any] = SimpleQueue()  # frames of calls, streams, exports (maps)
         self._turn = allocate_lock()  # held by the thread that waits at the queue
         self._count = allocate_lock()
-        self._ended: list[Any] = []  # a lock for each thread, free when it has ended
+        self._threads: list[Thread] = []
         self._doomed: set[int] = set()  # calls that were cancelled before they were started
 
     def serve(self, frames: list[Frame]) -> None:
         """Until the wire's end, or SIGTERM. `frames`: what was already read."""
-        for _ in range(self.state.threads):
-            ended = allocate_lock()
-            ended.acquire()
-            self._ended.append(ended)
-            start_new_thread(self._work, (ended,))
+        for number in range(self.state.threads):
+            thread = Thread(target=self._work, name=f"bascule-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
         while True:
             for frame in frames:
                 if frame[0] == _CALL:
@@ -60,17 +61,17 @@ class ThreadedLoop(Loop):
                     self.other(frame)
             self.state.wire.flush()
             frames = []  # the last large payload is its thread's alone
-            data = self.read()
-            if not data:
+            received = self.read()
+            if received is None:
                 return
-            frames = self._reader.receive_data(data)
+            frames = received
 
     def finish(self) -> None:
         """Wait for the calls that run; those in the queue are not begun any more."""
-        for _ in self._ended:
+        for _ in self._threads:
             self._jobs.put(None)
-        for ended in self._ended:
-            ended.acquire()
+        for thread in self._threads:
+            thread.join()
 
     def export(self, message: dict[str, Any]) -> None:
         """Pickling runs user code: not here, where the frames are read."""
@@ -91,7 +92,7 @@ class ThreadedLoop(Loop):
         if self.state.streams.claim(stream):
             self._jobs.put(stream)
 
-    def _work(self, ended: Any) -> None:
+    def _work(self) -> None:
         """The life of one thread."""
         try:
             gate = ThreadGate()
@@ -103,8 +104,6 @@ class ThreadedLoop(Loop):
             leave_child(error)
             os.write(2, f"bascule: a thread of worker {self.state.name} failed: {error!r}\n".encode())
             os._exit(70)
-        finally:
-            ended.release()
 
     def _work_once(self, gate: ThreadGate, runner: Runner) -> bool:
         state = self.state

@@ -64,8 +64,10 @@ class Worker:
     ) -> None:
         self.prefix = prefix or new_prefix()
         self.slot, self.incarnation = slot, incarnation
+        self.threads = configuration.get("threads", 1)
         self.frames: list[Frame] = []  # read and not asked for yet
         self.output: list[tuple[int, bool, str]] = []  # call id, stderr, text
+        self.output_sessions: dict[int, set[int]] = {}  # call id -> the sessions that its output carried
         self._next_id = 0
         self._reader = FrameReader()
         to_worker, self._write_fd = os.pipe()
@@ -150,6 +152,10 @@ class Worker:
         codec, flags, session = fields.get("codec", Codec.MSGPACK), fields.get("flags", 0), fields.get("session", 1)
         self.write(encode_frame(kind, codec, flags, call_id, session, 0, payload))
 
+    def send_release(self, handle: Handle, session: int = 1) -> None:
+        """One handing out of a handle is not needed any more."""
+        self.send(Kind.RELEASE, payload=handle.token.encode(), session=session)
+
     def control(self, message: dict[str, Any]) -> None:
         """One CONTROL."""
         self.send(Kind.CONTROL, payload=packed.dumps(message), session=0)
@@ -179,10 +185,16 @@ class Worker:
             assert ready, f"the worker says nothing; it said {self.frames!r:.500}"
             assert self._read(), "the worker is gone"
 
+    def poll(self) -> None:
+        """Take in what is there, without waiting."""
+        while select.select([self._read_fd], [], [], 0)[0] and self._read():
+            pass
+
     def _read(self) -> bool:
         data = os.read(self._read_fd, 1 << 16)
         for frame in self._reader.receive_data(data):
             if frame[0] == Kind.OUTPUT:
+                self.output_sessions.setdefault(frame[3], set()).add(frame[4])
                 self.output.append((frame[3], bool(frame[2] & Flag.ERR), frame[6].decode()))
             else:
                 self.frames.append(frame)
@@ -257,13 +269,23 @@ class Worker:
         return None
 
     def cancel(self, call_id: int) -> None:
-        """As the bridge does it, where one thread runs calls."""
+        """As the bridge does it."""
+        if self.threads > 1:
+            self.control({"op": "cancel", "call": call_id})
+            return
         pages.request_cancel(self.page, call_id)
         self.process.send_signal(signal.SIGURG)
 
     def printed(self, *, call: int | None = None, err: bool = False) -> str:
         """All that was captured so far."""
         return "".join([text for of, is_err, text in self.output if is_err is err and call in (None, of)])
+
+    def wait_until_running(self, call_id: int) -> None:
+        """Until that call was begun: its user code runs now, or is about to."""
+        if self.threads == 1:
+            self.wait_until_armed(call_id)
+        else:
+            wait_until(lambda: pages.started_id(self.page) >= call_id)
 
     def wait_until_armed(self, call_id: int) -> None:
         """Until user code of that call runs."""

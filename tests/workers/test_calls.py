@@ -16,7 +16,6 @@ from bascule.protocols.tokens import Handle
 from tests.workers.conftest import PROJECT
 from tests.workers.harness import CallError, Worker
 
-
 # Functions and classes
 
 
@@ -351,7 +350,9 @@ def test_a_head_that_is_cut_off_is_answered(worker: Worker, payload: bytes) -> N
     assert caught.value.kind == "bad_arguments"
 
 
-@pytest.mark.parametrize("tail", [b"\xc1", b"\x91", b"\x01", b"\x93\x01\x01\x01", b"\x91\x01", b"\x92\x90\x01", b"\x92\x90\x81\x01\x01"])
+@pytest.mark.parametrize(
+    "tail", [b"\xc1", b"\x91", b"\x01", b"\x93\x01\x01\x01", b"\x91\x01", b"\x92\x90\x01", b"\x92\x90\x81\x01\x01"]
+)
 def test_arguments_that_are_none_are_answered(worker: Worker, tail: bytes) -> None:
     call_id = worker.new_id()
     worker.send(Kind.CALL, call_id, encode_call(Op.CALL, "things:add", tail))

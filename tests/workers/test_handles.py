@@ -103,7 +103,9 @@ def test_handles_of_other_workers_are_sent_back_before_anything_runs(worker: Wor
     ]
     for codec in Codec:
         with pytest.raises(Misrouted) as caught:
-            worker.call("things:count", [Handle(there[0]), mine, {"a": Handle(there[1])}, Handle(there[0])], codec=codec)
+            worker.call(
+                "things:count", [Handle(there[0]), mine, {"a": Handle(there[1])}, Handle(there[0])], codec=codec
+            )
         assert caught.value.tokens == there
     with pytest.raises(Misrouted) as caught:
         worker.call("len", op=Op.BUILTIN, on=Handle(there[1]))
@@ -160,9 +162,10 @@ def test_a_lease_ends_what_nobody_uses_even_in_an_idle_worker(tmp_path) -> None:
 
 def test_objects_are_copied_to_another_worker_for_one_call() -> None:
     prefix = new_prefix()
-    with Worker(paths=[str(PROJECT)], prefix=prefix, slot=1) as one, Worker(
-        paths=[str(PROJECT)], prefix=prefix, slot=2
-    ) as two:
+    with (
+        Worker(paths=[str(PROJECT)], prefix=prefix, slot=1) as one,
+        Worker(paths=[str(PROJECT)], prefix=prefix, slot=2) as two,
+    ):
         there = one.call("things:Counter", 40, op=Op.INIT)
         here = two.call("things:Counter", 2, op=Op.INIT)
         with pytest.raises(Misrouted):

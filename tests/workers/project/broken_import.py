@@ -1,1 +1,1 @@
-import a_module_that_is_nowhere
+import a_module_that_is_nowhere  # noqa: F401

@@ -262,7 +262,7 @@ def print_partial_then_wait(name: str, flush: bool) -> None:
 
 
 def wait_for_file(name: str) -> bool:
-    while not os.path.exists(name):
+    while not os.path.exists(name):  # noqa: PTH110
         time.sleep(0.001)
     return True
 
@@ -324,20 +324,10 @@ def spawned(value: int) -> int:
         return pool.map(abs, [value])[0]
 
 
-def open_descriptors() -> list[str]:
-    found = []
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found.append(os.readlink(f"/proc/self/fd/{name}"))
-        except OSError:
-            pass
-    return found
-
-
 def child_descriptors() -> list[str]:
     import subprocess
 
-    listing = "import os; print(*[os.readlink('/proc/self/fd/' + n) for n in '0 1 2'.split()], len(os.listdir('/proc/self/fd')))"
+    listing = "import os; print(*[os.readlink('/proc/self/fd/' + n) for n in '012'], len(os.listdir('/proc/self/fd')))"
     return subprocess.run([sys.executable, "-c", listing], stdout=subprocess.PIPE, check=True, text=True).stdout.split()
 
 
@@ -356,7 +346,3 @@ class Loud:
 
     def __del__(self) -> None:
         calls.append("finalized")
-
-
-def exception_hook_names() -> list[str]:
-    return sorted(name for name in sys.modules if name.split(".")[0] in ("bridge", "protocols", "workers"))

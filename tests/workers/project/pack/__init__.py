@@ -1,1 +1,1 @@
-from pack.twin import Twin as twin
+from pack.twin import Twin as twin  # noqa: F401

@@ -1,1 +1,1 @@
-import a_package_that_is_nowhere.inside
+import a_package_that_is_nowhere.inside  # noqa: F401

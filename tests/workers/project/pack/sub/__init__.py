@@ -1,1 +1,1 @@
-from pack.sub.leaf import f
+from pack.sub.leaf import f  # noqa: F401
