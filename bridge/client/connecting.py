@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bascule.bridge.client.encoding import client_name
-from bascule.bridge.client.link import Link, OnOutput
+from bascule.bridge.client.link import Link
+from bascule.bridge.client.settling import OnOutput
 from bascule.bridge.errors import NoService, ServiceRefused
 from bascule.protocols.envelope import FrameReader
 from bascule.protocols.errors import RemoteProtocolError

@@ -1,54 +1,47 @@
 """The blocking client's engine: from arguments to an outcome, on whichever link lives.
 
-`start` encodes a call and leaves it with the link, `wait` returns once it has an outcome, `decode` makes a value of it.
-Between them lies the socket (`link`). When that breaks, the next call that is made or waited for opens another, and
-what the old link says may be sent again is; see `Link.sweep` for what may.
+A call is left with the link (`calling`), `wait` returns once it has an outcome. Between them lies the socket (`link`).
+When that breaks, the next call that is made or waited for opens another, and what may be sent again is (`settling`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import os
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from bascule.bridge.client.calling import Calling
 from bascule.bridge.client.connecting import open_link
-from bascule.bridge.client.encoding import JOIN_BELOW, Heads, NotSendable, call_frame, encode_arguments, milliseconds
-from bascule.bridge.client.futures import RAISED, Entry, Future, IdempotentFuture
+from bascule.bridge.client.futures import RAISED, Entry
 from bascule.bridge.client.housekeeper import Housekeeper
-from bascule.bridge.client.link import LOST_WITH_THE_SERVICE, Link
+from bascule.bridge.client.link import Link
 from bascule.bridge.client.names import Name
-from bascule.bridge.client.proxy import Proxy, parts_of
-from bascule.bridge.errors import BasculeError, ClientClosed, ForkedClient, HandleLost, ServiceRefused
-from bascule.protocols import packed
-from bascule.protocols.envelope import HEADER, Codec, Flag, Kind, encode_frame
+from bascule.bridge.errors import BasculeError, ClientClosed, ForkedClient, ServiceRefused
+from bascule.protocols.envelope import Codec, Flag, Kind, encode_frame
 from bascule.protocols.errors import RemoteProtocolError
 from bascule.protocols.service import Welcome, read_message, write_message
-from bascule.protocols.tokens import Handle
 
 if TYPE_CHECKING:
     from bascule.bridge.client.blocking import Client
     from bascule.bridge.client.places import Place
+    from bascule.protocols.tokens import Handle
 
 OnOutput = Callable[[str, str, int], Any]
 """Told of captured output: the text, "stdout" or "stderr", the id of the call on the wire (0: of no call)."""
 
-_CALL, _MSGPACK = int(Kind.CALL), int(Codec.MSGPACK)
-_CAST, _ERR = int(Flag.CAST), int(Flag.ERR)
-_pack = HEADER.pack
+_ERR = int(Flag.ERR)
 _FLUSH_AT: Final = 64 << 10  # bytes that gather before they are written
 _log = logging.getLogger("bascule.client")
 _all: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
-class Connection:
+class Connection(Calling[Link]):
     """A client's way to the service, across the service's restarts.
 
     Attributes:
@@ -62,6 +55,7 @@ class Connection:
     def __init__(
         self, client: Client, place: Place, *, pool: str | None, name: str | None, patience: float, output: OnOutput
     ) -> None:
+        super().__init__()
         self.client = client
         self.place = place
         self.pool = pool
@@ -69,9 +63,6 @@ class Connection:
         self.closed = False
         self.forked = False
         self._name, self._patience, self._output = name, patience, output
-        self._heads = Heads()
-        self._plain_heads = self._heads.calls
-        self._ids = itertools.count(1)
         self._deferred: deque[tuple[Callable[[Any], object], Entry]] = deque()
         self._make_locks()
         self._link: Link = self._open(0)
@@ -85,88 +76,12 @@ class Connection:
 
     # -- starting a call ---------------------------------------------------------------------------------------------
 
-    def start(
-        self,
-        op: int,
-        target: str,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any] | None,
-        *,
-        takes_object: bool = False,
-        want: int = 0,
-        timeout: float | None = None,
-        flags: int = 0,
-        entry_type: Any = Future,
-    ) -> Any:
-        """Encode a call and leave it with the link; somebody must flush. The arguments are those of `_perform`."""
-        kept: list[Any] | None = None
-        token = ""
-        if takes_object and args and type(args[0]) is Proxy:
-            kept = [args[0]]
-            token = self._refer(kept, args[0]).token
-            args = args[1:]
-        arguments, more = self.encode(args, kwargs)
-        if more is not None:
-            kept = [*(kept or ()), *more]
-        deadline = 0 if timeout is None else milliseconds(timeout)
-        return self.launch(op, target, arguments, kept, token, want, deadline, flags, entry_type)
-
-    def quick(self, target: str, args: tuple[Any, ...]) -> Future | None:
-        """`start`, for a plain call of what was called before with plain values: the usual one. None if it is not."""
+    def _usable(self) -> Link:
         link = self._link
-        head = self._plain_heads.get(target)
-        if head is None or link.broken is not None:
-            return None
-        try:
-            arguments = packed.dumps([[*args]]) if args else b""
-        except Exception:  # it is not plain values; or it can't be sent, and `start` will say why
-            return None
-        size = len(head) + len(arguments)
-        call_id = next(self._ids)
-        future = link.pending[call_id] = Future(link, call_id, target)
-        if size < JOIN_BELOW:
-            link.out.append(_pack(size, _CALL, _MSGPACK, 0, call_id, 0, 0) + head + arguments)
-        else:
-            link.out.extend((_pack(size, _CALL, _MSGPACK, 0, call_id, 0, 0) + head, arguments))
-        link.outbox.buffered += size
-        return future
+        return link if link.broken is None else self.live()
 
-    def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> tuple[bytes, list[Any] | None]:
-        """Arguments as bytes, and the proxies among them.
-
-        Raises:
-            NotSendable: One of them has no form on the wire.
-        """
-        kept: list[Any] = []
-        return encode_arguments(args, kwargs, partial(self._refer, kept)), kept or None
-
-    def launch(
-        self,
-        op: int,
-        target: str,
-        arguments: bytes,
-        kept: list[Any] | None = None,
-        token: str = "",
-        want: int = 0,
-        deadline_ms: int = 0,
-        flags: int = 0,
-        entry_type: Any = Future,
-    ) -> Any:
-        """Leave a call whose arguments are encoded with the link; somebody must flush."""
-        link = self._link
-        if link.broken is not None:
-            link = self.live()
-        head = self._heads.get(op, target, token, want)
-        call_id = next(self._ids)
-        frame = call_frame(call_id, flags, deadline_ms, head, arguments)
-        entry = entry_type(link, call_id, target, kept)
-        if entry_type is IdempotentFuture:
-            entry.frame = frame
-        if not flags & _CAST:
-            link.pending[call_id] = entry
-        link.outbox.buffered += len(arguments) + 64
-        link.out.extend(frame)
-        return entry
+    def _refer(self, kept: list[Any], value: Any) -> Handle:
+        return super()._refer(kept, value._bascule_proxy() if type(value) is Name else value)
 
     def see_to(self, link: Link) -> None:
         """What was just started must leave, also if nobody ever asks for it."""
@@ -176,23 +91,6 @@ class Connection:
             self._revive(link)
         if self._housekeeper.asleep:
             self._housekeeper.wake()
-
-    def _refer(self, kept: list[Any], value: Any) -> Handle:
-        """The handle for an argument that is a proxy; `kept` holds the proxy while the call runs."""
-        if type(value) is Name:
-            value = value._bascule_proxy()
-        if type(value) is not Proxy:
-            raise NotSendable(
-                f"an argument of type {type(value).__module__}.{type(value).__qualname__} can't travel: make it of "
-                "plain values, or make the object in a worker (client.object) and pass its proxy"
-            )
-        link, handle = parts_of(value)
-        if link is not self._link or link.broken is not None:
-            if link.connection is not self:
-                raise NotSendable("a proxy of another client: its object lives in that client's session")
-            raise HandleLost(LOST_WITH_THE_SERVICE)
-        kept.append(value)
-        return handle
 
     # -- outcomes ----------------------------------------------------------------------------------------------------
 
@@ -205,7 +103,7 @@ class Connection:
         until = None if timeout is None else time.monotonic() + timeout
         awaited = news or entry
         while not awaited.state:
-            link = entry.link
+            link: Link = entry.link  # a blocking client has no others
             if link.broken is not None:
                 self._revive(link)
                 continue
@@ -239,7 +137,7 @@ class Connection:
         Raises:
             ServiceRefused: It won't do that.
         """
-        entry = Entry(self.live(), next(self._ids), f"the request {message['op']!r}")
+        entry = Entry(self.live(), next(self.ids), f"the request {message['op']!r}")
         frame = encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, entry.call_id, 0, 0, write_message(message))
         entry.link.pending[entry.call_id] = entry
         entry.link.out.append(frame)

@@ -18,7 +18,7 @@ from bascule.bridge.errors import Cancelled
 from bascule.protocols.envelope import Codec, Kind, encode_frame
 
 if TYPE_CHECKING:
-    from bascule.bridge.client.link import Link
+    from bascule.bridge.client.settling import Settling
 
 PENDING: Final = 0
 REPLY: Final = 1  # outcome: the payload
@@ -39,8 +39,8 @@ class Entry:
     outcome: Any  # there once `state` is not PENDING
     frame: list[bytes] | None = None  # what to send again, where that may be done
 
-    def __init__(self, link: Link, call_id: int, what: str, kept: list[Any] | None = None) -> None:
-        self.link = link  # where its answer comes from; another one after it was sent again
+    def __init__(self, link: Settling, call_id: int, what: str, kept: list[Any] | None = None) -> None:
+        self.link: Any = link  # where its answer comes from; another one after it was sent again
         self.call_id = call_id
         self.what = what  # for messages: the target
         self.kept = kept  # the proxies among its arguments: they must not be released while it runs

@@ -24,7 +24,7 @@ from bascule.protocols.tokens import Handle
 
 if TYPE_CHECKING:
     from bascule.bridge.client.blocking import Client
-    from bascule.bridge.client.link import Link
+    from bascule.bridge.client.settling import Settling
 
 _PUBLIC_DUNDERS: Final = frozenset(
     (
@@ -61,16 +61,15 @@ _PUBLIC_DUNDERS: Final = frozenset(
 """Names with two underscores that are asked of the object; the others belong to protocols that need a local object."""
 
 
-class Proxy:
-    """See the module. Made by a client when a handle comes in, never by hand."""
+class Remote:
+    """A handle that came over a link: what a proxy has, and nothing of what it can do."""
 
     __slots__ = ("__weakref__", "_bascule_handle", "_bascule_link")
-    __array_ufunc__ = None  # numpy leaves operators between an array and a proxy to the proxy
 
-    _bascule_link: Link
+    _bascule_link: Settling
     _bascule_handle: Handle | None
 
-    def __init__(self, link: Link, token: str, type_name: str) -> None:
+    def __init__(self, link: Settling, token: str, type_name: str) -> None:
         object.__setattr__(self, "_bascule_link", link)
         object.__setattr__(self, "_bascule_handle", Handle(token, type_name))
 
@@ -79,6 +78,16 @@ class Proxy:
         handle = self._bascule_handle
         if handle is not None:
             self._bascule_link.dropped.append(handle.token)
+
+    def __reduce_ex__(self, _protocol: Any) -> NoReturn:
+        raise TypeError("a proxy can't be pickled or copied; client.call('copy:copy', proxy) copies its object")
+
+
+class Proxy(Remote):
+    """See the module. Made by a client when a handle comes in, never by hand."""
+
+    __slots__ = ()
+    __array_ufunc__ = None  # numpy leaves operators between an array and a proxy to the proxy
 
     # -- attributes and calls ----------------------------------------------------------------------------------------
 
@@ -211,11 +220,6 @@ class Proxy:
     def __complex__(self) -> complex:
         return complex(_client(self).builtin("complex", self))
 
-    # -- what can't be -----------------------------------------------------------------------------------------------
-
-    def __reduce_ex__(self, _protocol: Any) -> NoReturn:
-        raise TypeError("a proxy can't be pickled or copied; client.call('copy:copy', proxy) copies its object")
-
 
 def _binary(operator: str) -> Callable[[Proxy, Any], Any]:
     return lambda self, other: _operate(self, operator, other)
@@ -251,14 +255,14 @@ for _name in ("trunc", "floor", "ceil"):
     setattr(Proxy, f"__{_name}__", _rounding(_name))
 
 
-def parts_of(proxy: Any) -> tuple[Link, Handle]:
+def parts_of(proxy: Any) -> tuple[Settling, Handle]:
     """A proxy's link and handle.
 
     Raises:
         TypeError: It is no proxy.
         HandleLost: It was released.
     """
-    if type(proxy) is not Proxy:
+    if not isinstance(proxy, Remote):
         raise TypeError(f"a {type(proxy).__name__} is no proxy")
     handle = proxy._bascule_handle
     if handle is None:
@@ -266,7 +270,7 @@ def parts_of(proxy: Any) -> tuple[Link, Handle]:
     return proxy._bascule_link, handle
 
 
-def release(proxy: Any) -> Link:
+def release(proxy: Any) -> Settling:
     """Let go of a proxy's object; the link over which the service is to be told."""
     link, handle = parts_of(proxy)
     object.__setattr__(proxy, "_bascule_handle", None)
@@ -275,7 +279,8 @@ def release(proxy: Any) -> Link:
 
 
 def _client(proxy: Proxy) -> Client:
-    return proxy._bascule_link.connection.client
+    client: Client = proxy._bascule_link.connection.client
+    return client
 
 
 def _operate(left: Any, operator: str, right: Any) -> Any:

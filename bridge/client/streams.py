@@ -18,7 +18,7 @@ from bascule.bridge.errors import BasculeError
 from bascule.protocols.envelope import Codec, Kind, encode_frame
 
 if TYPE_CHECKING:
-    from bascule.bridge.client.link import Link
+    from bascule.bridge.client.settling import Settling
 
 _ITEM = int(Kind.ITEM)
 _credit = struct.Struct("<I").pack
@@ -29,7 +29,7 @@ class Flow(Entry):
 
     __slots__ = ("gate", "items")
 
-    def __init__(self, link: Link, call_id: int, what: str, kept: list[Any] | None = None) -> None:
+    def __init__(self, link: Settling, call_id: int, what: str, kept: list[Any] | None = None) -> None:
         super().__init__(link, call_id, what, kept)
         self.items: deque[bytes] = deque()
         # What the reader sleeps on. It is set before a last look for items, and opened after each one is added.

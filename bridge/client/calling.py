@@ -1,0 +1,137 @@
+"""From arguments to a frame on a link: the half of a client that does no I/O, shared by the blocking and trio ones."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from bascule.bridge.client.encoding import JOIN_BELOW, Heads, NotSendable, call_frame, encode_arguments, milliseconds
+from bascule.bridge.client.futures import Future, IdempotentFuture
+from bascule.bridge.client.proxy import Remote, parts_of
+from bascule.bridge.client.settling import LOST_WITH_THE_SERVICE, Settling
+from bascule.bridge.errors import HandleLost
+from bascule.protocols import packed
+from bascule.protocols.envelope import HEADER, Codec, Flag, Kind
+from bascule.protocols.tokens import Handle
+
+_CALL, _MSGPACK, _CAST = int(Kind.CALL), int(Codec.MSGPACK), int(Flag.CAST)
+_pack = HEADER.pack
+LinkT = TypeVar("LinkT", bound=Settling)
+
+
+class Calling(Generic[LinkT]):
+    """Encodes calls and leaves them with a link; somebody must flush."""
+
+    _link: LinkT
+
+    def __init__(self) -> None:
+        self.ids = itertools.count(1)
+        self._heads = Heads()
+        self._plain_heads = self._heads.calls
+
+    def start(
+        self,
+        op: int,
+        target: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        *,
+        takes_object: bool = False,
+        want: int = 0,
+        timeout: float | None = None,
+        flags: int = 0,
+        entry_type: Any = Future,
+    ) -> Any:
+        """Encode a call and leave it with the link. The arguments are those of `Operations._perform`.
+
+        Raises:
+            NotSendable: An argument has no form on the wire.
+            HandleLost: The object of a proxy is gone.
+        """
+        kept: list[Any] | None = None
+        token = ""
+        if takes_object and args and isinstance(args[0], Remote):
+            kept = [args[0]]
+            token = self._refer(kept, args[0]).token
+            args = args[1:]
+        arguments, more = self.encode(args, kwargs)
+        if more is not None:
+            kept = [*(kept or ()), *more]
+        deadline = 0 if timeout is None else milliseconds(timeout)
+        return self.launch(op, target, arguments, kept, token, want, deadline, flags, entry_type)
+
+    def quick(self, target: str, args: tuple[Any, ...]) -> Future | None:
+        """`start`, for a plain call of what was called before with plain values: the usual one. None if it is not."""
+        link = self._link
+        head = self._plain_heads.get(target)
+        if head is None or link.broken is not None:
+            return None
+        try:
+            arguments = packed.dumps([[*args]]) if args else b""
+        except Exception:  # it is not plain values; or it can't be sent, and `start` will say why
+            return None
+        size = len(head) + len(arguments)
+        call_id = next(self.ids)
+        future = link.pending[call_id] = Future(link, call_id, target)
+        if size < JOIN_BELOW:
+            link.out.append(_pack(size, _CALL, _MSGPACK, 0, call_id, 0, 0) + head + arguments)
+        else:
+            link.out.extend((_pack(size, _CALL, _MSGPACK, 0, call_id, 0, 0) + head, arguments))
+        link.outbox.buffered += size
+        return future
+
+    def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> tuple[bytes, list[Any] | None]:
+        """Arguments as bytes, and the proxies among them.
+
+        Raises:
+            NotSendable: One of them has no form on the wire.
+        """
+        kept: list[Any] = []
+        return encode_arguments(args, kwargs, partial(self._refer, kept)), kept or None
+
+    def launch(
+        self,
+        op: int,
+        target: str,
+        arguments: bytes,
+        kept: list[Any] | None = None,
+        token: str = "",
+        want: int = 0,
+        deadline_ms: int = 0,
+        flags: int = 0,
+        entry_type: Any = Future,
+    ) -> Any:
+        """Leave a call whose arguments are encoded with the link."""
+        link = self._usable()
+        head = self._heads.get(op, target, token, want)
+        call_id = next(self.ids)
+        frame = call_frame(call_id, flags, deadline_ms, head, arguments)
+        entry = entry_type(link, call_id, target, kept)
+        if entry_type is IdempotentFuture:
+            entry.frame = frame
+        if not flags & _CAST:
+            link.pending[call_id] = entry
+        link.outbox.buffered += len(arguments) + len(head)
+        link.out.extend(frame)
+        return entry
+
+    def _usable(self) -> LinkT:
+        """The link that calls are left with."""
+        return self._link
+
+    def _refer(self, kept: list[Any], value: Any) -> Handle:
+        """The handle for an argument that is a proxy; `kept` holds the proxy while the call runs."""
+        if not isinstance(value, Remote):
+            raise NotSendable(
+                f"an argument of type {type(value).__module__}.{type(value).__qualname__} can't travel: make it of "
+                "plain values, or make the object in a worker (client.object) and pass its proxy"
+            )
+        link, handle = parts_of(value)
+        if link is not self._link or link.broken is not None:
+            if link.connection is not self:
+                raise NotSendable("a proxy of another client: its object lives in that client's session")
+            raise HandleLost(LOST_WITH_THE_SERVICE)
+        kept.append(value)
+        return handle
