@@ -1,8 +1,8 @@
 """The objects that stayed here: one table of handles per session.
 
-A handle is a capability. `find` compares the whole token with the one that was made, looks only in the session's own
-table, and says one and the same thing (HANDLE_LOST) for a token that was released, expired, guessed, or another
-session's.
+A handle is a capability. `find` looks for the whole token in the session's own table, and says one and the same thing
+(HANDLE_LOST) for a token that was released, expired, guessed, or another session's. How long it takes to find nothing
+says nothing about the tokens that there are: the table is keyed by a hash that is seeded at random.
 
 An object that is handed out to a session again gets the same token, so that equal tokens mean the same object and a
 method that returns `self` does not fill the table. Each handing out counts: a token that was received twice lives
@@ -12,11 +12,10 @@ until it was released twice (or its session ended, or nobody used it for the len
 from __future__ import annotations
 
 import time
-from _operator import _compare_digest as same_text  # hmac.compare_digest, without importing hashlib
 from _thread import allocate_lock
 
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
-from bascule.protocols.tokens import PREFIX_LENGTH, TOKEN_LENGTH, Handle, make_token, token_index, token_owner
+from bascule.protocols.tokens import PREFIX_LENGTH, TOKEN_LENGTH, Handle, make_token, token_owner
 from bascule.workers.errors import CallFailed, clean_text
 
 TYPE_CHECKING = False
@@ -40,11 +39,11 @@ class _Entry:
 
 
 class _Session:
-    __slots__ = ("by_id", "by_index")
+    __slots__ = ("by_id", "by_token")
 
     def __init__(self) -> None:
-        self.by_index: dict[int, _Entry] = {}
-        self.by_id: dict[int, int] = {}  # id -> index; the entry keeps the object, so the id stays its own
+        self.by_token: dict[str, _Entry] = {}
+        self.by_id: dict[int, _Entry] = {}  # id -> index; the entry keeps the object, so the id stays its own
 
 
 class ObjectTable:
@@ -79,7 +78,7 @@ class ObjectTable:
         self._lock = allocate_lock()
 
     def __len__(self) -> int:
-        return sum([len(table.by_index) for table in list(self._sessions.values())])
+        return sum([len(table.by_token) for table in list(self._sessions.values())])
 
     @property
     def sessions(self) -> int:
@@ -97,47 +96,41 @@ class ObjectTable:
             table = self._sessions.get(session)
             if table is None:
                 table = self._sessions[session] = _Session()
-            index = table.by_id.get(id(value))
-            if index is not None:
-                entry = table.by_index[index]
-                entry.count += 1
-                entry.used = now
-                return Handle(entry.token, entry.type_name)
-            if len(table.by_index) >= self._cap:
+            known = table.by_id.get(id(value))
+            if known is not None:
+                known.count += 1
+                known.used = now
+                return Handle(known.token, known.type_name)
+            if len(table.by_token) >= self._cap:
                 raise CallFailed(
                     ErrorKind.TOO_MANY_HANDLES,
                     f"the session holds {self._cap} handles on this worker, which is the limit (handle_cap): "
                     "release some, or ask for values",
                     details={"limit": self._cap},
                 )
-            index = self._next_index
+            token = make_token(self._prefix, *self._owner, self._next_index)
             self._next_index += 1
-            token = make_token(self._prefix, *self._owner, index)
             entry = _Entry(value, token, type_name(value), now)
-            table.by_index[index] = entry
-            table.by_id[id(value)] = index
+            table.by_token[token] = table.by_id[id(value)] = entry
             return Handle(token, entry.type_name)
 
-    def owns(self, token: str) -> bool:
-        """Whether a well-formed token names this worker in this life.
-
-        Raises:
-            CallFailed: HANDLE_LOST, when it is no token of this bridge at all.
-        """
+    def is_elsewhere(self, token: str) -> bool:
+        """Whether it is a token of this bridge that names another worker, or another life of this one."""
         if len(token) != TOKEN_LENGTH or token[:PREFIX_LENGTH] != self._prefix:
-            raise lost(token)
+            return False
         try:
-            return token_owner(token) == self._owner
+            return token_owner(token) != self._owner
         except RemoteProtocolError:
-            raise lost(token) from None
+            return False
 
     def find(self, session: int, token: str) -> object:
-        """The object behind one of this worker's tokens.
+        """The object behind a token.
 
         Raises:
             CallFailed: HANDLE_LOST.
         """
-        entry = self._entry(session, token)
+        table = self._sessions.get(session)
+        entry = table.by_token.get(token) if table is not None else None
         if entry is None:
             raise lost(token)
         if self.lease is not None:
@@ -155,12 +148,12 @@ class ObjectTable:
             if table is None:
                 return
             for token in tokens:
-                entry = self._entry(session, token)
+                entry = table.by_token.get(token)
                 if entry is not None:
                     entry.count -= 1
                     if entry.count <= 0:
                         dropped.append(self._drop(table, entry))
-            if not table.by_index:
+            if not table.by_token:
                 del self._sessions[session]
 
     def end_session(self, session: int) -> None:
@@ -177,9 +170,9 @@ class ObjectTable:
         dropped: list[_Entry] = []
         with self._lock:
             for session, table in list(self._sessions.items()):
-                expired = [entry for entry in table.by_index.values() if entry.used < oldest]
+                expired = [entry for entry in table.by_token.values() if entry.used < oldest]
                 dropped.extend([self._drop(table, entry) for entry in expired])
-                if not table.by_index:
+                if not table.by_token:
                     del self._sessions[session]
 
     def listing(self, session: int | None = None) -> list[dict[str, Any]]:
@@ -198,23 +191,13 @@ class ObjectTable:
                         "age": round(now - entry.made, 3),
                         "idle": round(now - entry.used, 3),
                     }
-                    for entry in list(table.by_index.values())
+                    for entry in list(table.by_token.values())
                 ]
             )
         return sorted(rows, key=lambda row: -row["age"])
 
-    def _entry(self, session: int, token: str) -> _Entry | None:
-        table = self._sessions.get(session)
-        if table is None or len(token) != TOKEN_LENGTH or not token.isascii():
-            return None
-        try:
-            entry = table.by_index.get(token_index(token))
-        except RemoteProtocolError:
-            return None
-        return entry if entry is not None and same_text(entry.token, token) else None
-
     def _drop(self, table: _Session, entry: _Entry) -> _Entry:
-        del table.by_index[token_index(entry.token)]
+        del table.by_token[entry.token]
         del table.by_id[id(entry.value)]
         return entry
 

@@ -239,12 +239,12 @@ class Runner:
             return self._copies[token]
         objects = self.state.objects
         try:
-            if objects.owns(token):
-                return objects.find(self.session, token)
+            return objects.find(self.session, token)
         except CallFailed as error:
-            self._lost = error
-        else:
-            self._foreign.append(token)
+            if objects.is_elsewhere(token):
+                self._foreign.append(token)
+            else:
+                self._lost = error
         self._odd_handles = True
         return None
 
