@@ -265,6 +265,8 @@ class PodDoor:
     def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
         """An answer as pieces to write; none when it was for the door itself."""
         pod = self._pod
+        if kind not in (_REPLY, _ITEM) or isinstance(call_id, tuple):
+            payload = bytes(payload)  # a large one comes as a bytearray: good to pass on, not to look into
         # Output of no call has the id 0, which a client could use too.
         if not isinstance(call_id, (str, bytes, int)) or not pod.is_open(call_id) or (kind == _OUTPUT and call_id == 0):
             if kind == _OUTPUT:

@@ -462,6 +462,27 @@ def test_results_output_and_errors_reach_the_call_they_belong_to() -> None:
     assert talk.stderr == []
 
 
+def test_large_answers_that_come_as_bytearrays_are_answers_too() -> None:
+    talk = Talk(("my_mod", "my-mod"))
+    landscape = {"module": "my_mod", "doc": None, "file": None, "members": MEMBERS, "error": None}
+    answer: Any = bytearray(packed.dumps(landscape))
+    talk.answer(Kind.REPLY, ("landscape", "my-mod"), answer, codec=Codec.MSGPACK)
+    error = error_map(ErrorKind.PYTHON, "x" * 300_000)
+    replies: list[tuple[Kind, bytes]] = [
+        (Kind.OUTPUT, b"hello\n"),
+        (Kind.ITEM, b"1"),
+        (Kind.REPLY, b"[%s]" % (b"1," * 300_000 + b"1")),
+        (Kind.ERROR, json.dumps(error).encode()),
+    ]
+    for number, (kind, content) in enumerate(replies):
+        talk.say(op="invoke", id=str(number), var="my-mod/do-it", args="[]")
+        large: Any = bytearray(content)
+        talk.answer(kind, str(number), large)
+    said, item, value, failed = talk.heard()
+    assert (said["out"], item["value"], len(value["value"])) == ("hello", "1", 600_003)
+    assert json.loads(failed["ex-data"]) == error
+
+
 def test_output_of_no_call_goes_to_stderr_and_never_to_the_client() -> None:
     talk = Talk(("my_mod", "my-mod"))
     talk.say(op="invoke", id=0, var="py/len", args="[[]]")
