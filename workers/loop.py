@@ -36,6 +36,7 @@ else:  # lighter than the signal module, see cancel
     from _signal import SIGINT, SIGTERM, signal
 
 CHUNK: Final = 65_536  # bytes of one read: more is slower, the system has to find and clear the memory first
+_MOST_IMPORTS: Final = 64  # calls whose copies wait for them
 _MOST_LISTED: Final = 100_000  # handles in one answer
 
 _CREDIT: Final = int(Kind.CREDIT)
@@ -115,7 +116,7 @@ class Loop:
                 tokens = [text[at : at + TOKEN_LENGTH] for at in range(0, len(text), TOKEN_LENGTH)]
                 self.state.objects.release(session, tokens)
             else:
-                self.state.objects.end_session(session)
+                self.end_session(session)
                 for stream in self.state.streams.of_session(session):
                     self.close_stream(stream)
         elif kind == _CONTROL:
@@ -137,12 +138,18 @@ class Loop:
             self.export(message)
         elif op == "import":
             state.imports[message["call"]] = (message["session"], message["objects"])
+            if len(state.imports) > _MOST_IMPORTS:  # the call for the first never came
+                state.imports.pop(next(iter(state.imports)), None)
         elif op == "close_stream":
             stream = state.streams.get(message.get("call", 0))
             if stream is not None:
                 self.close_stream(stream)
         elif op == "cancel":
             self.cancel(message.get("call", 0))
+
+    def end_session(self, session: int) -> None:
+        """Drop what it holds."""
+        self.state.objects.end_session(session)
 
     def answer(self, message: dict[str, Any]) -> None:
         """A CONTROL to the bridge, after what was printed before it."""
@@ -220,10 +227,11 @@ class SingleLoop(Loop):
             if runner.texts or state.capture.dirty:
                 state.capture.seal()
             flush()
-            if ready and not self._has_input():
-                self._advance_streams(ready)
-                frames = []
-                continue
+            if ready and not state.leaving:
+                self._advance_one(ready)  # neither a flood of calls starves the streams, nor they the calls
+                if not self._has_input():
+                    frames = []
+                    continue
             received = read()
             if received is None:
                 return
@@ -234,15 +242,15 @@ class SingleLoop(Loop):
         if stream not in self.state.streams.ready and (stream.credit > 0 or stream.closed):
             self.state.streams.ready.append(stream)
 
-    def _advance_streams(self, ready: list[Stream]) -> None:
-        """One turn for each stream that has credit."""
-        turn, ready[:] = ready[:], []
-        for stream in turn:
-            if self.state.streams.claim(stream):
-                self.runner.advance(stream)
-                self.state.streams.let_go(stream)
-                if stream.iterator is not None:
-                    self.stream_ready(stream)
+    def _advance_one(self, ready: list[Stream]) -> None:
+        """A turn for the stream that has waited longest."""
+        stream = ready.pop(0)
+        streams = self.state.streams
+        if streams.claim(stream):
+            self.runner.advance(stream)
+            streams.let_go(stream)
+            if stream.iterator is not None:
+                self.stream_ready(stream)
 
     def _has_input(self) -> bool:
         if self._poller is None:

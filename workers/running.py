@@ -50,7 +50,7 @@ _SLOW: Final = 0.0005  # seconds; after a call that took longer, the next ones l
 _REMEMBER: Final = 64  # ... so many of them
 _MOST_MICROS: Final = (1 << 32) - 1  # the header's field for it is 32 bits wide
 _LONGEST: Final = _MOST_MICROS / 1e6
-_TURN: Final = 0.005  # seconds that a stream is advanced before others have their turn
+_TURN: Final = 0.002  # seconds that a stream is advanced before others have their turn
 
 _STREAM: Final = int(Flag.STREAM)
 _CAST: Final = int(Flag.CAST)
@@ -283,10 +283,7 @@ class Runner:
 
     def _unpickle_copies(self) -> None:
         """The copies of other workers' objects that were sent ahead of this call."""
-        imports = self.state.imports
-        session, pickles = imports.pop(self.call_id, (0, None))
-        for stale in [call_id for call_id in imports if call_id < self.call_id]:
-            imports.pop(stale, None)  # its call was taken back on the way
+        session, pickles = self.state.imports.pop(self.call_id, (0, None))
         if pickles is None or session != self.session:
             return
         import pickle

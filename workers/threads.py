@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _CALL: Final = int(Kind.CALL)
 _STREAM: Final = int(Flag.STREAM)
+_SESSIONS_REMEMBERED: Final = 1000
 
 
 class ThreadedLoop(Loop):
@@ -44,6 +45,7 @@ class ThreadedLoop(Loop):
         self._count = allocate_lock()
         self._threads: list[Thread] = []
         self._doomed: set[int] = set()  # calls that were cancelled before they were started
+        self._ended_sessions: dict[int, None] = {}  # the last ones, oldest first
 
     def serve(self, frames: list[Frame]) -> None:
         """Until the wire's end, or SIGTERM. `frames`: what was already read."""
@@ -76,6 +78,13 @@ class ThreadedLoop(Loop):
     def export(self, message: dict[str, Any]) -> None:
         """Pickling runs user code: not here, where the frames are read."""
         self._jobs.put(message)
+
+    def end_session(self, session: int) -> None:
+        """Drop what it holds; a call of it that still runs may yet make handles, see `_ended_call`."""
+        self._ended_sessions[session] = None
+        if len(self._ended_sessions) > _SESSIONS_REMEMBERED:
+            self._ended_sessions.pop(next(iter(self._ended_sessions)))
+        super().end_session(session)
 
     def running(self) -> int:
         """How many calls are being run."""
@@ -118,17 +127,17 @@ class ThreadedLoop(Loop):
                     gate.cell[CANCEL] = call_id
         if type(job) is tuple:
             frames = [job]
-            streamed = job[2] & _STREAM
+            streamed, session = job[2] & _STREAM, job[4]
             del job
             runner.run(frames)
-            self._ended_call(gate, call_id)
+            self._ended_call(gate, call_id, session)
             stream = state.streams.get(call_id) if streamed else None
             if stream is not None:
                 self.stream_ready(stream)
         elif type(job) is Stream:
             gate.call_id = job.call_id
             runner.advance(job)
-            self._ended_call(gate, job.call_id)
+            self._ended_call(gate, job.call_id, job.session)
             state.streams.let_go(job)
             self.stream_ready(job)
         else:
@@ -137,8 +146,10 @@ class ThreadedLoop(Loop):
         state.wire.flush()
         return True
 
-    def _ended_call(self, gate: ThreadGate, call_id: int) -> None:
+    def _ended_call(self, gate: ThreadGate, call_id: int, session: int) -> None:
         gate.done()
+        if session in self._ended_sessions:
+            self.state.objects.end_session(session)
         self._doomed.discard(call_id)
         with self._count:
             self.state.page[FINISHED] = sum([other.cell[FINISHED] for other in self.state.gates])

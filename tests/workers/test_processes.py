@@ -213,6 +213,16 @@ def test_memory_stays_bounded_for_large_payloads() -> None:
         assert peak() - before <= 4 * size + (8 << 20)
 
 
+def test_sigterm_ends_a_worker_whose_stream_would_never_end() -> None:
+    with Worker(paths=[str(PROJECT)]) as worker:
+        call_id = worker.start("things:count_forever", flags=Flag.STREAM)
+        worker.send(Kind.CREDIT, call_id, struct.pack("<I", 1 << 31))
+        worker.result(call_id)
+        worker.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: worker.poll() is None and worker.process.poll() is not None)
+        assert worker.process.returncode == 0
+
+
 def _pending_signals(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     return sum(int(status.split(name)[1].split()[0], 16) for name in ("SigPnd:", "ShdPnd:"))

@@ -199,3 +199,21 @@ def test_credit_and_closing_of_what_is_no_stream_do_nothing(worker: Worker) -> N
     worker.send(Kind.CREDIT, 999_999_999, b"x")
     worker.control({"op": "close_stream", "call": 999_999_999})
     assert worker.call("things:add", 1, 1) == 2
+
+
+def test_a_flood_of_calls_does_not_starve_a_stream(worker: Worker) -> None:
+    stream = Streamed(worker, "things:count", 50)
+    stream.credit(100)
+    pending = [worker.start("things:add", number, 1) for number in range(5)]
+    items = 0
+    while items < 50:  # there is always a call waiting
+        pending += [worker.start("things:add", number, 1) for number in range(20)]
+        for call_id in pending[:20]:
+            worker.result(call_id)
+        del pending[:20]
+        worker.poll()
+        items += len([frame for frame in worker.frames if frame[:1] + frame[3:4] == (Kind.ITEM, stream.call_id)])
+        worker.frames = [frame for frame in worker.frames if frame[0] != Kind.ITEM]
+    for call_id in pending:
+        worker.result(call_id)
+    assert stream.next() is Kind.END

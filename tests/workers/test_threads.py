@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bascule.protocols.calls import Op
+from bascule.protocols.envelope import Kind
 from bascule.workers import page as pages
 from tests.workers.conftest import PROJECT
 from tests.workers.harness import Worker, wait_until
@@ -76,3 +77,21 @@ def test_user_code_sees_ordinary_threads(worker: Worker) -> None:
 
 def test_a_thread_local_is_its_threads(worker: Worker) -> None:
     assert worker.call("threading:active_count") >= 5
+
+
+def test_a_call_that_outlives_its_session_leaves_no_handles(worker: Worker, tmp_path: Path) -> None:
+    worker.exec(
+        "import things\n"
+        "def late(name):\n"
+        "    things.wait_for_file(name)\n"
+        "    return things.Counter()\n"
+        "things.late = late"
+    )
+    before = worker.ask("ping")["handles"]
+    call_id = worker.start("things:late", str(tmp_path / "go"), session=55)
+    worker.wait_until_running(call_id)
+    worker.send(Kind.RELEASE, session=55)
+    worker.ask("ping")
+    (tmp_path / "go").touch()
+    worker.wait_for(lambda frame: frame[3] == call_id)
+    assert worker.ask("ping")["handles"] == before
