@@ -89,7 +89,7 @@
 -type name() :: atom() | binary() | string().
 -type keywords() :: [{name(), term()} | atom()] | #{name() => term()}.
 -type options() :: py_options:options().
--opaque handle() :: {py_handle, Token :: binary(), Type :: binary()}.
+-type handle() :: {py_handle, Token :: binary(), Type :: binary()}.
 
 %% @doc Start the application and what it needs.
 -spec start() -> {ok, [atom()]} | {error, term()}.

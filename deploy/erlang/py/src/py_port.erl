@@ -80,7 +80,7 @@ init(Config) ->
                     true = ets:insert(py_servers, Server#server{port = Port}),
                     {ok, #state{name = Name, port = Port, calls = Calls, shutdown = ShutdownTimeout}};
                 {error, Reason} ->
-                    close(Port),
+                    put_down(Port),
                     {stop, Reason}
             end;
         {error, Reason} ->
@@ -180,8 +180,10 @@ show(Calls, Id, Flags, Text) ->
 %% A server that is stopped lets its port program end in order, and is gone only when that is.
 terminate(_, #state{name = Name, port = Port, shutdown = Timeout}) ->
     unlist(Name),
-    farewell(Port, Timeout),
-    close(Port).
+    case farewell(Port, Timeout) of
+        gone -> true;
+        silent -> put_down(Port)
+    end.
 
 %% Calls that come now wait for the next port program instead of writing to this one.
 unlist(Name) ->
@@ -193,17 +195,25 @@ unlist(Name) ->
 farewell(Port, Timeout) ->
     try
         _ = port_command(Port, py_wire:control(?HELLO_ID, #{<<"op">> => <<"bye">>}), [nosuspend]),
-        receive
-            {Port, {exit_status, _}} -> ok
-        after Timeout -> ok
-        end
+        await_exit(Port, Timeout)
     catch
-        error:badarg -> ok
+        error:badarg -> gone
     end.
 
-close(Port) ->
-    try
-        port_close(Port)
-    catch
-        error:badarg -> true
+await_exit(Port, Timeout) ->
+    receive
+        {Port, {exit_status, _}} -> gone;
+        {'EXIT', Port, _} -> gone
+    after Timeout -> silent
+    end.
+
+%% It does not end when it is asked to, so it is not asked. What it started ends with it: the bridge sees to that.
+put_down(Port) ->
+    case erlang:port_info(Port, os_pid) of
+        {os_pid, Pid} ->
+            _ = os:cmd("kill -KILL " ++ integer_to_list(Pid)),
+            _ = await_exit(Port, 1000),
+            ok;
+        undefined ->
+            ok
     end.

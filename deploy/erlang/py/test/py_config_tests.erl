@@ -63,10 +63,10 @@ settings_become_the_command_line_test() ->
 a_program_that_is_no_bridge_fails_the_start_test_() ->
     [
         {timeout, 30, fun() ->
-            ?assertMatch({error, _}, start([{command, Command}, {start_timeout, 2000}])),
+            ?assertMatch({error, _}, start([{command, Command}, {start_timeout, 1000}])),
             ?assertNotMatch({error, _}, application:get_all_env(py))
         end}
-     || Command <- ["/bin/cat", "/bin/false", ["/bin/sh", "-c", "exit 3"], ["/bin/sh", "-c", "sleep 100"]]
+     || Command <- ["/bin/cat", "/bin/false", ["/bin/sh", "-c", "exit 3"], ["/bin/sh", "-c", "exec sleep 100"]]
     ].
 
 the_defaults_of_calls_are_configurable_test_() ->
