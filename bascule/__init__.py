@@ -12,10 +12,11 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bascule.bridge.client import connect as connect
+    from bascule.bridge.client import connect_trio as connect_trio
 
-_LAZY = {"connect": "bascule.bridge.client"}
+_LAZY = {"connect": "bascule.bridge.client", "connect_trio": "bascule.bridge.client"}
 
-__all__ = ["__version__", "connect"]
+__all__ = ["__version__", "connect", "connect_trio"]
 
 
 def __getattr__(name: str) -> object:

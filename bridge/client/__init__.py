@@ -8,10 +8,25 @@
 without a thread of its own), `futures`, `proxy` (objects that stayed in a worker), `streams` and `mapping`.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from bascule.bridge.client.blocking import Client, connect, local
 from bascule.bridge.client.encoding import NotSendable
 from bascule.bridge.client.futures import Future
 from bascule.bridge.client.proxy import Proxy
 from bascule.bridge.client.streams import Stream
 
-__all__ = ["Client", "Future", "NotSendable", "Proxy", "Stream", "connect", "local"]
+if TYPE_CHECKING:
+    from bascule.bridge.client.trio_client import TrioClient as TrioClient
+    from bascule.bridge.client.trio_client import connect_trio as connect_trio
+
+__all__ = ["Client", "Future", "NotSendable", "Proxy", "Stream", "TrioClient", "connect", "connect_trio", "local"]
+
+
+def __getattr__(name: str) -> Any:
+    """The trio client, imported when it is asked for: the blocking one is there sooner without trio."""
+    if name in ("TrioClient", "connect_trio"):
+        from bascule.bridge.client import trio_client
+
+        return getattr(trio_client, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

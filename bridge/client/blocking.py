@@ -15,19 +15,19 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bascule.bridge.client.connection import Connection, OnOutput
+from bascule.bridge.client.connection import Connection
 from bascule.bridge.client.encoding import milliseconds, want_of
-from bascule.bridge.client.futures import Future, IdempotentFuture
+from bascule.bridge.client.futures import ONCE, SAFE_AGAIN, Future
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.names import Name
 from bascule.bridge.client.operations import Operations, Wanted
 from bascule.bridge.client.paths import default_socket
 from bascule.bridge.client.places import Place, PrivatePlace, SocketPlace
+from bascule.bridge.client.printing import OnOutput, print_output
 from bascule.bridge.client.proxy import release
 from bascule.bridge.client.streams import Flow, Stream
 from bascule.bridge.errors import Timeout
@@ -37,8 +37,6 @@ from bascule.protocols.service import Welcome
 
 _CAST, _STREAM = int(Flag.CAST), int(Flag.STREAM)
 _CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
-_ONCE: Final = (0, Future)
-_SAFE_AGAIN: Final = (int(Flag.IDEMPOTENT), IdempotentFuture)
 _STARTS_WITHIN: Final = 60.0  # seconds for the first worker of a private bridge
 _OVERDUE: Final = 10.0  # seconds past its deadline after which we no longer believe that the service will answer
 
@@ -122,7 +120,7 @@ class Client(Operations):
         self.place = place
         self._timeout = timeout
         self._connection = Connection(
-            self, place, pool=pool, name=name, patience=patience, output=output or _print_output
+            self, place, pool=pool, name=name, patience=patience, output=output or print_output
         )
 
     @property
@@ -156,7 +154,7 @@ class Client(Operations):
         idempotent: bool = False,
     ) -> Any:
         timeout = self._timeout if timeout is None else timeout
-        flags, entry_type = _SAFE_AGAIN if idempotent else _ONCE
+        flags, entry_type = SAFE_AGAIN if idempotent else ONCE
         future: Future = self._connection.start(
             op,
             target,
@@ -213,7 +211,7 @@ class Client(Operations):
         if timeout is None and want is None and not idempotent and not kwargs:
             future = connection.quick(target, args)
         if future is None:
-            flags, entry_type = _SAFE_AGAIN if idempotent else _ONCE
+            flags, entry_type = SAFE_AGAIN if idempotent else ONCE
             wanted = 0 if want is None else want_of(want)
             future = connection.start(
                 _CALL, target, args, kwargs, want=wanted, timeout=timeout, flags=flags, entry_type=entry_type
@@ -250,6 +248,7 @@ class Client(Operations):
         run = MapRun(
             self._connection, target, items, chunk=chunk, timeout=timeout, errors=errors, star=star, window=window
         )
+        run.fill()
         return itertools.chain.from_iterable(run.results())
 
     def stream(
@@ -303,9 +302,7 @@ class Client(Operations):
             flags=_STREAM,
             entry_type=Flow,
         )
-        stream = Stream(flow, window)
-        flow.link.flush()
-        return stream
+        return Stream(flow, window)
 
     def module(self, name: str) -> Any:
         """A module as if it were imported here: `np = client.module("numpy"); np.arange(6)`."""
@@ -355,10 +352,3 @@ class Client(Operations):
         connection = self._connection
         how = "closed" if connection.closed else "of another process" if connection.forked else "connected"
         return f"<bascule client of {self.place}, {how}>"
-
-
-def _print_output(text: str, stream: str, _call_id: int) -> None:
-    out = sys.stderr if stream == "stderr" else sys.stdout
-    if out is not None:
-        out.write(text)
-        out.flush()

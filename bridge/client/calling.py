@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from bascule.bridge.client.encoding import JOIN_BELOW, Heads, NotSendable, call_frame, encode_arguments, milliseconds
-from bascule.bridge.client.futures import Future, IdempotentFuture
+from bascule.bridge.client.futures import RAISED, Entry, Future, IdempotentFuture
 from bascule.bridge.client.proxy import Remote, parts_of
 from bascule.bridge.client.settling import LOST_WITH_THE_SERVICE, Settling
-from bascule.bridge.errors import HandleLost
+from bascule.bridge.errors import HandleLost, ServiceRefused
 from bascule.protocols import packed
-from bascule.protocols.envelope import HEADER, Codec, Flag, Kind
+from bascule.protocols.envelope import HEADER, Codec, Flag, Kind, encode_frame
+from bascule.protocols.errors import RemoteProtocolError
+from bascule.protocols.service import read_message, write_message
 from bascule.protocols.tokens import Handle
 
 _CALL, _MSGPACK, _CAST = int(Kind.CALL), int(Codec.MSGPACK), int(Flag.CAST)
@@ -117,6 +119,14 @@ class Calling(Generic[LinkT]):
         link.out.extend(frame)
         return entry
 
+    def start_request(self, message: dict[str, Any]) -> Entry:
+        """Leave a request to the service itself with the link; its answer is read by `read_answer`."""
+        link = self._usable()
+        entry = Entry(link, next(self.ids), f"the request {message['op']!r}")
+        link.pending[entry.call_id] = entry
+        link.out.append(encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, entry.call_id, 0, 0, write_message(message)))
+        return entry
+
     def _usable(self) -> LinkT:
         """The link that calls are left with."""
         return self._link
@@ -135,3 +145,21 @@ class Calling(Generic[LinkT]):
             raise HandleLost(LOST_WITH_THE_SERVICE)
         kept.append(value)
         return handle
+
+
+def read_answer(entry: Entry) -> dict[str, Any]:
+    """What the service answered to a request.
+
+    Raises:
+        ServiceRefused: It won't do that.
+        Disconnected: The connection broke first.
+    """
+    if entry.state == RAISED:
+        raise entry.outcome
+    try:
+        answer = read_message(entry.outcome)
+    except RemoteProtocolError as error:
+        raise ServiceRefused(f"the service's answer {error}") from None
+    if answer["op"] == "refused":
+        raise ServiceRefused(str(answer.get("message", "the service did not say why")))
+    return answer

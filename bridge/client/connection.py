@@ -16,26 +16,22 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from bascule.bridge.client.calling import Calling
-from bascule.bridge.client.connecting import open_link
+from bascule.bridge.client.calling import Calling, read_answer
+from bascule.bridge.client.connecting import greet, pauses
 from bascule.bridge.client.futures import RAISED, Entry
 from bascule.bridge.client.housekeeper import Housekeeper
 from bascule.bridge.client.link import Link
 from bascule.bridge.client.names import Name
-from bascule.bridge.errors import BasculeError, ClientClosed, ForkedClient, ServiceRefused
-from bascule.protocols.envelope import Codec, Flag, Kind, encode_frame
-from bascule.protocols.errors import RemoteProtocolError
-from bascule.protocols.service import Welcome, read_message, write_message
+from bascule.bridge.client.printing import OnOutput, tell
+from bascule.bridge.errors import BasculeError, ClientClosed, ForkedClient, NoService
+from bascule.protocols.envelope import Codec, Kind, encode_frame
+from bascule.protocols.service import Welcome
 
 if TYPE_CHECKING:
     from bascule.bridge.client.blocking import Client
     from bascule.bridge.client.places import Place
     from bascule.protocols.tokens import Handle
 
-OnOutput = Callable[[str, str, int], Any]
-"""Told of captured output: the text, "stdout" or "stderr", the id of the call on the wire (0: of no call)."""
-
-_ERR = int(Flag.ERR)
 _FLUSH_AT: Final = 64 << 10  # bytes that gather before they are written
 _log = logging.getLogger("bascule.client")
 _all: weakref.WeakSet[Connection] = weakref.WeakSet()
@@ -137,20 +133,9 @@ class Connection(Calling[Link]):
         Raises:
             ServiceRefused: It won't do that.
         """
-        entry = Entry(self.live(), next(self.ids), f"the request {message['op']!r}")
-        frame = encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, entry.call_id, 0, 0, write_message(message))
-        entry.link.pending[entry.call_id] = entry
-        entry.link.out.append(frame)
+        entry = self.start_request(message)
         self.wait(entry, None)
-        if entry.state == RAISED:
-            raise entry.outcome
-        try:
-            answer = read_message(entry.outcome)
-        except RemoteProtocolError as error:
-            raise ServiceRefused(f"the service's answer {error}") from None
-        if answer["op"] == "refused":
-            raise ServiceRefused(str(answer.get("message", "the service did not say why")))
-        return answer
+        return read_answer(entry)
 
     def defer(self, function: Callable[[Any], object], entry: Entry) -> None:
         """Have `function(entry)` called soon, by a thread that does not read the socket at that moment."""
@@ -181,10 +166,7 @@ class Connection(Calling[Link]):
         return True, before != len(link.pending) + len(link.out)
 
     def _tell_output(self, call_id: int, payload: bytes, flags: int) -> None:
-        try:
-            self._output(payload.decode(errors="replace"), "stderr" if flags & _ERR else "stdout", call_id)
-        except Exception:
-            _log.exception("the function that is told of output failed")
+        tell(self._output, call_id, payload, flags)
 
     # -- links -------------------------------------------------------------------------------------------------------
 
@@ -216,10 +198,19 @@ class Connection(Calling[Link]):
             )
         if self.closed:
             raise ClientClosed(f"this client of {self.place} was closed")
-        link, self.welcome = open_link(
-            self, self.place, pool=self.pool, name=self._name, patience=patience, on_output=self._tell_output
-        )
-        return link
+        waits = pauses(patience)
+        while True:
+            try:
+                greeted = greet(self.place, pool=self.pool, name=self._name)
+                break
+            except NoService:
+                pause = next(waits, None)
+                if pause is None:
+                    raise
+            time.sleep(pause)
+        self.welcome = greeted.welcome
+        greeted.sock.settimeout(None)
+        return Link(self, greeted.sock, greeted.reader, self._tell_output)
 
     def _connected(self) -> Link:
         """With `_connecting` held: a link that is not known to be broken."""

@@ -81,8 +81,12 @@ def encode_arguments(args: Sequence[Any], kwargs: Mapping[str, Any] | None, refe
     """
     if not args and not kwargs:
         return b""
-    arguments = [[*args], kwargs] if kwargs else [[*args]]
     try:
+        if not kwargs:
+            for value in args:
+                if type(value) is bytes and len(value) >= packed.LARGE:
+                    return packed.dumps_arguments(args, refer)
+        arguments = [[*args], kwargs] if kwargs else [[*args]]
         return packed.dumps(arguments, default=refer)
     except LocalProtocolError as error:
         raise NotSendable(str(error)) from None

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.errors import Cancelled
-from bascule.protocols.envelope import Codec, Kind, encode_frame
+from bascule.protocols.envelope import Codec, Flag, Kind, encode_frame
 
 if TYPE_CHECKING:
     from bascule.bridge.client.settling import Settling
@@ -160,3 +160,8 @@ class IdempotentFuture(Future):
     """A call that may be run again when the connection, and with it the answer, was lost."""
 
     __slots__ = ("frame",)
+
+
+# The flags and the entry of a call that is not run twice, and of one that may be.
+ONCE: Final = (0, Future)
+SAFE_AGAIN: Final = (int(Flag.IDEMPOTENT), IdempotentFuture)

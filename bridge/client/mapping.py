@@ -12,14 +12,14 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bascule.bridge.client.encoding import milliseconds
 from bascule.bridge.errors import CallError, Timeout, from_map
 from bascule.protocols.calls import Op
 
 if TYPE_CHECKING:
-    from bascule.bridge.client.connection import Connection
+    from bascule.bridge.client.calling import Calling
     from bascule.bridge.client.futures import Future
 
 _MAP: Final = int(Op.MAP)
@@ -68,6 +68,14 @@ class Chunker:
             self.size = max(1, self.size // 2)
 
 
+class Chunk(NamedTuple):
+    """A chunk under way."""
+
+    future: Future
+    items: int
+    started: float  # monotonic
+
+
 def read_results(results: Any) -> tuple[list[Any], CallError | None, list[Any]]:
     """What a MAP answered: the values up to the first error, that error, and every item's value or error."""
     values = [value for good, value in results if good]
@@ -79,11 +87,11 @@ def read_results(results: Any) -> tuple[list[Any], CallError | None, list[Any]]:
 
 
 class MapRun:
-    """One map under way."""
+    """One map under way: what both clients do of it. They differ in how they wait for a chunk."""
 
     def __init__(
         self,
-        connection: Connection,
+        calling: Calling[Any],
         target: str,
         items: Iterable[Any],
         *,
@@ -97,70 +105,72 @@ class MapRun:
             raise ValueError(f"errors is 'raise' or 'return', not {errors!r}")
         if window is not None and window < 1:
             raise ValueError(f"a window must be at least 1 chunk, not {window!r}")
+        milliseconds(timeout)  # to complain now
         workers = os.cpu_count() or 1
-        self._connection = connection
+        self._calling = calling
         self._target = target
         self._chunker = Chunker(items, chunk=chunk, star=star, workers=workers)
         self._window = window or max(8, workers * _CHUNKS_EACH * 2)
         self._until = None if timeout is None else time.monotonic() + timeout
         self._timeout = timeout
         self._raises = errors == "raise"
-        self._started: deque[tuple[Future, int, float]] = deque()  # each with its number of items, and when
         self._exhausted = False
-        self._fill()
+        self.started: deque[Chunk] = deque()
 
-    def results(self) -> Iterator[list[Any]]:
-        """The results, a list for each chunk."""
-        try:
-            while self._started:
-                future, items, began = self._started.popleft()
-                waited = not future.done()
-                values, error = self._outcome(future, items)
-                self._chunker.learn(items, time.monotonic() - began, waited=waited)
-                if error is not None:
-                    self._stop()
-                    yield values
-                    raise error
-                self._fill()
-                yield values
-        finally:
-            self._stop()  # also when the reader stops early
-
-    def _stop(self) -> None:
-        for future, _, _ in self._started:
-            future.abandon()
-        self._started.clear()
-        self._exhausted = True
-
-    def _outcome(self, future: Future, items: int) -> tuple[list[Any], CallError | None]:
-        try:
-            values, error, every = read_results(future.result())
-        except CallError as lost:
-            return ([], lost) if self._raises else ([lost] * items, None)
-        return (values, error) if self._raises else (every, None)
-
-    def _fill(self) -> None:
+    def fill(self) -> None:
         """Start chunks until enough are under way."""
-        while len(self._started) < self._window and not self._exhausted:
+        while len(self.started) < self._window and not self._exhausted:
             chunk = self._chunker.next_chunk()
             if not chunk:
                 self._exhausted = True
             else:
                 self._start(chunk)
 
+    def take(self, chunk: Chunk, *, waited: bool) -> tuple[list[Any], CallError | None]:
+        """The results of a chunk that has ended, and the error that is to be raised after them."""
+        self._chunker.learn(chunk.items, time.monotonic() - chunk.started, waited=waited)
+        try:
+            values, error, every = read_results(chunk.future.result())
+        except CallError as lost:
+            return ([], lost) if self._raises else ([lost] * chunk.items, None)
+        return (values, error) if self._raises else (every, None)
+
+    def stop(self) -> None:
+        """Nobody reads on. Waits for no lock: the garbage collector may call it."""
+        self._exhausted = True
+        while self.started:
+            self.started.popleft().future.abandon()
+
+    def results(self) -> Iterator[list[Any]]:
+        """For the blocking client: the results, a list for each chunk."""
+        try:
+            while self.started:
+                chunk = self.started.popleft()
+                waited = not chunk.future.done()
+                chunk.future.exception()  # waits for it
+                values, error = self.take(chunk, waited=waited)
+                if error is not None:
+                    self.stop()
+                    yield values
+                    raise error
+                self.fill()
+                yield values
+        finally:
+            self.stop()
+
     def _start(self, chunk: list[list[Any]]) -> None:
-        remaining = None
+        deadline = 0
         if self._until is not None:
             remaining = self._until - time.monotonic()
             if remaining <= 0:
                 raise Timeout(f"the map of {self._target} has not ended within {self._timeout} s")
-        arguments, kept = self._connection.encode((chunk,), None)
+            deadline = milliseconds(remaining)
+        arguments, kept = self._calling.encode((chunk,), None)
         pieces = self._chunker.cut(chunk, len(arguments))
         if len(pieces) > 1:
             for piece in pieces:
                 self._start(piece)
             return
-        deadline = milliseconds(remaining)
-        future = self._connection.launch(_MAP, self._target, arguments, kept, deadline_ms=deadline)
+        future = self._calling.launch(_MAP, self._target, arguments, kept, deadline_ms=deadline)
         future.link.flush()  # each as soon as it is ready: the workers begin while we encode the next
-        self._started.append((future, len(chunk), time.monotonic()))
+        self.started.append(Chunk(future, len(chunk), time.monotonic()))

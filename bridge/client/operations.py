@@ -110,6 +110,12 @@ class Operations:
         """Call what a proxy stands for, with the arguments as a sequence and a mapping: `proxy(*args, **kwargs)`."""
         return self._perform(_METHOD, "__call__", (receiver, *args), kwargs, takes_object=True, want=want)
 
+    def apply_method(
+        self, receiver: Any, name: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """`method`, with the arguments as a sequence and a mapping."""
+        return self._perform(_METHOD, name, (receiver, *args), kwargs, takes_object=True)
+
     def getattr(self, receiver: Any, name: str, *, want: Wanted = None, timeout: float | None = None) -> Any:
         """An attribute of a proxy's object, or of a value."""
         return self._perform(_GETATTR, name, (receiver,), takes_object=True, want=want, timeout=timeout)

@@ -61,6 +61,13 @@ _PUBLIC_DUNDERS: Final = frozenset(
 """Names with two underscores that are asked of the object; the others belong to protocols that need a local object."""
 
 
+BINARY: Final = (
+    *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow"),
+    *("lshift", "rshift", "and", "xor", "or"),
+)
+UNARY: Final = ("neg", "pos", "abs", "invert")
+
+
 class Remote:
     """A handle that came over a link: what a proxy has, and nothing of what it can do."""
 
@@ -241,7 +248,7 @@ def _rounding(function: str) -> Callable[[Proxy], Any]:
     return lambda self: _client(self).call(f"math:{function}", self)
 
 
-for _name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "lshift", "rshift", "and", "xor", "or"):
+for _name in (name for name in BINARY if name != "pow"):
     setattr(Proxy, f"__{_name}__", _binary(_name))
     setattr(Proxy, f"__r{_name}__", _reflected(_name))
     setattr(Proxy, f"__i{_name}__", _in_place(f"i{_name}"))
@@ -249,7 +256,7 @@ Proxy.__rpow__ = _reflected("pow")  # type: ignore[attr-defined]
 Proxy.__ipow__ = _in_place("ipow")  # type: ignore[attr-defined]
 for _name in ("lt", "le", "gt", "ge"):
     setattr(Proxy, f"__{_name}__", _binary(_name))
-for _name in ("neg", "pos", "abs", "invert"):
+for _name in UNARY:
     setattr(Proxy, f"__{_name}__", _unary(_name))
 for _name in ("trunc", "floor", "ceil"):
     setattr(Proxy, f"__{_name}__", _rounding(_name))

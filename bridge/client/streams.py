@@ -3,8 +3,8 @@
 Items come as they are made, and no more than a window of them ahead of whoever reads: each time half of it is used up,
 the service is given credit for as many more. Closing a stream (or dropping it) stops the generator in the worker.
 
-There are two objects: the link holds the `Flow`, into which items are put; the user holds the `Stream`, which takes
-them out. So a stream that its user has dropped is seen to be dropped.
+There are two objects: the link holds the `Flow`, into which items are put; the user holds a `Reader` (`Stream`, or the
+trio client's), which takes them out. So a stream that its user has dropped is seen to be dropped.
 """
 
 from __future__ import annotations
@@ -27,13 +27,12 @@ _credit = struct.Struct("<I").pack
 class Flow(Entry):
     """What has come of a stream and was not read."""
 
-    __slots__ = ("gate", "items")
+    __slots__ = ("_gate", "items")
 
     def __init__(self, link: Settling, call_id: int, what: str, kept: list[Any] | None = None) -> None:
         super().__init__(link, call_id, what, kept)
         self.items: deque[bytes] = deque()
-        # What the reader sleeps on. It is set before a last look for items, and opened after each one is added.
-        self.gate: Entry | None = None
+        self._gate: Entry | None = None
         self.watchers = [self._open_gate]
 
     def receive(self, kind: int, payload: bytes) -> None:
@@ -49,11 +48,13 @@ class Flow(Entry):
         """Let so many more come."""
         self.link.out.append(encode_frame(Kind.CREDIT, Codec.MSGPACK, 0, self.call_id, 0, 0, _credit(items)))
 
-    def wait(self) -> None:
-        """Return when there is an item, or an end."""
-        self.gate = gate = Entry(self.link, self.call_id, self.what)
-        if not self.items and not self.state:
-            self.link.connection.wait(self, None, gate)
+    def gate(self) -> Entry | None:
+        """What to wait for: it is settled with the next news. None: there are news.
+
+        The gate is set before a last look for items, and opened after each one is added: one of the two sees the other.
+        """
+        self._gate = gate = Entry(self.link, self.call_id, self.what)
+        return None if self.items or self.state else gate
 
     def abandon(self) -> None:
         """Nobody reads any more."""
@@ -65,13 +66,13 @@ class Flow(Entry):
             self.link.discard(self.outcome)
 
     def _open_gate(self) -> None:
-        gate = self.gate
+        gate = self._gate
         if gate is not None and not gate.state:
             gate.settle(VALUE, None)
 
 
-class Stream:
-    """An iterator over what a call yields. Read by one thread at a time; `close` (or `with`) ends it early."""
+class Reader:
+    """The reading end of a flow."""
 
     __slots__ = ("_flow", "_over", "_used", "_window")
 
@@ -81,32 +82,13 @@ class Stream:
         self._window = window
         self._used = 0  # items read since credit was given last
         flow.grant(window)
-
-    def __iter__(self) -> Stream:
-        return self
-
-    def __next__(self) -> Any:
-        flow = self._flow
-        while not self._over:
-            if flow.items:
-                return self._take()
-            if not flow.state:
-                flow.wait()
-            elif not flow.items:  # else they came just before the end did
-                self._finish()
-        raise StopIteration
+        flow.link.flush()
 
     def close(self) -> None:
         """Stop it; what is left is not read."""
         if not self._over:
             self._over = True
             self._flow.abandon()
-
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.close()
 
     def __del__(self) -> None:
         # The garbage collector may come at any moment, in any thread: `abandon` waits for no lock.
@@ -136,3 +118,30 @@ class Stream:
         if flow.outcome is not None:
             kind = type(flow.outcome).__name__
             raise BasculeError(f"{flow.what} gave a {kind}, not a generator or an iterator: use call()")
+
+
+class Stream(Reader):
+    """An iterator over what a call yields. Read by one thread at a time; `close` (or `with`) ends it early."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> Any:
+        flow = self._flow
+        while not self._over:
+            if flow.items:
+                return self._take()
+            if flow.state:
+                if not flow.items:  # else they came just before the end did
+                    self._finish()
+            elif (gate := flow.gate()) is not None:
+                flow.link.connection.wait(flow, None, gate)
+        raise StopIteration
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
