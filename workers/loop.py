@@ -247,7 +247,7 @@ class SingleLoop(Loop):
         stream = ready.pop(0)
         streams = self.state.streams
         if streams.claim(stream):
-            self.runner.advance(stream)
+            self.runner.streaming.advance(stream)
             streams.let_go(stream)
             if stream.iterator is not None:
                 self.stream_ready(stream)

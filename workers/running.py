@@ -16,10 +16,8 @@ from __future__ import annotations
 import sys
 from functools import partial
 from struct import Struct
-from struct import error as struct_error
 from time import perf_counter
 
-from bascule.protocols import packed
 from bascule.protocols.calls import HEAD_SIZE, Op, Want, decode_head
 from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
@@ -27,10 +25,11 @@ from bascule.protocols.limits import MAX_FRAME
 from bascule.workers.calls import PLAIN, make_plan
 from bascule.workers.cancel import Cancelled, ThreadGate
 from bascule.workers.coroutines import Awaiter, is_awaitable
-from bascule.workers.errors import CallFailed, Misrouted, clean_text, error_map, plain_error_map
+from bascule.workers.errors import CallFailed, Misrouted, error_map, plain_error_map
+from bascule.workers.explain import DECODING, ENCODING, RUNNING, explained, read_arguments, target_text, too_large
 from bascule.workers.page import ARMED, CANCEL, FINISHED, STARTED
-from bascule.workers.streams import PROMPT, iterator_of
-from bascule.workers.values import ArgumentsError, NotEncodable, codec_for
+from bascule.workers.streaming import Streaming
+from bascule.workers.values import codec_for
 from bascule.workers.wire import LARGE, MANY
 
 TYPE_CHECKING = False
@@ -43,14 +42,12 @@ if TYPE_CHECKING:
     from bascule.workers.calls import Function, Plan
     from bascule.workers.cancel import Gate
     from bascule.workers.state import WorkerState
-    from bascule.workers.streams import Stream
 
 _CACHED: Final = 4096  # plans kept for one codec
 _SLOW: Final = 0.0005  # seconds; after a call that took longer, the next ones like it don't keep finished ones waiting
 _REMEMBER: Final = 64  # ... so many of them
 _MOST_MICROS: Final = (1 << 32) - 1  # the header's field for it is 32 bits wide
 _LONGEST: Final = _MOST_MICROS / 1e6
-_TURN: Final = 0.002  # seconds that a stream is advanced before others have their turn
 
 _STREAM: Final = int(Flag.STREAM)
 _CAST: Final = int(Flag.CAST)
@@ -60,15 +57,11 @@ _REPLY: Final = int(Kind.REPLY)
 _ERROR: Final = int(Kind.ERROR)
 _MSGPACK: Final = int(Codec.MSGPACK)
 _MISROUTED: Final = int(Kind.MISROUTED)
-_ITEM: Final = int(Kind.ITEM)
-_END: Final = int(Kind.END)
 _HANDLE: Final = int(Want.HANDLE)
 
 _lengths = Struct("<4xHH").unpack_from
 _reply_header = Struct("<IIQII").pack
 """envelope.HEADER for replies: kind, codec and flags, which are 0, as one number."""
-
-_DECODING, _RUNNING, _ENCODING = 0, 1, 2
 
 
 class Runner:
@@ -78,6 +71,7 @@ class Runner:
         call_id: The call that is being run, 0: none. What is printed belongs to it.
         session: Whose call it is.
         texts: What was printed and waits to leave.
+        threaded: Other threads run calls too.
         then: When the last thing ended, so that one reading of the clock measures a call.
     """
 
@@ -89,8 +83,9 @@ class Runner:
         self.session = 0
         self.then = perf_counter()
         self.awaiter = Awaiter(gate)
-        self._threaded = isinstance(gate, ThreadGate)
-        self.texts = state.capture.adopt(self, gate, alone=not self._threaded)
+        self.streaming = Streaming(self)
+        self.threaded = isinstance(gate, ThreadGate)
+        self.texts = state.capture.adopt(self, gate, alone=not self.threaded)
         self._plans: dict[int, dict[bytes, Plan]] = {int(codec): {} for codec in Codec}
         self._foreign: list[str] = []  # tokens among the arguments that live in other workers
         self._lost: CallFailed | None = None  # why a token among the arguments leads nowhere
@@ -110,7 +105,7 @@ class Runner:
         out = wire.out
         texts, capture = self.texts, state.capture
         modules = sys.modules
-        threaded = self._threaded
+        threaded = self.threaded
         finished = cell[FINISHED]
         last_head, last_codec, split, object_length = b"\0", 0, 0, 0  # of the call before: often this one's as well
         plan: Plan | None = None
@@ -124,7 +119,7 @@ class Runner:
             cell[STARTED] = call_id
             self.call_id = call_id
             self.session = session
-            stage = _DECODING
+            stage = DECODING
             try:
                 try:
                     if not payload.startswith(last_head) or codec != last_codec:
@@ -139,13 +134,13 @@ class Runner:
                             or modules.get(plan.module_name) is not plan.module
                         )
                     ):
-                        stage = _RUNNING
+                        stage = RUNNING
                         plan = self._new_plan(codec, payload)
-                        stage = _DECODING
+                        stage = DECODING
                     if state.imports:
-                        stage = _RUNNING
+                        stage = RUNNING
                         self._unpickle_copies()
-                        stage = _DECODING
+                        stage = DECODING
                     subject = payload[split : split + object_length] if object_length else None
                     if type(payload) is bytes:
                         body = payload[split + object_length :]
@@ -161,14 +156,14 @@ class Runner:
                         if type(args) is list and len(args) == 1 and type(args[0]) is list:
                             args = args[0]
                         else:
-                            args, kwargs = _arguments(codec, args)
+                            args, kwargs = read_arguments(codec, args)
                     if subject is not None:
                         args = [self.on_handle(subject.decode("ascii", "replace"), ""), *args]
                     if self._odd_handles:
                         self._look_at_handles()
                     if plan.patience and out:
                         wire.flush()
-                    stage = _RUNNING
+                    stage = RUNNING
                     cell[ARMED] = call_id
                     if cell[CANCEL] == call_id:
                         cell[ARMED] = 0
@@ -181,8 +176,8 @@ class Runner:
                         cell[ARMED] = 0
                         if threaded:
                             self.gate.disarm(call_id)
-                        stage = _ENCODING
-                        if flags & _STREAM and self._open_stream(plan, codec, result):
+                        stage = ENCODING
+                        if flags & _STREAM and self.streaming.open(plan, codec, result):
                             result = None
                             self.then = perf_counter()
                             continue
@@ -191,12 +186,12 @@ class Runner:
                         cell[ARMED] = 0
                         if threaded:
                             self.gate.disarm(call_id)
-                        stage = _ENCODING
+                        stage = ENCODING
                         reply = plan.encode(result)
                     result = None
                     size = len(reply)
                     if size > MAX_FRAME:
-                        raise _too_large(size)
+                        raise too_large(size)
                 except BaseException as error:
                     cell[ARMED] = 0
                     if threaded:
@@ -227,7 +222,7 @@ class Runner:
                 failure = error
             args = kwargs = result = None
             last_codec = 0  # there may be no plan to it
-            self._fail(codec, failure, stage)
+            self.fail(codec, failure, stage)
             finished = cell[FINISHED]
             del failure
             if state.leaving:
@@ -262,7 +257,7 @@ class Runner:
             raise CallFailed(ErrorKind.BAD_ARGUMENTS, str(error)) from None
         values = codec_for(codec)
         self.state.wire.flush()
-        plan = make_plan(op, _text(target), want, self._map)
+        plan = make_plan(op, target_text(target), want, self._map)
         plan.decode = values.decoder(self.on_handle, style)
         plan.encode = values.encoder(want, style, self._hand_out, self._take_back)
         if op == Op.MAP:
@@ -345,133 +340,12 @@ class Runner:
                 try:
                     encode(answer)
                 except Exception as error:
-                    answer[:] = [False, self._error_map(_explained(error, _ENCODING))]
+                    answer[:] = [False, self._error_map(explained(error, ENCODING))]
             return encode(answers)
-
-    # Streams
-
-    def _open_stream(self, plan: Plan, codec: int, result: Any) -> bool:
-        """Whether the result is one to stream; then its END or ERROR will be the answer."""
-        found = iterator_of(result, any_iterable=plan.iterates)
-        streams = self.state.streams
-        if found is None:
-            streams.forget(self.call_id)
-            return False
-        stream = streams.expect(self.call_id, codec, self.session)
-        stream.plan = plan
-        stream.is_async = found[1]
-        if stream.is_async:
-            stream.loop = self._stream_loop()
-        stream.iterator = found[0]
-        return True
-
-    def _stream_loop(self) -> Any:
-        """The event loop of an async stream: of its own where it may be advanced by now this thread, now that."""
-        if not self._threaded:
-            return self.awaiter.loop
-        import asyncio
-
-        return asyncio.new_event_loop()
-
-    def advance(self, stream: Stream) -> None:
-        """Send what a claimed stream has credit for, for a while; end it when nothing more is wanted."""
-        streams, wire = self.state.streams, self.state.wire
-        self.call_id = stream.call_id
-        self.session = stream.session
-        began = self.then = perf_counter()
-        patient = stream.is_async or type(stream.iterator) not in PROMPT
-        while not stream.closed and stream.credit > 0 and self.then - began < _TURN:
-            if patient:
-                wire.flush()  # the next item may be long in coming: the last one does not wait for it
-            item, failure = self._guarded(stream, self._next)
-            if isinstance(failure, StopAsyncIteration if stream.is_async else StopIteration):
-                self._end_stream(stream)
-                return
-            stage = _RUNNING
-            if failure is None:
-                stage = _ENCODING
-                failure = self._send_item(stream, item)
-                item = None
-            if failure is not None:
-                self._let_stream_go(stream, close=stage == _ENCODING)
-                self._fail(stream.codec, failure, stage)
-                return
-            streams.add_credit(stream, -1)
-            self.then = perf_counter()
-        if stream.closed:
-            self._let_stream_go(stream, close=True)
-            self._end_stream(stream)
-
-    def _next(self, stream: Stream) -> Any:
-        if stream.is_async:
-            return self.awaiter.wait(stream.iterator.__anext__(), stream.call_id, stream.loop)
-        return next(stream.iterator)
-
-    def _close(self, stream: Stream) -> None:
-        if stream.is_async:
-            self.awaiter.wait(stream.iterator.aclose(), stream.call_id, stream.loop)
-        else:
-            stream.iterator.close()
-
-    def _guarded(self, stream: Stream, step: Any) -> tuple[Any, BaseException | None]:
-        """Run user code of a stream, armed: what it gave, or what it raised."""
-        cell, call_id = self.cell, stream.call_id
-        try:
-            try:
-                cell[ARMED] = call_id
-                if cell[CANCEL] == call_id and step == self._next:
-                    cell[ARMED] = 0
-                    raise Cancelled
-                value = step(stream)
-                cell[ARMED] = 0
-                if self._threaded:
-                    self.gate.disarm(call_id)
-            except BaseException as error:
-                cell[ARMED] = 0
-                if self._threaded:
-                    self.gate.disarm(call_id)
-                return None, error
-            return value, None
-        except Cancelled as error:
-            return None, error
-
-    def _send_item(self, stream: Stream, item: object) -> BaseException | None:
-        state = self.state
-        try:
-            data = stream.plan.encode(item)
-            if len(data) > MAX_FRAME:
-                raise _too_large(len(data))
-        except Exception as error:
-            return error
-        if self.texts or state.capture.dirty:
-            state.capture.seal()
-        state.wire.send(_ITEM, stream.codec, 0, stream.call_id, stream.session, data)
-        return None
-
-    def _let_stream_go(self, stream: Stream, *, close: bool) -> None:
-        """Close the iterator, if it is the stream's alone: what ITERATE was given may be in use elsewhere."""
-        if close and not stream.plan.iterates and hasattr(stream.iterator, "aclose" if stream.is_async else "close"):
-            failure = self._guarded(stream, self._close)[1]
-            if failure is not None:
-                _report(failure)
-
-    def _end_stream(self, stream: Stream) -> None:
-        state = self.state
-        self._forget_stream(stream)
-        if self.texts or state.capture.dirty:
-            state.capture.seal()
-        self.cell[FINISHED] += 1
-        state.wire.send(_END, stream.codec, 0, stream.call_id, stream.session, b"")
-
-    def _forget_stream(self, stream: Stream) -> None:
-        self.state.streams.forget(stream.call_id)
-        stream.iterator = None
-        if self._threaded and stream.loop is not None:
-            stream.loop.close()
 
     # Failures
 
-    def _fail(self, codec: int, failure: BaseException, stage: int) -> None:
+    def fail(self, codec: int, failure: BaseException, stage: int) -> None:
         """Answer a call that has no value, or end a stream that broke."""
         state = self.state
         if codec not in self._plans:
@@ -480,7 +354,7 @@ class Runner:
         self._forget_handles()
         stream = state.streams.get(self.call_id)
         if stream is not None:
-            self._forget_stream(stream)
+            self.streaming.forget(stream)
         if isinstance(failure, Misrouted):
             kind, payload = _MISROUTED, "".join(failure.tokens).encode("ascii", "replace")
         else:
@@ -495,7 +369,7 @@ class Runner:
 
     def _error_payload(self, codec: int, failure: BaseException, stage: int) -> bytes:
         try:
-            return codec_for(codec).encode_error(self._error_map(_explained(failure, stage)))
+            return codec_for(codec).encode_error(self._error_map(explained(failure, stage)))
         except BaseException as second:  # out of memory, most likely: what follows needs next to none
             message = f"{type(failure).__name__} (and {type(second).__name__} while it was described)"
             name = self.state.name
@@ -510,78 +384,3 @@ class Runner:
             call=self.call_id,
             elapsed=perf_counter() - self.then,
         )
-
-
-def _explained(failure: BaseException, stage: int) -> BaseException:
-    """What went wrong outside of user code, in words that say where it was and what to do."""
-    if stage == _RUNNING or isinstance(failure, (CallFailed, Cancelled)):
-        return failure
-    if isinstance(failure, NotEncodable):
-        details = {"type": failure.type_name} if failure.type_name else None
-        explained = CallFailed(ErrorKind.NOT_ENCODABLE, clean_text(failure), like=ValueError, details=details)
-        explained.__cause__ = failure.__cause__
-    elif stage == _ENCODING:
-        explained = CallFailed(ErrorKind.NOT_ENCODABLE, f"the result could not be encoded: {_say(failure)}")
-        explained.__cause__ = failure
-    elif isinstance(failure, struct_error):
-        explained = CallFailed(ErrorKind.BAD_ARGUMENTS, f"a call is not shorter than its head of {HEAD_SIZE} bytes")
-    elif isinstance(failure, (ArgumentsError, RemoteProtocolError)):
-        explained = CallFailed(ErrorKind.BAD_ARGUMENTS, clean_text(failure))
-        explained.__cause__ = failure.__cause__
-    else:
-        explained = CallFailed(ErrorKind.BAD_ARGUMENTS, f"the arguments could not be read: {_say(failure)}")
-        explained.__cause__ = failure
-    return explained
-
-
-def _say(error: BaseException) -> str:
-    return f"{type(error).__name__}: {clean_text(error, 500)}"
-
-
-def _arguments(codec: int, decoded: object) -> tuple[list[Any], dict[str, Any]]:
-    """Positional and keyword arguments from `[args]` or `[args, kwargs]`; None stands for no positionals, or for all.
-
-    Raises:
-        ArgumentsError: It is something else.
-    """
-    parts = [] if decoded is None else list(decoded) if isinstance(decoded, (list, tuple)) else None
-    if parts is None or len(parts) > 2:
-        what = f"a {type(decoded).__name__}" if parts is None else f"{len(parts)} of them"
-        raise ArgumentsError(f"arguments travel as [args] or [args, kwargs], this is {what}")
-    args = parts[0] if parts else None
-    if args is not None and not isinstance(args, (list, tuple)):
-        raise ArgumentsError(f"positional arguments are a list, this is a {type(args).__name__}")
-    keywords: dict[str, Any] = {}
-    if len(parts) == 2:
-        read: Callable[[Any], dict[str, Any]] = packed.keywords
-        if codec == Codec.ETF:
-            from bascule.protocols import etf
-
-            read = etf.keywords
-        try:
-            keywords = read(parts[1])
-        except (ValueError, RemoteProtocolError) as error:
-            raise ArgumentsError(clean_text(error)) from None
-    return list(args or ()), keywords
-
-
-def _text(target: bytes) -> str:
-    try:
-        return target.decode()
-    except UnicodeDecodeError:
-        raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"a target is UTF-8, this is not: {target!r:.100}") from None
-
-
-def _too_large(size: int) -> CallFailed:
-    return CallFailed(
-        ErrorKind.NOT_ENCODABLE,
-        f"the result takes {size} bytes, a frame has room for {MAX_FRAME}: ask for a handle, or stream it",
-        details={"limit": MAX_FRAME},
-    )
-
-
-def _report(failure: BaseException) -> None:
-    """An exception that nobody waits for, to stderr."""
-    import traceback
-
-    traceback.print_exception(type(failure), failure, failure.__traceback__)

@@ -1,7 +1,7 @@
 """Results that are sent bit by bit: iterators, generators and async generators, as far as there is credit.
 
 A stream holds nothing up: it is an entry in a table until credit comes, then it is advanced for a while
-(`Runner.advance`), then other calls have their turn. It ends with END or ERROR, or is closed: by the client, or with
+(`Streaming.advance`), then other calls have their turn. It ends with END or ERROR, or is closed: by the client, or with
 its session. Closing runs the generator's `finally` blocks.
 
 Where several threads run calls, one thread at a time advances a stream, and credit may come before the thread that

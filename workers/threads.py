@@ -136,7 +136,7 @@ class ThreadedLoop(Loop):
                 self.stream_ready(stream)
         elif type(job) is Stream:
             gate.call_id = job.call_id
-            runner.advance(job)
+            runner.streaming.advance(job)
             self._ended_call(gate, job.call_id, job.session)
             state.streams.let_go(job)
             self.stream_ready(job)
