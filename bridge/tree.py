@@ -10,6 +10,8 @@ Everything here runs in trio's thread. The router's notices arrive in it one by 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import signal
 import sys
@@ -24,6 +26,8 @@ from bascule.bridge.supervision.guardian import Guardian
 from bascule.bridge.supervision.process import Undertaker
 from bascule.bridge.supervision.spec import ChildSpec, RestartIntensity, Shutdown, Strategy, SupervisorFlags
 from bascule.bridge.supervision.supervisor import Supervisor, SupervisorFailed
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ class Tree:
             SupervisorFailed: A pool that the bridge can't do without is failed.
             BaseException: What the router thread died of.
         """
+        _keep_memory()
         bridge = self.bridge
         guardian = Guardian(bridge.id)
         guardian.start()
@@ -103,6 +108,18 @@ class Tree:
     def _end(self, failure: BaseException | None = None) -> None:
         self._failure = self._failure or failure
         self._over.set()
+
+
+def _keep_memory() -> None:
+    """Have the C library keep freed blocks: fresh pages from the system are the main cost of a large payload.
+
+    The same that workers are told by MALLOC_... in their environment (see `supervision.spawn`); for a process that
+    runs already there is mallopt. Where the C library is another, nothing happens.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for name, value in ((_M_MMAP_THRESHOLD, 32 << 20), (_M_TRIM_THRESHOLD, 64 << 20), (_M_TOP_PAD, 1 << 20)):
+            mallopt(name, value)
 
 
 def supervise(

@@ -108,4 +108,5 @@ def decode_head(payload: bytes) -> tuple[int, int, int, bytes, bytes, int]:
         raise RemoteProtocolError("a call's target and object reach beyond the end of its frame")
     if target_length > MAX_TARGET:
         raise RemoteProtocolError(f"a target of {target_length} bytes is over the limit of {MAX_TARGET}")
-    return op, want, style, payload[HEAD_SIZE:middle], payload[middle:start], start
+    # The payload of a large frame is a bytearray; a target is a key.
+    return op, want, style, bytes(payload[HEAD_SIZE:middle]), bytes(payload[middle:start]), start

@@ -9,7 +9,7 @@ In a worker's REPLY and ERROR the last field is the time that the call took, in 
 calls with one write, so the bridge could not tell.
 
 `Frame` is a plain tuple, and `FrameReader` hands out lists of them: at 200,000 frames a second an attribute access is
-a cost. The reader copies each payload byte once, however the bytes were cut on the way.
+a cost. The reader copies each payload byte once at the most, however the bytes were cut on the way.
 
 Workers import this module, hence neither dataclasses nor typing at run time.
 """
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from typing import Final
 
     Frame = tuple[int, int, int, int, int, int, bytes]
-    """kind, codec, flags, call id, session, deadline in ms, payload."""
+    """kind, codec, flags, call id, session, deadline in ms, payload (a large one may be a bytearray)."""
+
 
 
 class Kind(enum.IntEnum):
@@ -68,6 +69,8 @@ HEADER_SIZE: Final = HEADER.size
 REST: Final = struct.Struct("<BBHQII")
 """The header without its length, for transports that bring a length of their own ({packet, N})."""
 REST_SIZE: Final = REST.size
+_OWN_BUFFER: Final = 1 << 10  # bytes of an unfinished payload that is worth a buffer of its own
+LARGE_FRAME: Final = 1 << 18  # bytes of a payload that is not copied out of that buffer any more
 _pack = HEADER.pack
 
 
@@ -88,17 +91,25 @@ def encode_frame(
 class FrameReader:
     """Cuts a byte stream into frames.
 
-    `receive_data` returns the frames that became whole; what is left of the last one waits inside. A frame whose
-    bytes arrive in many pieces is joined once at its end, never grown (growing is quadratic).
+    `receive_data` returns the frames that became whole; what is left of the last one waits inside. A large frame is
+    given its room as soon as its header is there, and whoever reads from a descriptor can have the rest read straight
+    into it:
+
+        view = reader.buffer()
+        frames = reader.receive_data(os.read(fd, 65536)) if view is None else reader.received(os.readv(fd, [view]))
+
+    So none of its bytes is copied in between. The payload of a frame of `LARGE_FRAME` bytes that came in pieces is that
+    bytearray, which is nobody else's.
     """
 
-    __slots__ = ("_have", "_max_frame", "_need", "_parts")
+    __slots__ = ("_filled", "_head", "_large", "_max_frame", "_rest")
 
     def __init__(self, max_frame: int = MAX_FRAME) -> None:
         self._max_frame = max_frame
-        self._parts: list[bytes] = []  # pieces of the unfinished frame, header included
-        self._have = 0  # bytes in those pieces
-        self._need = 0  # bytes until something can be decided: a header, or the whole frame
+        self._rest = b""  # of an unfinished frame that is small, or whose header is not whole
+        self._head: tuple[int, int, int, int, int, int] = (0, 0, 0, 0, 0, 0)  # of the large frame that is under way
+        self._large = bytearray()  # the payload of an unfinished frame that is not small
+        self._filled = 0  # bytes of it that are there
 
     def receive_data(self, data: bytes) -> list[Frame]:
         """Take bytes in, give whole frames out.
@@ -106,16 +117,19 @@ class FrameReader:
         Raises:
             RemoteProtocolError: A frame claims more than the limit. Nothing after this can be trusted.
         """
-        if self._parts:
-            self._parts.append(data)
-            self._have += len(data)
-            if self._have < self._need:
-                return []
-            if self._need > HEADER_SIZE:
-                return self._finish_large()
-            data = b"".join(self._parts)
-            self._parts.clear()
         frames: list[Frame] = []
+        if self._large:
+            room = self.buffer()
+            assert room is not None
+            count = min(len(room), len(data))
+            room[:count] = data[:count]
+            frames = self.received(count)
+            if count == len(data):
+                return frames
+            data = data[count:]
+        if self._rest:
+            data = self._rest + data
+            self._rest = b""
         append = frames.append
         unpack = HEADER.unpack_from
         position, end = 0, len(data)
@@ -123,39 +137,36 @@ class FrameReader:
             length, kind, codec, flags, call_id, session, deadline = unpack(data, position)
             start = position + HEADER_SIZE
             stop = start + length
-            if stop > end or length > self._max_frame:
-                self._check(length)
-                self._wait(data[position:], HEADER_SIZE + length)
-                return frames
+            if length > self._max_frame:
+                raise RemoteProtocolError(f"a frame of {length} bytes is over the limit of {self._max_frame}")
+            if stop > end:
+                if length >= _OWN_BUFFER:
+                    self._large = bytearray(length)
+                    self._large[: end - start] = data[start:]
+                    self._filled = end - start
+                    self._head = (kind, codec, flags, call_id, session, deadline)
+                    return frames
+                break
             append((kind, codec, flags, call_id, session, deadline, data[start:stop]))
             position = stop
         if position < end:
-            self._wait(data[position:], HEADER_SIZE)
+            self._rest = data[position:]
         return frames
+
+    def buffer(self) -> memoryview | None:
+        """Where the next bytes belong, while a large frame is under way."""
+        return memoryview(self._large)[self._filled :] if self._large else None
+
+    def received(self, count: int) -> list[Frame]:
+        """So many bytes were read into `buffer()`: the frame, when they were its last."""
+        self._filled += count
+        if self._filled < len(self._large):
+            return []
+        payload, self._large = self._large, bytearray()
+        # A bytearray can do all that is asked of a payload, and a copy would cost more than all else.
+        return [(*self._head, bytes(payload) if len(payload) < LARGE_FRAME else payload)]  # type: ignore[list-item]
 
     @property
     def pending(self) -> int:
         """Bytes of an unfinished frame: not 0 at the end of a stream means that it was cut off."""
-        return self._have if self._parts else 0
-
-    def _check(self, length: int) -> None:
-        if length > self._max_frame:
-            raise RemoteProtocolError(f"a frame of {length} bytes is over the limit of {self._max_frame}")
-
-    def _wait(self, rest: bytes, need: int) -> None:
-        self._parts.append(rest)
-        self._have = len(rest)
-        self._need = need
-
-    def _finish_large(self) -> list[Frame]:
-        """The pieces hold at least the frame that was waited for: join its payload in one go, then read on."""
-        first, last = self._parts[0], self._parts[-1]
-        _, kind, codec, flags, call_id, session, deadline = HEADER.unpack_from(first)
-        surplus = self._have - self._need
-        self._parts[0] = first[HEADER_SIZE:]
-        if surplus:
-            self._parts[-1] = last[: len(last) - surplus]
-        payload = b"".join(self._parts)
-        self._parts.clear()
-        frame = (kind, codec, flags, call_id, session, deadline, payload)
-        return [frame, *self.receive_data(last[len(last) - surplus :])] if surplus else [frame]
+        return HEADER_SIZE + self._filled if self._large else len(self._rest)

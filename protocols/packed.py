@@ -29,7 +29,7 @@ from bascule.protocols.tokens import TOKEN_LENGTH, Handle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, Final
 
     Default = Callable[[Any], Any]
@@ -47,6 +47,7 @@ MAX_NESTED: Final = 64  # extensions inside extensions; 150 are too many for the
 MAX_DEPTH: Final = 1000  # lists and maps inside one another, both ways: msgpack's own limit is a little above
 _WALK_FROM: Final = 8  # extensions inside one another that are written before anybody looks how deep it goes
 _MAX_REPLACED: Final = 8  # times that `default` may replace a replacement
+LARGE: Final = 1 << 16  # bytes of a bytes object that a packer would copy twice
 _KEEP: Final = 1 << 16  # bytes; a packer's buffer never shrinks, so one that wrote more is not kept
 _SMALL_BUFFER: Final = 1 << 10
 
@@ -91,7 +92,20 @@ def dumps(value: object, *, default: Default | None = None, style: int = 0) -> b
     encoder.default = None  # it may hold on to much
     if len(data) < _KEEP:
         _idle.append(encoder)
+    else:
+        del encoder.pack  # a circle: its buffer would stay until the garbage collector comes by
     return data
+
+
+def dumps_arguments(args: Sequence[Any], default: Default | None = None) -> bytes:
+    """Positional arguments with large bytes among them, as `dumps([args])` writes them: those bytes are copied once."""
+    pieces = [b"\x91", _array_header(len(args))]
+    for value in args:
+        if type(value) is bytes and LARGE <= len(value) < 1 << 32:
+            pieces += (_bytes_header(len(value)), value)
+        else:
+            pieces.append(dumps(value, default=default))
+    return b"".join(pieces)
 
 
 def loads(data: bytes, *, handle: Resolve | None = None, style: int = 0) -> Any:
@@ -383,6 +397,19 @@ def _whole_array(array: Any) -> bytes | None:
     return None if pieces is None else _whole_extension(Ext.ARRAY, pieces)
 
 
+def _whole_bytes(value: bytes) -> bytes | None:
+    """A large bytes object on its own, in one copy."""
+    return _bytes_header(len(value)) + value if LARGE <= len(value) < 1 << 32 else None
+
+
+def _bytes_header(length: int) -> bytes:
+    return b"\xc6" + length.to_bytes(4, "big")  # bin 32
+
+
+def _array_header(length: int) -> bytes:
+    return bytes([0x90 | length]) if length < 16 else b"\xdd" + length.to_bytes(4, "big")  # fixarray, array 32
+
+
 def _whole_bytearray(value: bytearray) -> bytes | None:
     return _whole_extension(Ext.BYTEARRAY, [value])
 
@@ -393,7 +420,7 @@ _pack_number = _new_packer(None, None)  # one for all threads: the C code does n
 _idle: list[_Encoder] = []  # taking from it and giving back are atomic, so threads share it without a lock
 _FIXED: Final = {1: 0xD4, 2: 0xD5, 4: 0xD6, 8: 0xD7, 16: 0xD8}
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset)
-_WHOLE: Final[dict[type, Callable[[Any], bytes | None]]] = {bytearray: _whole_bytearray}
+_WHOLE: Final[dict[type, Callable[[Any], bytes | None]]] = {bytes: _whole_bytes, bytearray: _whole_bytearray}
 _NESTED_WRITERS: Final[dict[type, tuple[int, Callable[[Any], list[Any]]]]] = {
     tuple: (Ext.TUPLE, list),
     set: (Ext.SET, list),

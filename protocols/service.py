@@ -33,6 +33,8 @@ VERSION = 1
 MAX_NAME = 200  # characters of a client's or a pool's name
 
 if TYPE_CHECKING:
+    from bascule.protocols.envelope import Frame
+
     Request = tuple[int, int, int, int, int, bytes]
     """kind, codec, flags, call id, deadline in ms, payload."""
 
@@ -92,6 +94,17 @@ class ServiceSide:
             frames = self._reader.receive_data(data)
         except RemoteProtocolError as error:
             raise self._refusal(0, str(error)) from None
+        return self._requests(frames)
+
+    def buffer(self) -> memoryview | None:
+        """Where the next bytes belong, while a large frame is under way (see `envelope.FrameReader`)."""
+        return self._reader.buffer()
+
+    def received(self, count: int) -> list[Request]:
+        """So many bytes were read into `buffer()`. Like `receive_data`."""
+        return self._requests(self._reader.received(count))
+
+    def _requests(self, frames: list[Frame]) -> list[Request]:
         requests: list[Request] = []
         append = requests.append
         for kind, codec, flags, call_id, _session, deadline, payload in frames:

@@ -12,7 +12,7 @@ it gives them ids that no client can choose, and recognises them when the answer
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Request = tuple[int, int, int, Hashable, int, bytes]
 """kind, codec, flags, client's call id, deadline in ms (0: none), payload.
@@ -51,3 +51,14 @@ class Door(Protocol):
         something was encoded for it (a pod's protocol has no credit: its door grants the next items of a stream
         itself, and passes on what had to wait for an answer).
         """
+
+
+@runtime_checkable
+class BufferedDoor(Door, Protocol):
+    """A door that lets the rest of a large frame be read straight to where it belongs."""
+
+    def buffer(self) -> memoryview | None:
+        """Where the client's next bytes belong; None while no large frame is under way: to `receive_data`."""
+
+    def received(self, count: int) -> Sequence[Request]:
+        """So many bytes were read into `buffer()`. Like `receive_data`."""

@@ -21,7 +21,7 @@ _JOINED = 16 << 10  # a payload up to this is joined with its header; a larger o
 class ServiceDoor:
     """One connection to the service. See `bascule.bridge.doors.base.Door`."""
 
-    __slots__ = ("_greeted", "_side", "closing", "receive_data", "take_output")
+    __slots__ = ("_greeted", "_side", "buffer", "closing", "receive_data", "received", "take_output")
 
     def __init__(self) -> None:
         self.closing = False  # a client of the service says goodbye by closing its socket
@@ -30,6 +30,8 @@ class ServiceDoor:
         # Called for every read: handed through rather than wrapped.
         self.receive_data = self._side.receive_data
         self.take_output = self._side.take_output
+        self.buffer = self._side.buffer
+        self.received = self._side.received
 
     @property
     def hello(self) -> Hello | None:

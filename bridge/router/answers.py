@@ -15,12 +15,14 @@ from bascule.workers.page import armed_id, started_id
 
 if TYPE_CHECKING:
     from bascule.bridge.router.core import RouterCore
+    from bascule.protocols.envelope import Frame
 
 _REPLY, _ERROR, _MISROUTED = int(Kind.REPLY), int(Kind.ERROR), int(Kind.MISROUTED)
 _ITEM, _END, _OUTPUT, _CONTROL = int(Kind.ITEM), int(Kind.END), int(Kind.OUTPUT), int(Kind.CONTROL)
 _ANSWERS, _STREAMED = (_REPLY, _ERROR), (_ITEM, _END)
 _ERR, _IDEMPOTENT = int(Flag.ERR), int(Flag.IDEMPOTENT)
 
+_KIND_AT = 4  # where in a frame its kind stands
 LARGE = 16 << 10  # bytes of a payload that are worth letting go of early
 
 
@@ -33,13 +35,19 @@ class Answers:
     def worker_data(self, worker: Worker, data: bytes) -> None:
         """Frames from a worker. Rubbish on its wire costs it its life."""
         core = self._core
+        if len(data) >= LARGE and data[_KIND_AT] == _REPLY and not worker.reader.pending:
+            self._let_go_of_payloads(worker)  # before its room is made
         try:
             frames = worker.reader.receive_data(data)
         except RemoteProtocolError:
             core.kill(worker, KillReason.RUBBISH)
             return
+        self.worker_frames(worker, frames)
+
+    def worker_frames(self, worker: Worker, frames: list[Frame]) -> None:
+        """What became whole with the bytes that a worker wrote."""
+        core = self._core
         if not frames:
-            self._let_go_of_payloads(worker)
             return
         calls = worker.calls
         answered = 0
@@ -173,10 +181,11 @@ class Answers:
             core.kill(worker, KillReason.RUBBISH)
 
     def _let_go_of_payloads(self, worker: Worker) -> None:
-        """A large answer is on its way, so its call was started: its arguments need not be kept any more."""
-        started = started_id(worker.page)
-        for wire_id, call in worker.calls.items():
-            if wire_id > started:
-                break
-            if len(call.payload) > LARGE and not call.flags & _IDEMPOTENT:
+        """A large answer is on its way, to the oldest call: its arguments need not be kept any more.
+
+        Those of other calls must be: one that was started may still turn out to be misrouted.
+        """
+        if worker.threads == 1 and worker.calls:
+            wire_id, call = next(iter(worker.calls.items()))
+            if wire_id <= started_id(worker.page) and not call.flags & _IDEMPOTENT:
                 call.payload = b""

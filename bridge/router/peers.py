@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from bascule.bridge.doors.base import Door, Request
+from bascule.bridge.doors.base import BufferedDoor, Door, Request
 from bascule.bridge.notices import KillReason, WorkerWire
 from bascule.bridge.router.calls import Call
 from bascule.protocols.envelope import FrameReader
@@ -144,6 +144,7 @@ class Session(Peer):
     """One connected client: its calls, and how its protocol speaks."""
 
     __slots__ = (
+        "buffered",
         "calls",
         "closing",
         "dead",
@@ -162,6 +163,7 @@ class Session(Peer):
         super().__init__()
         self.id = number
         self.door = door
+        self.buffered = door if isinstance(door, BufferedDoor) else None
         self.pool = pool
         self.identity = identity
         self.calls: dict[Hashable, Call] = {}

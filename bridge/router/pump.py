@@ -20,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from bascule.bridge.doors.base import Door
@@ -30,7 +31,6 @@ from bascule.bridge.router.requests import HARD_UNWRITTEN, SOFT_UNWRITTEN
 from bascule.bridge.supervision.exits import peek_exit
 
 CHUNK = 64 << 10
-LARGE_CHUNK = 256 << 10  # while a large frame is under way
 MOST_PIECES = 512  # of one gathered write
 JOIN_BELOW = 64 << 10  # so many bytes are joined rather than gathered
 SWITCH_INTERVAL = 5e-5  # seconds: how long a busy trio thread may keep the interpreter from this one
@@ -417,12 +417,22 @@ class RouterPump:
             self.core.endings.wire_closed(worker)
 
     def _on_replies(self, worker: Worker, mask: int) -> None:
-        data = self._read(worker.wire.read_fd, LARGE_CHUNK if worker.reader.pending else CHUNK)
-        if data:
-            self.core.answers.worker_data(worker, data)
-        elif data is not None:  # it closed its wire, which no worker does in good order while it lives
+        if self._read_replies(worker) == 0:  # it closed its wire, which no worker does in good order while it lives
             self._drop_source(worker.wire.read_fd)
             self.core.endings.wire_closed(worker)
+
+    def _read_replies(self, worker: Worker) -> int | None:
+        """How many bytes there were; 0 at the end; None when there is nothing now."""
+        room = worker.reader.buffer()
+        if room is None:
+            data = self._read(worker.wire.read_fd, CHUNK)
+            if data:
+                self.core.answers.worker_data(worker, data)
+            return None if data is None else len(data)
+        count = self._read_into(worker.wire.read_fd, room)
+        if count:
+            self.core.answers.worker_frames(worker, worker.reader.received(count))
+        return count
 
     def _on_output(self, worker: Worker, fd: int, *, err: bool) -> None:
         data = self._read(fd, CHUNK)
@@ -441,8 +451,8 @@ class RouterPump:
         for fd, err in ((wire.stdout_fd, False), (wire.stderr_fd, True)):
             while fd in self._sources and (data := self._read(fd, CHUNK)):
                 self.core.answers.worker_output(worker, data, err=err)
-        while wire.read_fd in self._sources and (data := self._read(wire.read_fd, CHUNK)):
-            self.core.answers.worker_data(worker, data)
+        while wire.read_fd in self._sources and self._read_replies(worker):
+            pass
         self._carry_out()  # the last answers, before it is known to be dead
         self.core.endings.worker_exited(worker, cause)
         self._close_worker(worker)
@@ -481,6 +491,15 @@ class RouterPump:
         except OSError:
             return b""
 
+    def _read_into(self, fd: int, room: memoryview) -> int | None:
+        """How many bytes were read; 0 at the end; None when there is nothing now."""
+        try:
+            return os.readv(fd, [room])
+        except BlockingIOError:
+            return None
+        except OSError:
+            return 0
+
     # -- clients -------------------------------------------------------------------------------------------------
 
     def _attach_client(self, read_fd: int, write_fd: int, door: Door, pool: str, identity: str, opening: bytes) -> None:
@@ -509,10 +528,19 @@ class RouterPump:
             if mask & (select.EPOLLHUP | select.EPOLLERR):
                 self.core.requests.close_session(session)
             return
-        data = self._read(self._session_fds[session][0], CHUNK)
-        if data:
-            self.core.requests.client_data(session, data)
-        elif data is not None:
+        fd = self._session_fds[session][0]
+        buffered = session.buffered
+        room = buffered.buffer() if buffered is not None else None
+        if buffered is not None and room is not None:
+            count = self._read_into(fd, room)
+            if count:
+                self.core.requests.client_received(session, partial(buffered.received, count))
+        else:
+            data = self._read(fd, CHUNK)
+            if data:
+                self.core.requests.client_data(session, data)
+            count = None if data is None else len(data)
+        if count == 0:
             self._end_of_input(session, mask)
 
     def _end_of_input(self, session: Session, mask: int) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from bascule.bridge.doors.base import Door
+from bascule.bridge.doors.base import Door, Request
 from bascule.bridge.notices import KillReason, SessionClosed
 from bascule.bridge.router.calls import NOT_SENT, Call, CallState
 from bascule.bridge.router.peers import Session, Worker
@@ -45,8 +46,12 @@ class Requests:
 
     def client_data(self, session: Session, data: bytes) -> None:
         """Bytes from a client. At most `TURN` of its requests are handled now, the rest in the next turns."""
+        self.client_received(session, partial(session.door.receive_data, data))
+
+    def client_received(self, session: Session, receive: Callable[[], Sequence[Request]]) -> None:
+        """The same, where the door is told by `receive` of bytes that it has already."""
         try:
-            session.requests.extend(session.door.receive_data(data))
+            session.requests.extend(receive())
         except RemoteProtocolError:
             self._say(session)
             session.closing = True
