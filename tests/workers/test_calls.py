@@ -409,10 +409,15 @@ def test_a_reply_is_not_held_back_by_a_slow_call_after_it(worker: Worker, tmp_pa
     assert worker.result(second) is True
 
 
-def test_a_large_value_comes_back_whole(worker: Worker) -> None:
+@pytest.mark.parametrize("codec", list(Codec))
+def test_a_large_value_comes_back_whole(worker: Worker, codec: Codec) -> None:
     data = bytes(range(256)) * (1 << 14)
-    assert worker.call("things:same", data) == data
-    assert worker.call("things:same", [data, data]) == [data, data]
+    assert worker.call("things:same", data, codec=codec, style=int(Style.BINARY_AS_BYTES)) == data
+    assert worker.call("builtins:len", [1] * 500_000, codec=codec) == 500_000
+    counter = worker.call("things:Counter", op=Op.INIT)
+    assert worker.call("increase", op=Op.METHOD, on=counter, codec=codec, kwargs={"by": 7}) == 7
+    worker.call("data", data, op=Op.SETATTR, on=counter, codec=codec, style=int(Style.BINARY_AS_BYTES))
+    assert worker.call("data", op=Op.GETATTR, on=counter) == data
 
 
 def test_how_long_a_call_took_is_in_its_answer(worker: Worker) -> None:
