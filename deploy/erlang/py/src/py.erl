@@ -13,18 +13,18 @@
 %%
 %% <h3>Names, arguments, options</h3>
 %%
-%% A name is an atom or a binary: `py:func('os.path', isdir, [<<"/tmp">>])', or dotted: `py:func('os.path.isdir',
-%% [<<"/tmp">>])'. Positional arguments are a list, keyword arguments after it a proplist: `[{base, 2}]'. A map as the
-%% last argument is always the options of the call (see {@link py_options}); so keyword arguments may be a map where
-%% options follow.
+%% A name is an atom or a binary: ``py:func('os.path', isdir, [<<"/tmp">>])'', or dotted:
+%% ``py:func('os.path.isdir', [<<"/tmp">>])''. Positional arguments are a list, keyword arguments after it a proplist:
+%% `[{base, 2}]'. A map as the last argument is always the options of the call (see {@link py_options}); so keyword
+%% arguments may be a map where options follow.
 %%
 %% <h3>Values</h3>
 %%
-%% Integers, floats, lists, tuples, `true', `false' and `undefined' (None) are themselves. A str comes as a charlist, bytes
-%% as a binary; a binary that goes in is text, `{bytes, Binary}' bytes. A dict is `{"dict", [{Key, Value}]}', a date
-%% `{"date", {1923, 4, 2}}', and so on; such tuples may go back in and be the object of a method, an attribute or an
-%% operator. What can't travel faithfully stays in its worker, and a handle `{py_handle, Token, Type}' stands for it:
-%% changes to the object are seen through it, until {@link release/1} or the end of the server or its worker.
+%% Integers, floats, lists, tuples, `true', `false' and `undefined' (None) are themselves. A str comes as a charlist,
+%% bytes as a binary; a binary that goes in is text, `{bytes, Binary}' bytes. A dict is `{"dict", [{Key, Value}]}', a
+%% date `{"date", {1923, 4, 2}}', and so on; such tuples may go back in and be the object of a method, an attribute or
+%% an operator. What can't travel faithfully stays in its worker, and a handle `{py_handle, Token, Type}' stands for
+%% it: changes to the object are seen through it, until {@link release/1} or the end of the server or its worker.
 %%
 %% <h3>Errors</h3>
 %%
@@ -32,14 +32,10 @@
 %% `#{on_error => return}'.
 -module(py).
 
--compile(
-    {no_auto_import, [
-        abs/1, apply/2, float/1, get/1, max/2, min/2, round/1
-    ]}
-).
+-compile({no_auto_import, [abs/1, float/1, max/2, min/2, round/1]}).
 
 %% The application
--export([start/0, stop/0]).
+-export([start/0, stop/0, status/0, status/1]).
 %% Functions, classes, constants
 -export([func/1, func/2, func/3, func/4, func/5, init/1, init/2, init/3, init/4, init/5]).
 -export([const/1, const/2, const/3, const/4]).
@@ -57,8 +53,8 @@
     delitem/2, delitem/3, iadd/2, iadd/3, iand/2, iand/3, iconcat/2, iconcat/3, ifloordiv/2, ifloordiv/3,
     ilshift/2, ilshift/3, imatmul/2, imatmul/3, imod/2, imod/3, imul/2, imul/3, ior/2, ior/3, ipow/2, ipow/3,
     irshift/2, irshift/3, isub/2, isub/3, itruediv/2, itruediv/3, ixor/2, ixor/3, not_/1, not_/2, truth/1, truth/2,
-    neg/1, neg/2, pos/1, pos/2, index/1, index/2, inv/1, inv/2, invert/1, invert/2, 'and-'/2, 'or-'/2, 'not-'/1, 'is-'/2,
-    'is-not'/2
+    neg/1, neg/2, pos/1, pos/2, index/1, index/2, inv/1, inv/2, invert/1, invert/2, 'and-'/2, 'or-'/2, 'not-'/1,
+    'is-'/2, 'is-not'/2
 ]).
 -export([length_hint/1, length_hint/2, attrgetter/1, itemgetter/1, methodcaller/1, methodcaller/2]).
 -export([setitem/3, setitem/4]).
@@ -74,8 +70,8 @@
     round/1, round/2, set/0, set/1, slice/1, slice/2, slice/3, sorted/1, str/0, str/1, sum/1, sum/2, super/0, super/1,
     super/2, tuple/0, tuple/1, type/1, type/3, zip/1, zip/2, zip/3
 ]).
--export([compile/4, dict/0, dict/1, dir/0, dir/1, int/2, open/2, pdir/0, pdir/1, print/2, property/1, pvars/0, pvars/1]).
--export([pylist/0, pylist/1, sorted/2, sorted/3, str/2, vars/0, vars/1]).
+-export([compile/4, dict/0, dict/1, dir/0, dir/1, int/2, open/2, pdir/0, pdir/1, print/2, property/1]).
+-export([pvars/0, pvars/1, pylist/0, pylist/1, sorted/2, sorted/3, str/2, vars/0, vars/1]).
 %% ErlPort's way
 -export([pycall/2, pycall/3]).
 
@@ -97,6 +93,13 @@ start() -> application:ensure_all_started(py).
 
 -spec stop() -> ok | {error, term()}.
 stop() -> application:stop(py).
+
+%% @doc What the bridge has to tell of itself: its pools, workers and calls, as maps with binary keys.
+-spec status() -> map().
+status() -> status(#{}).
+
+-spec status(options()) -> map() | {ok, map()} | {error, py_error:error()}.
+status(Options) -> py_call:ask(#{<<"op">> => <<"status">>}, Options).
 
 %% @doc Call a function: `func(Module, Function)' and then, each optional, arguments, keyword arguments, options; or the
 %% same with a dotted name in the place of the first two.

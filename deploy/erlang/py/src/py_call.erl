@@ -151,7 +151,8 @@ await(Alias, Choice, Patience, Started) ->
     end.
 
 remaining(#choice{timeout = infinity}, _) -> infinity;
-remaining(#choice{timeout = Timeout}, Started) -> max(0, Started + Timeout + ?GRACE - erlang:monotonic_time(millisecond)).
+remaining(#choice{timeout = Timeout}, Started) ->
+    max(0, Started + Timeout + ?GRACE - erlang:monotonic_time(millisecond)).
 
 %% From here on an answer is dropped, unless it is in the mailbox already.
 give_up(#server{calls = Calls, watcher = Watcher}, Id, Alias, Timeout) ->
@@ -178,12 +179,14 @@ settle({?REPLY, Payload}, #choice{on_error = OnError}) ->
         Value -> {ok, Value}
     catch
         error:badarg ->
-            fail(OnError, py_error:make(not_encodable, "the answer holds an atom or a fun that this node does not know", []))
+            Message = "the answer holds an atom or a fun that this node does not know",
+            fail(OnError, py_error:make(not_encodable, Message, []))
     end;
 settle({?CONTROL, Payload}, #choice{on_error = OnError}) ->
-    case {py_error:keyed(binary_to_term(Payload, [safe])), OnError} of
-        {Value, raise} -> Value;
-        {Value, return} -> {ok, Value}
+    case binary_to_term(Payload, [safe]) of
+        #{<<"op">> := <<"refused">>, <<"message">> := Why} -> fail(OnError, py_error:make(refused, "~ts", [Why]));
+        Answer when OnError =:= raise -> Answer;
+        Answer -> {ok, Answer}
     end;
 settle({?ERROR, Payload}, #choice{on_error = OnError}) ->
     fail(OnError, py_error:decode(Payload));

@@ -5,7 +5,8 @@
 %% <ul>
 %% <li>`kind': which sort of failure, an atom out of one list (`python', `timeout', `worker_lost', `handle_lost',
 %%     `overloaded', `not_found', `disconnected' ...): decide by this, not by the message.</li>
-%% <li>`class', `module': the Python exception (`<<"ValueError">>', `<<"builtins">>'), `undefined' if there was none.</li>
+%% <li>`class', `module': the Python exception (`<<"ValueError">>', `<<"builtins">>'), `undefined' if there was
+%%     none.</li>
 %% <li>`message': what went wrong, a binary.</li>
 %% <li>`traceback': Python's own text; `frames': the same as data, outermost first.</li>
 %% <li>`notes', `cause': what Python attached; a cause is such a map again.</li>

@@ -8,7 +8,7 @@
 %% <li>`want': `auto' (the default): a value where one can travel faithfully, else a handle; `value'; `handle'.</li>
 %% <li>`on_error': `raise' (the default) or `return', which makes every call answer `{ok, Value}' or
 %%     `{error, Map}'.</li>
-%% <li>`output': where what the call prints goes, to the `caller''s group leader (the default), to the `logger', or
+%% <li>`output': where what the call prints goes, to the group leader of the `caller' (the default), to the `logger', or
 %%     `discard'.</li>
 %% <li>`idempotent': `true' lets the bridge run the call again when its worker died.</li>
 %% <li>`server': which server, by name; not for the application environment.</li>
@@ -107,6 +107,7 @@ refuse(Key, Value) ->
         bad_arguments,
         "the option ~0tp => ~0tp is unknown or has a wrong value; there are timeout (ms or infinity), "
         "strings (charlist or binary), maps (true or false), binaries (text or bytes), want (auto, value or handle), "
-        "on_error (raise or return), output (caller, logger or discard), idempotent (true or false) and server (a name)",
+        "on_error (raise or return), output (caller, logger or discard), idempotent (true or false) and "
+        "server (a name)",
         [Key, Value]
     ).

@@ -1,8 +1,8 @@
 %% @doc Where the output of Python code goes.
 %%
 %% What a call prints is printed by its caller, before the call returns: so it stands in order with what the caller
-%% prints itself, it goes to the caller's group leader (a remote shell sees it), and who prints much waits for nobody but
-%% itself. What no call can be told for, and what the caller wants there, goes to the logger.
+%% prints itself, it goes to the caller's group leader (a remote shell sees it), and who prints much makes nobody else
+%% wait. What no call can be told for, and what the caller wants there, goes to the logger.
 -module(py_output).
 
 -export([emit/3, log/2]).

@@ -116,7 +116,7 @@ hello(Port, Timeout) ->
     end.
 
 greeted({?CONTROL, ?ETF, _, ?HELLO_ID, Payload}) ->
-    try py_error:keyed(binary_to_term(Payload, [safe])) of
+    try binary_to_term(Payload, [safe]) of
         %% Our own words come back without a version of the bridge: that is an echo.
         #{<<"op">> := <<"hello">>, <<"version">> := 1, <<"bascule">> := _} -> ok;
         Other -> {error, {not_our_protocol, beginning(Other)}}

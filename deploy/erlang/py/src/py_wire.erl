@@ -112,7 +112,9 @@ keywords(Keywords) when is_list(Keywords) ->
         fun
             ({Key, Value}, Map) -> Map#{text_argument(Key) => Value};
             (Key, Map) when is_atom(Key) -> Map#{text_argument(Key) => true};
-            (Other, _) -> py_error:raise(bad_arguments, "~0tp is no keyword argument: {Name, Value} is expected", [Other])
+            (Other, _) ->
+                Format = "~0tp is no keyword argument: {Name, Value} is expected",
+                py_error:raise(bad_arguments, Format, [Other])
         end,
         #{},
         Keywords

@@ -50,7 +50,7 @@ causes_come_along() ->
         module := <<"py_fixture">>,
         message := <<"no use: 0">>,
         notes := Notes,
-        cause := #{kind := python, class := <<"ZeroDivisionError">>, message := <<"division by zero">>, cause := undefined}
+        cause := #{class := <<"ZeroDivisionError">>, message := <<"division by zero">>, cause := undefined}
     } = py_test_server:failure(fun() -> py:func(py_fixture, fail_with_cause, [0]) end),
     ?assert(Notes =:= [<<"try another number">>] orelse Notes =:= []).
 
@@ -79,7 +79,9 @@ unknown_names_are_told() ->
     ].
 
 wrong_arguments_are_told() ->
-    ?assertMatch(#{kind := python, class := <<"TypeError">>}, py_test_server:failure(fun() -> py:func(math, pow, [1]) end)),
+    ?assertMatch(
+        #{kind := python, class := <<"TypeError">>}, py_test_server:failure(fun() -> py:func(math, pow, [1]) end)
+    ),
     ?assertMatch(#{kind := bad_arguments}, py_test_server:failure(fun() -> py:func(math, pow, foo) end)),
     ?assertMatch(#{kind := bad_arguments}, py_test_server:failure(fun() -> py:func(math, pow, [1, 2], foo) end)),
     ?assertMatch(#{kind := bad_arguments}, py_test_server:failure(fun() -> py:func(math, pow, [1, 2], [], foo) end)),
