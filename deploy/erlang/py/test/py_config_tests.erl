@@ -76,6 +76,15 @@ the_defaults_of_calls_are_configurable_test_() ->
             ?assertEqual("b", py:func(py_fixture, echo, [<<"b">>], #{strings => charlist}))
         end}.
 
+the_port_programs_surroundings_are_configurable_test_() ->
+    Settings = [{env, [{"PY_TEST_WORD", "harbour"}, {<<"HOME">>, false}]}, {cd, "/"}, {preload, [colorsys]}],
+    {setup, fun() -> py_test_server:start(Settings) end, fun py_test_server:stop/1, fun() ->
+        ?assertEqual("harbour", py:func(os, getenv, [<<"PY_TEST_WORD">>])),
+        ?assertEqual(undefined, py:func(os, getenv, [<<"HOME">>])),
+        ?assertEqual("/", py:func(os, getcwd)),
+        ?assertEqual(true, py:contains(py:const(sys, modules, #{want => handle}), <<"colorsys">>))
+    end}.
+
 a_bridge_that_can_not_start_fails_the_start_test_() ->
     {timeout, 30, fun() ->
         ?assertMatch({error, _}, start([{arguments, ["--no-such-option"]}]))
