@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Final
 from bascule.bridge.client.outbox import Outbox
 from bascule.bridge.client.proxy import Proxy
 from bascule.bridge.client.settling import OnOutput, Settling
+from bascule.protocols.envelope import FrameReader
 from bascule.protocols.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from bascule.bridge.client.connection import Connection
     from bascule.bridge.client.futures import Entry
-    from bascule.protocols.envelope import FrameReader
 
 _CHUNK: Final = (64 << 10,)  # bytes of one read, as the argument list of recv
 _BLOCKED_MS: Final = 50  # how long a writer leaves reading to another thread before it looks again
@@ -76,15 +76,12 @@ class Link(Settling):
         if self.dropped:
             self.add_release()
         outbox = self.outbox
-        while (outbox.frames or outbox.rest) and self.broken is None and self._sending.acquire(False):
+        while (outbox.frames or outbox.unfinished) and self.broken is None and self._sending.acquire(False):
             try:
                 outbox.write()
             except OSError as error:
-                outbox.interrupted = False
                 self._break(_reason(error))
             finally:
-                if outbox.interrupted:
-                    self._break("a thread was interrupted while it wrote")
                 self._sending.release()
             if self.broken is not None:
                 self.sweep(wait=False)
@@ -137,35 +134,41 @@ class Link(Settling):
                 self._stop_leading()
 
     def _read(self) -> None:
-        """Read once, waiting for data, and settle what came."""
+        """Read once, waiting for data, and settle what came. Interrupted (Ctrl-C), it can be called again."""
         inbox = self._inbox
-        try:
-            # All in C: a signal handler that raises (Ctrl-C) runs either before anything was read, or after it is kept.
-            room = self._reader.buffer()
-            if room is None:
+        if not inbox and not self._frames:
+            try:
+                # All in C: a signal's exception comes either before anything was read, or when it is in the inbox.
                 inbox.extend(map(self._recv, _CHUNK))
-            else:
-                self._filled.extend(map(self._recv_into, (room,)))
-        except OSError as error:
-            self.fail(_reason(error))
-            return
+            except OSError as error:
+                self.fail(_reason(error))
+                return
         try:
-            while self._filled:  # with more of a large frame
-                count = self._filled.popleft()
-                if not count:
-                    self.fail("the service closed the connection")
-                    return
-                self._settle(self._reader.received(count))
+            if self._frames:
+                self.digest()
             while inbox:
-                data = inbox.popleft()
-                if not data:
+                if not inbox[0]:
                     self.fail("the service closed the connection")
                     return
-                self._settle(self._reader.receive_data(data))
+                self._parse()
+                self.digest()
         except RemoteProtocolError as error:
             self.fail(f"the service sent what we can't read: {error}")
-        except BaseException:
-            self.fail("a thread was interrupted while it handled answers")
+
+    def _parse(self) -> None:
+        """Cut the first piece of the inbox into frames."""
+        reader = self._reader
+        begins_a_frame = not reader.pending
+        try:
+            self._frames = reader.receive_data(self._inbox[0])
+            del self._inbox[0]
+        except RemoteProtocolError:
+            raise
+        except BaseException:  # interrupted: the same piece is to be cut again
+            if begins_a_frame:
+                self._reader = FrameReader()
+            else:
+                self.fail("a thread was interrupted while it put a large answer together")
             raise
 
     def _stop_leading(self) -> None:

@@ -2,6 +2,10 @@
 
 Many small frames leave with one system call; large ones are written from where they lie. When the connection breaks,
 `unsent` says which calls the service can't have seen: those of which a byte is still here.
+
+A signal handler may raise (Ctrl-C) between any two calls that Python makes, and whoever is interrupted may call again:
+so what was sent is not counted by adding up but kept, by C code, as the list of what each system call returned, and all
+else is worked out from that list. Where two assignments belong together, no call stands between them.
 """
 
 from __future__ import annotations
@@ -9,34 +13,42 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from bascule.protocols.envelope import HEADER, HEADER_SIZE, Kind
 
 _CALL: Final = int(Kind.CALL)
 _JOIN_BELOW: Final = 256 << 10  # bytes that are rather joined than gathered
-_MOST_PIECES: Final = 256  # of one gathered write
+_MOST_PIECES: Final = 1024  # that are written together; the system takes no more
+_AT_ONCE: Final = (socket.MSG_DONTWAIT,)
+_NO_ANCILLARY: Final[tuple[Any, ...]] = ((),)
 
 
 class Outbox:
     """Frames on their way to the socket. One thread at a time may `write`; any may append to `frames`.
 
+    Args:
+        sock: Where to. Whether it blocks does not matter.
+        wait: Called when it takes no more; returns when it may.
+
     Attributes:
         frames: What was not taken up yet. A large frame is two pieces, header and rest, added in one step.
         buffered: About how many bytes those are.
-        rest: What was taken up and is not gone.
     """
 
-    __slots__ = ("_batch", "_send", "_sendmsg", "_sent", "_wait", "buffered", "frames", "interrupted", "rest")
+    __slots__ = ("_batch", "_send", "_sendmsg", "_sends", "_wait", "buffered", "frames")
 
     def __init__(self, sock: socket.socket, wait: Callable[[], None]) -> None:
         self.frames: list[bytes] = []
         self.buffered = 0
-        self.interrupted = False  # an exception from outside left us not knowing what was sent
         self._send, self._sendmsg, self._wait = sock.send, sock.sendmsg, wait
         self._batch: list[bytes] = []  # the pieces that are being written
-        self._sent = 0  # how many bytes of them are gone
-        self.rest: deque[bytes | memoryview] = deque()
+        self._sends: deque[int] = deque()  # how many bytes of them each system call took
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether something was taken up and is not gone."""
+        return bool(self._batch)
 
     def write(self) -> None:
         """Write everything, however long the service takes to read it.
@@ -44,34 +56,31 @@ class Outbox:
         Raises:
             OSError: The connection is broken.
         """
-        self.interrupted = True
-        if not self.rest:
-            frames = self.frames
-            count = len(frames)
-            self._batch = pieces = frames[:count]
-            del frames[:count]
-            self.buffered = sent = 0
-            data = pieces[0] if count == 1 else b""
-            if count > 1 and sum(map(len, pieces)) <= _JOIN_BELOW:
-                data = b"".join(pieces)
-            if data:
+        while self._batch or self.frames:
+            if not self._batch:
+                fresh: deque[int] = deque()
+                count = min(len(self.frames), _MOST_PIECES)
+                self._sends = fresh
+                self._batch = self.frames[:count]
+                del self.frames[:count]
+                self.buffered = 0
+            batch, sends = self._batch, self._sends
+            size = len(batch[0]) if len(batch) == 1 else sum(map(len, batch))
+            sent = sum(sends) if sends else 0
+            if sent < size:
                 try:
-                    sent = self._send(data, socket.MSG_DONTWAIT)
+                    self._write_some(batch, size, sent)
                 except BlockingIOError:
-                    sent = 0
-                if sent == len(data):
-                    self._batch = []
-                    self.interrupted = False
-                    return
-            self.rest.extend(pieces)
-            self._advance(sent)
-        self._write_rest()
+                    self._wait()
+                    continue
+            if sum(sends) == size:
+                self._batch = []
 
     def unsent(self) -> dict[int, list[bytes]]:
         """The frames that are not gone whole, by call; what is of no CALL is left out. Empties the outbox."""
-        pieces = [*([] if self.interrupted else self._batch), *self.frames]
-        self._batch, self.interrupted = [], False
-        self.rest.clear()
+        pieces = [*self._batch, *self.frames]
+        sent = sum(self._sends) if self._batch else 0
+        self._batch = []
         self.frames.clear()
         found: dict[int, list[bytes]] = {}
         at, end = 0, 0
@@ -80,34 +89,31 @@ class Outbox:
             frame = pieces[at : at + 1] if len(pieces[at]) == HEADER_SIZE + length else pieces[at : at + 2]
             at += len(frame)
             end += HEADER_SIZE + length
-            if end <= self._sent:
+            if end <= sent:
                 continue
             if kind == _CALL:
                 found[call_id] = frame
             elif call_id in found:
                 found[call_id] = found[call_id] + frame
-        self._sent = 0
         return found
 
-    def _write_rest(self) -> None:
-        while self.rest:
-            try:
-                self._advance(self._sendmsg(self._gather(), (), socket.MSG_DONTWAIT))
-            except BlockingIOError:
-                self.interrupted = False  # if the wait is interrupted (Ctrl-C), the next flush goes on from here
-                self._wait()
-                self.interrupted = True
-        self._batch, self._sent = [], 0
-        self.interrupted = False
+    def _write_some(self, batch: list[bytes], size: int, sent: int) -> None:
+        """One system call. What it returns is put into `_sends` before anything can interrupt us."""
+        if len(batch) == 1 and not sent:
+            self._sends.extend(map(self._send, batch, _AT_ONCE))
+        elif size - sent <= _JOIN_BELOW:
+            self._sends.extend(map(self._send, (b"".join(batch)[sent:],), _AT_ONCE))
+        else:
+            self._sends.extend(map(self._sendmsg, (_rest(batch, sent),), _NO_ANCILLARY, _AT_ONCE))
 
-    def _gather(self) -> list[bytes | memoryview]:
-        return [self.rest[i] for i in range(min(len(self.rest), _MOST_PIECES))]
 
-    def _advance(self, sent: int) -> None:
-        """So many more bytes are gone."""
-        rest = self.rest
-        self._sent += sent
-        while rest and sent >= len(rest[0]):
-            sent -= len(rest.popleft())
-        if sent:
-            rest[0] = memoryview(rest[0])[sent:]
+def _rest(pieces: list[bytes], sent: int) -> list[bytes | memoryview]:
+    """The pieces without their first `sent` bytes."""
+    rest: list[bytes | memoryview] = []
+    for piece in pieces:
+        if sent >= len(piece):
+            sent -= len(piece)
+        else:
+            rest.append(memoryview(piece)[sent:] if sent else piece)
+            sent = 0
+    return rest

@@ -65,6 +65,8 @@ class Settling:
         self.broken: str | None = None
         self.carried: list[tuple[Entry, list[bytes]]] = []
         self._reader = reader
+        self._frames: list[Frame] = []  # read, and not all settled yet
+        self._at = 0  # how many of them are
         self._on_output = on_output
         self._decoding = threading.Lock()
 
@@ -78,7 +80,44 @@ class Settling:
         Raises:
             RemoteProtocolError: The service sent rubbish.
         """
-        self._settle(self._reader.receive_data(data))
+        self._frames = self._reader.receive_data(data)
+        self.digest()
+
+    def digest(self) -> None:
+        """Settle the frames that were read. Interrupted (Ctrl-C), it can be called again and goes on where it was.
+
+        For that, a frame counts as settled by a step without a call in it, at its end: Python looks for signals only
+        where something is called.
+        """
+        pending = self.pending
+        frames, at = self._frames, self._at
+        count = len(frames)
+        while at < count:
+            kind, codec, flags, call_id, _session, _deadline, payload = frames[at]
+            if kind in _ANSWERS:
+                entry = pending.get(call_id)
+                if entry is not None:
+                    if codec != _MSGPACK:
+                        raise RemoteProtocolError(f"an answer in codec {codec} to a call in msgpack")
+                    entry.outcome = payload
+                    entry.state = REPLY if kind == _REPLY else ERROR
+                    if entry.watchers is not None:
+                        entry.announce()
+                    if call_id in pending:  # not abandoned in this moment
+                        del pending[call_id]
+                    self._at = at = at + 1
+                else:
+                    self._at = at = at + 1
+                    if kind == _REPLY:
+                        self.discard(payload)  # nobody waits for it any more
+            else:
+                if kind == _OUTPUT:
+                    self._on_output(call_id, payload, flags)
+                else:
+                    self._settle_other(kind, call_id, payload)
+                self._at = at = at + 1
+        self._frames = []
+        self._at = 0
 
     def decode(self, entry: Entry) -> None:
         """Turn what came for `entry` into a value or an exception: once, since each decoding makes proxies."""
@@ -122,26 +161,6 @@ class Settling:
                 entry.settle(RAISED, HandleLost(LOST_WITH_THE_SERVICE))
             else:
                 self.carried.append((entry, frames))
-
-    def _settle(self, frames: list[Frame]) -> None:
-        pop = self.pending.pop
-        for kind, codec, flags, call_id, _session, _deadline, payload in frames:
-            if kind in _ANSWERS:
-                entry = pop(call_id, None)
-                if entry is None:
-                    if kind == _REPLY:
-                        self.discard(payload)  # nobody waits for it any more
-                    continue
-                if codec != _MSGPACK:
-                    raise RemoteProtocolError(f"an answer in codec {codec} to a call in msgpack")
-                entry.outcome = payload
-                entry.state = REPLY if kind == _REPLY else ERROR
-                if entry.watchers is not None:
-                    entry.announce()
-            elif kind == _OUTPUT:
-                self._on_output(call_id, payload, flags)
-            else:
-                self._settle_other(kind, call_id, payload)
 
     def _settle_other(self, kind: int, call_id: int, payload: bytes) -> None:
         if kind == _CONTROL:

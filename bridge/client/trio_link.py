@@ -54,7 +54,7 @@ class TrioLink(Settling):
         """Write what there is to write; what finds no room follows as soon as there is some."""
         if self.dropped:
             self.add_release()
-        if (self.out or self.outbox.rest) and not self._draining and self.broken is None:
+        if (self.out or self.outbox.unfinished) and not self._draining and self.broken is None:
             try:
                 self.outbox.write()
             except _NoRoom:
@@ -68,7 +68,6 @@ class TrioLink(Settling):
         if self.broken is not None:
             return
         self.broken = reason
-        self.outbox.interrupted = False
         trio.lowlevel.notify_closing(self._sock)
         with contextlib.suppress(OSError):
             self._sock.close()
@@ -80,8 +79,7 @@ class TrioLink(Settling):
             while self.broken is None:
                 await trio.lowlevel.wait_writable(self._sock)
                 try:
-                    while self.out or self.outbox.rest:
-                        self.outbox.write()
+                    self.outbox.write()
                     break
                 except _NoRoom:
                     continue
