@@ -10,7 +10,7 @@ SHELL := /bin/bash
 # The system's packages, one variable per purpose, as Debian names them.
 PACKAGES_VENV := python3-venv
 PACKAGES_DEMO := erlang-base
-PACKAGES_TEST := erlang-base erlang-dev erlang-eunit elixir
+PACKAGES_TEST := erlang-base erlang-dev erlang-eunit elixir clojure libnrepl-clojure libcheshire-clojure
 
 # The bridge runs on 3.11 and newer; of the interpreters found the first that will do is taken. Name another with PYTHON=.
 PYTHON ?=
@@ -74,14 +74,15 @@ distclean: clean ## remove the virtual environment too
 
 # ---- How it gets what it needs --------------------------------------------------------------------------------------
 
-# $(call apt_get,packages): install them if we may, and say whether it worked. The lists of a new machine are empty, so
-# a first try that fails is followed by an update.
+# $(call apt_get,packages): install those that are missing, if we may, and say whether they are there now. The lists of a
+# new machine are empty, so a first try that fails is followed by an update.
 define apt_get
 apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$$@" >/dev/null; }
 try_apt_get() {
 	[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+	[ -n "$$(dpkg-query -W -f '$${db:Status-Abbrev}\n' $(1) 2>&1 | grep -v '^ii')" ] || return 0
 	echo "make: apt-get install $(1)"
-	apt_get install -y --no-install-recommends $(1) && return
+	apt_get install -y --no-install-recommends $(1) 2>/dev/null && return
 	apt_get update && apt_get install -y --no-install-recommends $(1)
 }
 try_apt_get
@@ -89,9 +90,10 @@ endef
 
 # $(call require_commands,commands,packages,make must stop without them: yes or no)
 define require_commands
+{ $(call apt_get,$(2)); } || true
 missing=""
 for command in $(1); do command -v "$$command" >/dev/null || missing="$$missing $$command"; done
-if [ -n "$$missing" ] && ! { $(call apt_get,$(2)); }; then
+if [ -n "$$missing" ]; then
 	echo "make: not found:$$missing. On Debian they come with: sudo apt-get install $(2)" >&2
 	$(if $(filter yes,$(3)),exit 1,echo "make: going on without them; what needs them is left out" >&2; exit 0)
 fi
@@ -140,9 +142,9 @@ mkdir -p $(STAMPS)
 touch $@
 endef
 
-$(STAMPS)/system-demo: | .venv/bin/python
+$(STAMPS)/system-demo: Makefile | .venv/bin/python
 	@$(call require_commands,erl erlc,$(PACKAGES_DEMO),no)
 
 # Under CI nothing is left out in silence.
-$(STAMPS)/system-test: | .venv/bin/python
-	@$(call require_commands,erl erlc elixir,$(PACKAGES_TEST),$(if $(filter true,$(CI)),yes,no))
+$(STAMPS)/system-test: Makefile | .venv/bin/python
+	@$(call require_commands,erl erlc elixir java clojure,$(PACKAGES_TEST),$(if $(filter true,$(CI)),yes,no))
