@@ -1,0 +1,102 @@
+"""Control requests: whatever a client or a worker says in one, the router lives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from router_world import Client, World
+
+from bascule.bridge.operations.control import Control
+from bascule.bridge.router.messages import read_control, write_control
+from bascule.protocols.envelope import Kind
+
+DEEP = b"\x91" * 1000 + b"\x90"  # a list in a list, and so on: too deep for repr
+
+
+def message(**parts: Any) -> bytes:
+    """A map, with values as they are or already packed."""
+    packed = [msgpack.packb(name) + (v if isinstance(v, bytes) else msgpack.packb(v)) for name, v in parts.items()]
+    return bytes([0x80 + len(parts)]) + b"".join(packed)
+
+
+def world() -> tuple[World, Client, Control]:
+    world = World()
+    control = Control(world.core)
+    world.core.on_control = control
+    return world, world.client(), control
+
+
+def ask(client: Client, payload: bytes) -> dict[str, Any]:
+    client.request(Kind.CONTROL, 1, payload)
+    _, _, answer = client.door.answers.pop()
+    return read_control(answer)
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        (message(op="hello", version=DEEP), "version a list"),
+        (message(op="hello", version=2), "version 2"),
+        (message(op="hello", version=1, pool=[]), "no pool a list"),
+        (message(op="hello", version=1, pool="x" * 10_000), "no pool 'xxx"),
+        (message(op="scale", pool={}, size=1), "no pool a dict"),
+        (message(op="scale", pool="default", size=DEEP), "not a list"),
+        (message(op="scale", pool="default", size=True), "not True"),
+        (message(op="scale", pool="default", size=5000), "not 5000"),
+        (message(op="kill_worker", slot=DEEP), "slot a list"),
+        (message(op="kill_worker", slot=[]), "slot a list"),
+        (message(op=DEEP), "request a list"),
+        (message(op="x" * 10_000), "request 'xxx"),
+    ],
+)
+def test_a_request_with_odd_values_is_refused_in_few_words(payload: bytes, told: str) -> None:
+    _, client, _ = world()
+    answer = ask(client, payload)
+    assert answer["op"] == "refused"
+    assert told in answer["message"]
+    assert len(answer["message"]) < 300
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@given(
+    st.sampled_from(["hello", "ping", "status", "handles", "kill_worker", "scale"]),
+    st.dictionaries(st.sampled_from(["version", "client", "pool", "all", "slot", "size"]), values),
+)
+def test_every_request_is_answered_or_asked_of_the_workers(op: str, rest: dict[str, Any]) -> None:
+    here, client, control = world()
+    control.scale = lambda pool, size: None
+    client.request(Kind.CONTROL, 1, write_control({**rest, "op": op}))
+    assert client.door.answers or here.core.queries._waiting
+
+
+@pytest.mark.parametrize("handles", [None, 7, [7], [[]], [{"token": []}], [{1: 2}], {"a": 1}])
+def test_a_workers_odd_answer_is_no_handle(handles: object) -> None:
+    here, client, _ = world()
+    client.call()
+    (worker,) = here.workers
+    worker.frames()
+    client.request(Kind.CONTROL, 9, write_control({"op": "handles"}))
+    (question,) = [read_control(frame[6]) for frame in worker.frames()]
+    worker.say(Kind.CONTROL, payload=write_control({"op": "handles", "id": question["id"], "handles": handles}))
+    ((_, call_id, payload),) = client.door.answers
+    assert call_id == 9
+    assert all(row.keys() <= {"worker"} for row in read_control(payload)["handles"])
+
+
+def test_what_a_worker_says_of_itself_does_not_reach_clients_unless_it_is_text() -> None:
+    here = World(workers=0, size=1)
+    here.core.on_control = Control(here.core)
+    worker = here.spawn(0, ready=False)
+    worker.say(Kind.CONTROL, payload=message(op="ready", pid=1, python=DEEP))
+    (row,) = ask(here.client(), message(op="status"))["workers"]
+    assert row["python"] is None
