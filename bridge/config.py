@@ -26,7 +26,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bascule.bridge.pool_spec import PoolSpec
 
-Seconds = Annotated[float, Field(gt=0)]
+LONGEST = 4_000_000  # seconds, some 46 days: milliseconds of it fit the 32 bits that a frame has for a deadline
+Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
+SecondsOrZero = Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -67,9 +69,9 @@ class PoolConfig(BaseModel):
     """Bytes of data that a worker may allocate at all (RLIMIT_DATA); no limit when not said."""
     ready_timeout: Seconds = 30.0
     """Seconds from spawning a worker to its being ready."""
-    drain: Annotated[float, Field(ge=0)] = 10.0
+    drain: SecondsOrZero = 10.0
     """Seconds that running calls have to end when the pool stops or shrinks."""
-    grace: Annotated[float, Field(ge=0)] = 2.0
+    grace: SecondsOrZero = 2.0
     """Seconds from asking a worker to leave to killing it."""
     handle_cap: Annotated[int, Field(ge=1)] = 100_000
     """Handles that one session may hold in one worker."""

@@ -1,25 +1,32 @@
 """The service's Unix socket: made safely, served to nobody but its owner.
 
 The folder is the user's own with mode 0700 (made when it is missing), the socket has mode 0600, and each peer's user id
-is asked of the kernel before a byte of it is read. A socket that nobody answers on is a leftover of a killed service
-and is replaced; one that answers is not ours to take; anything else at that path, a symbolic link too, is refused.
+is asked of the kernel before a byte of it is read. Clients can't use up all descriptors: some are kept back for new
+workers. A socket that nobody answers on is a leftover of a killed service and is replaced; one that answers is not ours
+to take; anything else at that path, a symbolic link too, is refused.
 """
 
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import resource
 import socket
 import stat
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import trio
 
+_log = logging.getLogger(__name__)
+
 BACKLOG = 1024
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
+_RESERVED = 64  # descriptors that clients can't have: a lost worker could not be replaced
 _RETRY = 0.1  # seconds to wait when there are no descriptors left
 
 
@@ -42,7 +49,7 @@ def listening(path: Path) -> Iterator[socket.socket]:
         try:
             listener.bind(str(path))
         except OSError as error:
-            raise ListenRefused(f"cannot listen on {path}: {error.strerror}") from None
+            raise ListenRefused(f"cannot listen on {path}: {error.strerror or error}") from None
         made = path.lstat()
         path.chmod(0o600)
         listener.listen(BACKLOG)
@@ -59,6 +66,8 @@ async def serve(listener: socket.socket, accepted: Callable[[socket.socket, str]
     """Accept for ever; each client of our own user (or root) is handed over with a text that names it."""
     server = trio.socket.from_stdlib_socket(listener)
     own = os.getuid()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    full = sys.maxsize if most == resource.RLIM_INFINITY else most - _RESERVED
     while True:
         try:
             client, _ = await server.accept()
@@ -73,7 +82,10 @@ async def serve(listener: socket.socket, accepted: Callable[[socket.socket, str]
         pid, uid, _gid = _CREDENTIALS.unpack(
             connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         )
-        if uid in (own, 0):
+        if connection.fileno() >= full:  # the lowest free number: so many are open
+            _log.warning("a client was turned away: %d descriptors are in use; raise `ulimit -n`", connection.fileno())
+            connection.close()
+        elif uid in (own, 0):
             accepted(connection, f"pid {pid}")
         else:
             connection.close()

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from bascule.bridge.app import Bridge
-from bascule.bridge.notices import Notice, RouterFailed, SessionClosed
+from bascule.bridge.notices import KillReason, Notice, RouterFailed, SessionClosed
 from bascule.bridge.pool import Pool
 from bascule.bridge.supervision.guardian import Guardian
 from bascule.bridge.supervision.process import Undertaker
@@ -67,12 +67,14 @@ class Tree:
         token = trio.lowlevel.current_trio_token()
         bridge.control.scale = lambda pool, size: token.run_sync_soon(self.pools[pool].scale, size)
         bridge.pump.subscribe(lambda notice: token.run_sync_soon(self._hear, notice))
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self._watch_signals)
-            nursery.start_soon(self._supervise, supervisor)
-            await self._over.wait()
-            bridge.pump.drain()
-            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as beside:
+            await beside.start(self._watch_signals)  # until all has ended: a second signal must not kill us half-way
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._supervise, supervisor)
+                await self._over.wait()
+                bridge.pump.drain()
+                nursery.cancel_scope.cancel()
+            beside.cancel_scope.cancel()
         if self._failure is not None:
             raise self._failure
 
@@ -91,9 +93,21 @@ class Tree:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             task_status.started()
             async for number in signals:
-                if number != signal.SIGHUP or self._ends_with is not None:
-                    _log.info("%s: the bridge drains and ends", signal.Signals(number).name)
+                if number == signal.SIGHUP and self._ends_with is None:
+                    continue
+                name = signal.Signals(number).name
+                if not self._over.is_set():
+                    _log.info("%s: the bridge drains and ends", name)
                     self._end()
+                else:
+                    _log.info("%s again: the bridge ends at once, calls that run are lost", name)
+                    self.bridge.pump.post(self._kill_workers)
+
+    def _kill_workers(self) -> None:
+        """Wait for nothing any more. In the router's thread."""
+        core = self.bridge.core
+        for worker in core.workers.values():
+            core.kill(worker, KillReason.STOPPED)
 
     def _hear(self, notice: Notice) -> None:
         if isinstance(notice, RouterFailed):

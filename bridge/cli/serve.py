@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import resource
 import socket
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from bascule.bridge.pool_spec import PoolSpec
 
 _log = logging.getLogger("bascule.serve")
+
+MOST_DESCRIPTORS = 1 << 16
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -88,12 +91,21 @@ def run(options: argparse.Namespace) -> int:
         folders = [Path(folder) for spec in specs for folder in spec.paths] if options.watch else []
         if options.watch and not folders:
             raise ConfigError("--watch: there is nothing to watch; name the folders of your modules with --path")
+        _allow_descriptors()
         bridge = Bridge(specs)
         with listening(config.socket or default_socket()) as listener:
             return _serve(bridge, listener, folders)
     except (ConfigError, PoolSpecError, ListenRefused, UnknownScheduler) as error:
         print(f"bascule serve: {error}", file=sys.stderr)
         return 2
+
+
+def _allow_descriptors() -> None:
+    """As many as the system lets us have, within reason: each client is one, each worker six."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _configuration(options: argparse.Namespace) -> ServiceConfig:
