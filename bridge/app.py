@@ -19,12 +19,15 @@ from bascule.bridge.pool_spec import PoolSpec
 from bascule.bridge.router.core import RouterCore
 from bascule.bridge.router.pump import RouterPump
 from bascule.bridge.slots import Slots
-from bascule.bridge.supervision.spawn import Spawned, SpawnError, new_bridge_id, spawn_worker
+from bascule.bridge.supervision.spawn import Spawned, spawn_worker
+from bascule.bridge.supervision.starting import new_bridge_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bascule.bridge.doors.base import Door
     from bascule.bridge.doors.pod_options import PodOptions
+    from bascule.bridge.early import EarlyWorker
+    from bascule.bridge.supervision.starting import Started
 
 
 class Bridge:
@@ -34,8 +37,8 @@ class Bridge:
         specs: Its pools; a client that names none uses the first.
     """
 
-    def __init__(self, specs: list[PoolSpec]) -> None:
-        self.id = new_bridge_id()
+    def __init__(self, specs: list[PoolSpec], identifier: str | None = None) -> None:
+        self.id = identifier or new_bridge_id()
         self.specs = specs
         self.core = RouterCore()
         self.pump = RouterPump(self.core)
@@ -46,14 +49,12 @@ class Bridge:
         for spec in specs:
             self.core.set_pool(spec.policy(spec.size))
 
-    def spawn_early(self) -> None:
-        """Spawn the first pool's first worker before anything heavy is imported.
-
-        Raises:
-            SpawnError: It can't be started.
-        """
+    def adopt(self, started: Started) -> None:
+        """Make a process that was started before everything else the first pool's first worker."""
         slot, incarnation = self.slots.take()
-        spawned = spawn_worker(self.specs[0], slot, incarnation, prefix=self.core.prefix, bridge=self.id)
+        spawned = spawn_worker(
+            self.specs[0], slot, incarnation, prefix=self.core.prefix, bridge=self.id, started=started
+        )
         self.early.append(spawned)
         self.pump.attach_worker(spawned.wire)
 
@@ -62,15 +63,12 @@ class Bridge:
         self.pump.attach_client(read_fd, write_fd, door, pool=self.specs[0].name, identity=identity)
 
 
-def run_stdio(spec: PoolSpec, door: Door) -> int:
+def run_stdio(spec: PoolSpec, door: Door, early: EarlyWorker) -> int:
     """Serve the one client at descriptors 0 and 1 until it leaves; the exit status."""
-    bridge = Bridge([spec])
-    try:
-        bridge.spawn_early()
-    except SpawnError as error:
-        print(f"bascule: {error}", file=sys.stderr)
-        return 1
-    blocking = [(fd, os.get_blocking(fd)) for fd in (0, 1)]
+    bridge = Bridge([spec], early.bridge)
+    bridge.adopt(early.started)
+    # A terminal is shared with the shell that started us: it is given back as it was.
+    terminals = [os.dup(fd) for fd in (0, 1) if os.isatty(fd) and os.get_blocking(fd)]
     read_fd, write_fd = _take_stdio()
     bridge.attach(read_fd, write_fd, door, identity="stdio")
     bridge.pump.start()
@@ -79,17 +77,18 @@ def run_stdio(spec: PoolSpec, door: Door) -> int:
     try:
         return supervise(bridge, ends_with=_session_closed)
     finally:
-        for fd, was in blocking:  # a terminal is shared with the shell that started us
-            os.set_blocking(fd, was)
+        for fd in terminals:
+            os.set_blocking(fd, True)
+            os.close(fd)
 
 
-def run_pod(options: PodOptions) -> int:
+def run_pod(options: PodOptions, early: EarlyWorker) -> int:
     """`bascule pod`."""
     from bascule.bridge.doors.pod import PodDoor
 
     door = PodDoor(options)
     spec = stdio_spec(workers=options.workers, python=options.python, paths=options.paths)
-    status = run_stdio(spec, door)
+    status = run_stdio(spec, door, early)
     return status or door.exit_status
 
 

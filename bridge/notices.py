@@ -2,14 +2,16 @@
 
 Down, as calls on the pump: attach this worker, retire that one, this pool's policy is so. Up, as these frozen notices:
 a worker is ready, a worker is gone and why, a worker should be replaced. Nothing else crosses.
+
+Named tuples rather than dataclasses: this is imported while a pod's client waits, and importing dataclasses takes
+longer than all of this room's own modules.
 """
 
 from __future__ import annotations
 
 import enum
 import mmap
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from bascule.bridge.supervision.exits import ExitCause
 
@@ -44,8 +46,7 @@ KILLED_SINCE = {
 """The reason in words that follow 'killed by the bridge,'."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerWire:
+class WorkerWire(NamedTuple):
     """A worker process that was just spawned: what the pump needs to own its data path.
 
     The pump owns these descriptors from `attach_worker` on, and closes them. The process itself is reaped by its pool.
@@ -64,8 +65,7 @@ class WorkerWire:
     threads: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class PoolPolicy:
+class PoolPolicy(NamedTuple):
     """What the router must know of a pool."""
 
     name: str
@@ -77,18 +77,16 @@ class PoolPolicy:
     max_calls: int = 0  # calls after which a worker is recycled; 0: never
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerReady:
+class WorkerReady(NamedTuple):
     """It answered the handshake and takes calls (or waits as a spare)."""
 
     pool: str
     slot: int
     incarnation: int
-    info: dict[str, Any] = field(default_factory=dict)  # pid, python, implementation
+    info: dict[str, Any] = {}  # pid, python, implementation
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerExited:
+class WorkerExited(NamedTuple):
     """The process is dead, its last replies are delivered, its calls are settled. It is not reaped yet."""
 
     pool: str
@@ -101,8 +99,7 @@ class WorkerExited:
     init_error: dict[str, Any] | None = None  # why it did not become ready, as an error map
 
 
-@dataclass(frozen=True, slots=True)
-class RecycleWanted:
+class RecycleWanted(NamedTuple):
     """It has answered its share of calls: spawn a successor; the router retires it once that one is ready."""
 
     pool: str
@@ -110,15 +107,13 @@ class RecycleWanted:
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class SessionClosed:
+class SessionClosed(NamedTuple):
     """A client is gone and everything of its is released."""
 
     session: int
 
 
-@dataclass(frozen=True, slots=True)
-class RouterFailed:
+class RouterFailed(NamedTuple):
     """The router thread met an exception of ours: the bridge can't go on."""
 
     error: BaseException

@@ -22,7 +22,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
@@ -34,8 +34,10 @@ from bascule.bridge.pool_spec import PoolSpec
 from bascule.bridge.slots import Slots
 from bascule.bridge.supervision.lives import grace
 from bascule.bridge.supervision.process import Undertaker
-from bascule.bridge.supervision.spawn import Command, Spawned, SpawnError, spawn_worker
-from bascule.workers import launch
+from bascule.bridge.supervision.spawn import Spawned, SpawnError, spawn_worker
+
+if TYPE_CHECKING:
+    from bascule.bridge.supervision.starting import Command
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ class Pool:
         *,
         prefix: str,
         early: Sequence[Spawned] = (),
-        command: Command = launch.command,
+        command: Command | None = None,
     ) -> None:
         self.spec = spec
         self.size = spec.size
@@ -152,7 +154,7 @@ class Pool:
         Raises:
             PoolSpecError: That is no size for a pool.
         """
-        replace(self.spec, size=size)
+        PoolSpec(**{**self.spec._asdict(), "size": size})
         self.size = size
         self._restarts = replace(self._restarts, intensity=self.spec.allowed_exits(size))
         self._router.set_pool(self.spec.policy(size))
@@ -343,7 +345,7 @@ class Pool:
 
     def _explain(self, worker: PoolWorker, notice: WorkerExited) -> str:
         if worker.overdue:
-            cause = replace(notice.cause, not_ready=True, ready_timeout=self.spec.ready_timeout)
+            cause = notice.cause._replace(not_ready=True, ready_timeout=self.spec.ready_timeout)
             return cause.describe()
         if notice.init_error is not None:
             error = notice.init_error

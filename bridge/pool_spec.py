@@ -1,6 +1,6 @@
 """What a pool is: one frozen value, read by the spawner, the pool and the router.
 
-No trio and no pydantic here: the pod and port commands build one and spawn from it before either is imported.
+No trio and no pydantic here, and no dataclass: the pod and port commands build one while their client waits.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from bascule.bridge.notices import PoolPolicy
 
@@ -20,19 +19,18 @@ class PoolSpecError(ValueError):
     """A pool is described in a way that can't work."""
 
 
-@dataclass(frozen=True, slots=True)
-class PoolSpec:
-    """A named set of worker processes of one kind."""
+class _Fields(NamedTuple):
+    """What can be said of a pool."""
 
     name: str = "default"
-    size: int = field(default_factory=lambda: os.cpu_count() or 1)
+    size: int = os.cpu_count() or 1
     spares: int = 0  # ready workers that wait to take a dead one's place at once
 
     # What a worker is.
     executable: str = sys.executable  # any CPython from 3.9 on, of any virtual environment
     paths: Sequence[str] = ()  # put first on its sys.path
     cwd: str | None = None
-    env: Mapping[str, str | None] = field(default_factory=dict)  # over the bridge's own; None removes
+    env: Mapping[str, str | None] = {}  # over the bridge's own; None removes
     preload: Sequence[str] = ()  # modules to import before it is ready
     init: str | None = None  # "module:function" to call before it is ready
     converters: str | None = None  # a module that says how the pool's own types travel
@@ -62,7 +60,23 @@ class PoolSpec:
     retry: float = 60.0  # a failed pool tries again after so many seconds
     significant: bool = False  # its failure is the bridge's
 
-    def __post_init__(self) -> None:
+
+class PoolSpec(_Fields):
+    """A named set of worker processes of one kind; see `_Fields` for what it is made of.
+
+    Raises:
+        PoolSpecError: It can't work so.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """The fields, checked."""
+        self = super().__new__(cls, *args, **kwargs)
+        self._check()
+        return self
+
+    def _check(self) -> None:
         def need(condition: bool, text: str) -> None:
             if not condition:
                 raise PoolSpecError(f"pool {self.name!r}: {text}")

@@ -11,6 +11,7 @@ import sys
 
 from bascule.bridge.app import run_stdio, stdio_spec
 from bascule.bridge.doors.service import ServiceDoor
+from bascule.bridge.early import NotStarted, start_early
 
 
 def main() -> int:
@@ -20,8 +21,13 @@ def main() -> int:
     parser.add_argument("--python")
     parser.add_argument("--path", action="append", default=[])
     options = parser.parse_args()
+    try:
+        early = start_early(options.python)
+    except NotStarted as error:
+        print(f"bascule: {error}", file=sys.stderr)
+        return error.status
     spec = stdio_spec(workers=options.workers, python=options.python, paths=tuple(options.path))
-    return run_stdio(spec, ServiceDoor())
+    return run_stdio(spec, ServiceDoor(), early)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import trio
 
@@ -111,7 +113,7 @@ class Tree:
 
     def _hear(self, notice: Notice) -> None:
         if isinstance(notice, RouterFailed):
-            self._end(notice.error)
+            _crash(notice.error)
         elif not isinstance(notice, SessionClosed):
             pool = self.pools.get(notice.pool)
             if pool is not None:
@@ -156,6 +158,17 @@ def supervise(
     finally:
         bridge.pump.stop()
     return 0
+
+
+def _crash(error: BaseException) -> NoReturn:
+    """The router thread died, which no input may cause: nobody can be served or even told.
+
+    What is left is to end at once. The guardian ends the workers, whoever supervises us starts another bridge, and the
+    next one finds a socket that nobody listens on.
+    """
+    _log.critical("the router failed; the bridge ends", exc_info=error)
+    logging.shutdown()
+    os._exit(70)
 
 
 def _root_of(failure: BaseException) -> BaseException:

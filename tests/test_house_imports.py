@@ -20,7 +20,8 @@ import msgpack
 import pytest
 
 from bascule.bridge.pool_spec import PoolSpec
-from bascule.bridge.supervision.spawn import new_bridge_id, spawn_worker
+from bascule.bridge.supervision.spawn import spawn_worker
+from bascule.bridge.supervision.starting import new_bridge_id
 from bascule.protocols.calls import Op, encode_call
 from bascule.protocols.envelope import Codec, FrameReader, Kind, encode_frame
 from bascule.protocols.tokens import new_prefix

@@ -60,5 +60,12 @@ def bascule_folder() -> str:
 
 def msgpack_folder() -> str:
     """Where the bridge's msgpack is."""
-    module = sys.modules.get("bascule._msgpack") or __import__("msgpack")
+    module = sys.modules.get("bascule._msgpack") or sys.modules.get("msgpack")
+    if module is None:  # found without being imported: that takes longer than to start the process
+        from _frozen_importlib_external import PathFinder
+
+        spec = PathFinder.find_spec("msgpack")
+        if spec is not None and spec.origin is not None:
+            return os.path.dirname(os.path.abspath(spec.origin))  # noqa: PTH100, PTH120
+        module = __import__("msgpack")
     return os.path.dirname(os.path.abspath(str(module.__file__)))  # noqa: PTH100, PTH120

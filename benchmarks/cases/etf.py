@@ -26,7 +26,7 @@ _MIB = 1 << 20
 
 def measure() -> Iterator[Row]:
     """Growth, copies, and a million integers under two seconds."""
-    from bascule.bridge.supervision.spawn import MALLOC
+    from bascule.bridge.supervision.starting import MALLOC
 
     environment = {**MALLOC, **os.environ}
     command = ours.elsewhere(measure_here)

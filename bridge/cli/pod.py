@@ -14,6 +14,7 @@ import sys
 
 from bascule.bridge.doors.pod_options import PodOptions
 from bascule.bridge.doors.pod_vars import kebab
+from bascule.bridge.early import NotStarted, start_early
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,10 +70,14 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"bascule pod: {error}", file=sys.stderr)
         return 2
+    try:
+        early = start_early(pod.python)  # its interpreter starts up while we import the rest
+    except NotStarted as error:
+        print(f"bascule pod: {error}", file=sys.stderr)
+        return error.status
     from bascule.bridge.app import run_pod
 
-    status: int = run_pod(pod)
-    return status
+    return run_pod(pod, early)
 
 
 def pod_options(options: argparse.Namespace) -> PodOptions:

@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 
-from bascule.bridge.doors.port import PortDoor
+from bascule.bridge.early import NotStarted, start_early
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -54,8 +54,15 @@ def run(options: argparse.Namespace) -> int:
     if python is not None and shutil.which(python) is None:
         print(f"bascule port: --python {python}: there is no such executable", file=sys.stderr)
         return 2
-    door = PortDoor(options.packet)
+    try:
+        early = start_early(shutil.which(python) if python else None)  # it starts up while we import the rest
+    except NotStarted as error:
+        print(f"bascule port: {error}", file=sys.stderr)
+        return error.status
     from bascule.bridge.app import run_stdio, stdio_spec
+    from bascule.bridge.doors.port import PortDoor
+
+    door = PortDoor(options.packet)
 
     spec = stdio_spec(
         workers=options.workers,
@@ -64,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         paths=tuple([os.path.abspath(folder) for folder in options.path or ["."]]),  # noqa: PTH100
         preload=tuple(options.preload),
     )
-    status = run_stdio(spec, door)
+    status = run_stdio(spec, door, early)
     if door.problem:
         print(f"bascule port: {door.problem}", file=sys.stderr)
         return 1

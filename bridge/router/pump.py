@@ -190,7 +190,10 @@ class RouterPump:
             while self._unheard:
                 subscriber(self._unheard.popleft())
 
-        self.post(run)
+        if self._thread.ident is not None and not self._thread.is_alive():
+            run()  # it died before anybody listened
+        else:
+            self.post(run)
 
     def set_pool(self, policy: PoolPolicy) -> None:
         """See `RouterCore.set_pool`."""

@@ -26,7 +26,8 @@ _RELEASE, _CONTROL = int(Kind.RELEASE), int(Kind.CONTROL)
 HINT_WINDOW = 64 << 10  # how far a payload is searched for handles; beyond, the worker finds them
 TURN = 64  # requests of one session handled in one turn, so that nobody starves
 QUEUE_BYTES = 1 << 30  # payload bytes that may wait in one pool
-SOFT_UNWRITTEN = 1 << 20  # a client with so many unread bytes is not read from, and its streams get no credit
+SOFT_UNWRITTEN = 1 << 20  # a client with so many unread bytes is not read from
+HOLD_CREDIT = SOFT_UNWRITTEN // 4  # with so many its streams get no credit: what else it says is still heard
 HARD_UNWRITTEN = 1 << 29  # and with so many is dropped
 
 
@@ -119,6 +120,11 @@ class Requests:
 
     def close_if_done(self, session: Session) -> None:
         """End a session whose input is over once everything it asked for is answered."""
+        if session.input_over and not (session.closing or session.calls or session.requests):
+            session.requests.extend(session.door.take_requests())  # what had to wait for the last answer
+            if session.requests:
+                self.serve_session(session)
+                return
         if session.closing or (session.input_over and not session.calls and not session.requests):
             self.close_session(session)
 
@@ -218,7 +224,7 @@ class Requests:
     def _give_credit(self, call: Call, payload: bytes) -> None:
         core = self._core
         worker = call.worker
-        if worker is None or call.state in NOT_SENT or call.session.unwritten > SOFT_UNWRITTEN:
+        if worker is None or call.state in NOT_SENT or call.session.unwritten > HOLD_CREDIT:
             call.session.held_credit.append((call, int.from_bytes(payload, "little")))
         else:
             core.send(worker, _CREDIT, call.codec, 0, call.wire_id, call.session.id, payload)

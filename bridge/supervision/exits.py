@@ -15,13 +15,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class ExitCause:
+class ExitCause(NamedTuple):
     """Why a process is no more."""
 
     code: int | None = None  # it left by itself, with this code
@@ -95,7 +92,7 @@ def cause_of(status: os.waitid_result) -> ExitCause:
 class OomWatch:
     """The out-of-memory kills in one control group, each claimed at most once."""
 
-    def __init__(self, counter: Path | None) -> None:
+    def __init__(self, counter: str | None) -> None:
         self._counter = counter  # None: the kernel tells us nothing, so nothing is ever claimed
         self._lock = threading.Lock()  # the router's thread claims, the pool's ticks
         self._accounted = self._latest = self._read()
@@ -118,7 +115,7 @@ class OomWatch:
         if self._counter is None:
             return 0
         try:
-            text = self._counter.read_text()
+            text = read_text(self._counter)
         except OSError:  # the group was removed with its last process
             return 0
         for line in text.splitlines():
@@ -128,7 +125,7 @@ class OomWatch:
         return 0
 
 
-_watches: Final[dict[Path | None, OomWatch]] = {}  # process-wide, as the kernel's counters are
+_watches: Final[dict[str | None, OomWatch]] = {}  # process-wide, as the kernel's counters are
 _watches_lock: Final = threading.Lock()
 
 
@@ -150,7 +147,7 @@ def tick_oom_watches() -> None:
         watch.tick()
 
 
-def oom_counter(cgroups: str, root: Path = Path("/sys/fs/cgroup")) -> Path | None:
+def oom_counter(cgroups: str, root: str = "/sys/fs/cgroup") -> str | None:
     """The file with the `oom_kill` counter for a process whose /proc/PID/cgroup reads `cgroups`.
 
     That is memory.oom_control where a version 1 memory controller is mounted, else memory.events of version 2 (the
@@ -160,15 +157,15 @@ def oom_counter(cgroups: str, root: Path = Path("/sys/fs/cgroup")) -> Path | Non
     for line in cgroups.splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if "memory" in controllers.split(","):
-            base, files = root / "memory", ["memory.oom_control"]
+            base, files = f"{root}/memory", ["memory.oom_control"]
         elif controllers == "":
             base, files = root, ["memory.events.local", "memory.events"]
         else:
             continue
-        for folder in (base / path.lstrip("/"), base):
+        for folder in (f"{base}/{path.strip('/')}", base):
             for file in files:
-                if (folder / file).is_file():
-                    return folder / file
+                if os.path.isfile(f"{folder}/{file}"):  # noqa: PTH113 - no pathlib while a client waits
+                    return f"{folder}/{file}"
     return None
 
 
@@ -179,12 +176,18 @@ def _cgroups(pid: int) -> str:
     which it was started in.
     """
     try:
-        text = Path(f"/proc/{pid}/cgroup").read_text()
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        text = read_text(f"/proc/{pid}/cgroup")
+        state = read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()[0]
         if state not in "ZX":
             return text
-        own = Path("/proc/self/cgroup").read_text()
+        own = read_text("/proc/self/cgroup")
     except OSError:
         return ""
     has_v1_memory = any("memory" in line.split(":", 2)[1].split(",") for line in own.splitlines())
     return own if has_v1_memory else text
+
+
+def read_text(path: str) -> str:
+    """What a small file of the kernel's says."""
+    with open(path) as file:
+        return file.read()

@@ -23,7 +23,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
-from bascule.bridge.supervision.spawn import MARK
+from bascule.bridge.supervision.starting import MARK
 
 if TYPE_CHECKING:
     import logging

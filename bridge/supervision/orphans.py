@@ -27,7 +27,8 @@ from typing import Final
 
 import trio
 
-from bascule.bridge.supervision.spawn import MARK, living_workers, worker_oom_score
+from bascule.bridge.supervision.spawn import living_workers, worker_oom_score
+from bascule.bridge.supervision.starting import MARK
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_GET_CHILD_SUBREAPER: Final = 37

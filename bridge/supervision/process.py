@@ -29,7 +29,7 @@ class Undertaker:
     """Knows the bridge's worker processes from their spawn to their reaping.
 
     Args:
-        bridge: The bridge's id (`spawn.new_bridge_id`).
+        bridge: The bridge's id (`starting.new_bridge_id`).
         guardian: Who kills them should the bridge be killed; None where there is none (a test, or no Linux).
     """
 

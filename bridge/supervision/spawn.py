@@ -17,58 +17,36 @@ environment, and their out-of-memory score.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import os
 import resource
 import signal
-import subprocess
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgpack
 
 from bascule.bridge.notices import WorkerWire
-from bascule.bridge.pool_spec import PoolSpec
-from bascule.bridge.supervision.exits import ExitCause, cause_of, oom_watch
+from bascule.bridge.supervision.exits import ExitCause, cause_of, oom_watch, read_text
+from bascule.bridge.supervision.starting import mark_of, start_process
 from bascule.protocols.envelope import Codec, Kind, encode_frame
-from bascule.workers import launch
-from bascule.workers.page import create_page, map_page
+from bascule.workers.page import map_page
 
-MARK: Final = "BASCULE_WORKER"
-WIRE_PIPE: Final = 1 << 20  # bytes that a wire may hold: large payloads move in fewer turns
+if TYPE_CHECKING:
+    from bascule.bridge.pool_spec import PoolSpec
+    from bascule.bridge.supervision.starting import Command, Started
+
 OOM_RAISE: Final = 307  # how much more willing the kernel is to kill a worker than the bridge
-
-# Fresh pages are the main cost of large payloads, so workers keep the memory that they once had: blocks up to 32 MiB
-# (glibc takes no more) come from the heap, and up to 64 MiB of it are not given back. Untouched, this costs nothing.
-MALLOC: Final = {
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
-    "MALLOC_TOP_PAD_": str(1 << 20),
-}
 
 living_workers: Final[dict[int, str]] = {}
 """The workers of this process, of all its bridges: pid, which is their group too -> mark. From spawn to reaping."""
-
-Command = Callable[[str, int, int, int], list[str]]
-"""(executable, wire in, wire out, page) -> the command line."""
 
 
 class SpawnError(Exception):
     """A worker process could not be started at all."""
 
 
-def new_bridge_id() -> str:
-    """What marks the processes of one bridge."""
-    return f"{os.getpid()}-{os.urandom(6).hex()}"
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerProcess:
+class WorkerProcess(NamedTuple):
     """A child process that leads a group: what is needed to end it, whoever owns its pipes."""
 
     pid: int
@@ -89,7 +67,7 @@ class WorkerProcess:
     def resident(self) -> int:
         """Bytes that it has in memory now; 0 when it is gone."""
         try:
-            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            return int(read_text(f"/proc/{self.pid}/statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
         except (OSError, IndexError):
             return 0
 
@@ -108,8 +86,7 @@ class WorkerProcess:
         return cause
 
 
-@dataclass(frozen=True, slots=True)
-class Spawned:
+class Spawned(NamedTuple):
     """A worker that was just started: its wire is the router's to own, its process the pool's."""
 
     wire: WorkerWire
@@ -117,7 +94,14 @@ class Spawned:
 
 
 def spawn_worker(
-    spec: PoolSpec, slot: int, incarnation: int, *, prefix: str, bridge: str, command: Command = launch.command
+    spec: PoolSpec,
+    slot: int,
+    incarnation: int,
+    *,
+    prefix: str,
+    bridge: str,
+    command: Command | None = None,
+    started: Started | None = None,
 ) -> Spawned:
     """Start one worker and send it its configuration.
 
@@ -127,112 +111,57 @@ def spawn_worker(
         incarnation: Which life of that slot.
         prefix: Of the bridge's handles (`tokens.new_prefix`), the same that the router has.
         bridge: Of the bridge's processes (`new_bridge_id`).
-        command: Makes the command line.
+        command: Makes the command line, where it is not the usual one.
+        started: Its process, where that was started before.
 
     Raises:
         SpawnError: The executable or the folder is not there, or the system has no process, memory or descriptor left.
         RuntimeError: This is not the main thread.
     """
     _watch_memory()
-    if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("workers are spawned on the main thread only: they die with the thread that spawned them")
-    opened: list[int] = []  # to be closed should something fail
-    try:
-        wire = _open(spec, slot, incarnation, prefix, bridge, command, opened)
-    except OSError as error:
-        for fd in opened:
-            os.close(fd)
-        raise SpawnError(f"pool {spec.name!r} can't start a worker: {_explain(spec, error)}") from error
-    mark = living_workers[wire.pid] = f"{bridge}/{slot}.{incarnation}"
-    return Spawned(wire, WorkerProcess(wire.pid, os.dup(wire.pidfd), mark, time.monotonic()))
-
-
-def _open(
-    spec: PoolSpec, slot: int, incarnation: int, prefix: str, bridge: str, command: Command, opened: list[int]
-) -> WorkerWire:
-    """The pipes, the page, the process."""
-
-    def pipe(size: int = 0) -> tuple[int, int]:
-        ends = os.pipe()
-        opened.extend(ends)
-        if size:
-            with contextlib.suppress(PermissionError):  # the user has too many large pipes: a usual one will do
-                fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, size)
-        return ends
-
-    to_worker, write_fd = pipe(WIRE_PIPE)
-    read_fd, from_worker = pipe(WIRE_PIPE)
-    stdout_fd, stdout = pipe()
-    stderr_fd, stderr = pipe()
-    page_fd = create_page()
-    opened.append(page_fd)
+    mark = mark_of(bridge, slot, incarnation)
+    if started is None:
+        try:
+            started = start_process(spec.executable, mark, cwd=spec.cwd, env=spec.env, command=command)
+        except OSError as error:
+            raise SpawnError(f"pool {spec.name!r} can't start a worker: {_explain(spec, error)}") from error
+    _limit(started.pid)
+    page = map_page(started.page_fd)
+    os.close(started.page_fd)
     configuration = msgpack.packb(spec.configuration(prefix, slot, incarnation))
-    process = subprocess.Popen(
-        command(spec.executable, to_worker, from_worker, page_fd),
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
-        pass_fds=(to_worker, from_worker, page_fd),
-        process_group=0,
-        cwd=spec.cwd,
-        env=_environment(spec, f"{bridge}/{slot}.{incarnation}"),
-    )
-    try:
-        pidfd = os.pidfd_open(process.pid)
-        opened.append(pidfd)
-        page = map_page(page_fd)
-    except OSError:
-        process.kill()
-        process.wait()
-        raise
-    # It is reaped by its pool, through the pidfd: Popen must think that this is done, else it would do it in passing,
-    # and the number could be another process's by the time that we kill the group.
-    process.returncode = 0
-    _limit(process.pid)
     with contextlib.suppress(BrokenPipeError):  # dead already: its pidfd tells
         # The pipe is empty and this is small: it does not block.
-        os.write(write_fd, encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, 0, 0, 0, configuration))
-    for fd in (to_worker, from_worker, stdout, stderr, page_fd):
-        os.close(fd)
-    return WorkerWire(
+        os.write(started.write_fd, encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, 0, 0, 0, configuration))
+    living_workers[started.pid] = mark
+    wire = WorkerWire(
         pool=spec.name,
         slot=slot,
         incarnation=incarnation,
-        pid=process.pid,
-        pidfd=pidfd,
-        read_fd=read_fd,
-        write_fd=write_fd,
-        stdout_fd=stdout_fd,
-        stderr_fd=stderr_fd,
+        pid=started.pid,
+        pidfd=started.pidfd,
+        read_fd=started.read_fd,
+        write_fd=started.write_fd,
+        stdout_fd=started.stdout_fd,
+        stderr_fd=started.stderr_fd,
         page=page,
         threads=spec.threads,
     )
-
-
-def _environment(spec: PoolSpec, mark: str) -> dict[str, str]:
-    environment = {**MALLOC, **os.environ}
-    for name, value in spec.env.items():
-        if value is None:
-            environment.pop(name, None)
-        else:
-            environment[name] = value
-    environment[MARK] = mark
-    return environment
+    return Spawned(wire, WorkerProcess(started.pid, os.dup(started.pidfd), mark, time.monotonic()))
 
 
 def _limit(pid: int) -> None:
     """No core dumps, and the first to go when memory runs out. It has not run any user code yet."""
     with contextlib.suppress(OSError):
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError):
-        Path(f"/proc/{pid}/oom_score_adj").write_text(str(worker_oom_score()))
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w") as file:
+        file.write(str(worker_oom_score()))
 
 
 @functools.cache
 def worker_oom_score() -> int:
     """The out-of-memory score that workers are given, and what they start inherits."""
     try:
-        own = int(Path("/proc/self/oom_score_adj").read_text())
+        own = int(read_text("/proc/self/oom_score_adj"))
     except (OSError, ValueError):
         own = 0
     return min(1000, own + OOM_RAISE)
@@ -246,7 +175,7 @@ def _watch_memory() -> None:
 
 def _explain(spec: PoolSpec, error: OSError) -> str:
     if isinstance(error, (FileNotFoundError, NotADirectoryError, PermissionError)):
-        if spec.cwd is not None and not Path(spec.cwd).is_dir():
+        if spec.cwd is not None and not os.path.isdir(spec.cwd):  # noqa: PTH112 - no pathlib while a client waits
             return f"its working folder {spec.cwd} is not there"
         return f"its Python {spec.executable} can't be run: {error.strerror}"
     return f"{error.strerror or error}"

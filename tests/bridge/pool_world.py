@@ -20,7 +20,7 @@ from bascule.bridge.router.pump import RouterPump
 from bascule.bridge.slots import Slots
 from bascule.bridge.supervision.guardian import Guardian
 from bascule.bridge.supervision.process import Undertaker
-from bascule.bridge.supervision.spawn import new_bridge_id
+from bascule.bridge.supervision.starting import new_bridge_id
 from bascule.protocols import packed
 from bascule.protocols.calls import Op, encode_call
 from bascule.protocols.envelope import Codec, FrameReader, Kind, encode_frame

@@ -122,8 +122,9 @@ def test_the_counter_is_found_in_both_versions_of_control_groups(tmp_path: Path)
     (tmp_path / "memory" / "jobs").mkdir(parents=True)
     (tmp_path / "memory" / "memory.oom_control").touch()
     (tmp_path / "memory" / "jobs" / "memory.oom_control").touch()
-    assert oom_counter("0::/a.slice\n", tmp_path) == tmp_path / "a.slice" / "memory.events"
-    assert oom_counter("8:pids:/\n4:memory:/jobs\n0::/\n", tmp_path) == tmp_path / "memory/jobs/memory.oom_control"
-    assert oom_counter("4:memory:/of/the/host\n", tmp_path) == tmp_path / "memory" / "memory.oom_control"
-    assert oom_counter("0::/\n", tmp_path) is None, "the root group of version 2 has no counter"
-    assert oom_counter("rubbish\n", tmp_path) is None
+    root = str(tmp_path)
+    assert oom_counter("0::/a.slice\n", root) == f"{root}/a.slice/memory.events"
+    assert oom_counter("8:pids:/\n4:memory:/jobs\n0::/\n", root) == f"{root}/memory/jobs/memory.oom_control"
+    assert oom_counter("4:memory:/of/the/host\n", root) == f"{root}/memory/memory.oom_control"
+    assert oom_counter("0::/\n", root) is None, "the root group of version 2 has no counter"
+    assert oom_counter("rubbish\n", root) is None

@@ -16,7 +16,7 @@ import pytest
 from pool_world import is_dead
 
 from bascule.bridge.supervision.guardian import Guardian
-from bascule.bridge.supervision.spawn import MARK, new_bridge_id
+from bascule.bridge.supervision.starting import MARK, new_bridge_id
 
 FAMILY = """\
 import subprocess, sys

@@ -16,7 +16,8 @@ from pool_world import CallError, is_gone, own_processes, pid_of, until, world
 from bascule.bridge.notices import WorkerExited
 from bascule.bridge.pool import Pool, PoolFailed
 from bascule.bridge.pool_spec import PoolSpec, PoolSpecError
-from bascule.bridge.supervision.spawn import MARK, spawn_worker
+from bascule.bridge.supervision.spawn import spawn_worker
+from bascule.bridge.supervision.starting import MARK
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

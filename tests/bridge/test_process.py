@@ -21,7 +21,8 @@ from bascule.bridge.supervision import orphans
 from bascule.bridge.supervision.exits import ExitCause
 from bascule.bridge.supervision.orphans import Orphans
 from bascule.bridge.supervision.process import Undertaker
-from bascule.bridge.supervision.spawn import MARK, Spawned, SpawnError, new_bridge_id, spawn_worker
+from bascule.bridge.supervision.spawn import Spawned, SpawnError, spawn_worker
+from bascule.bridge.supervision.starting import MARK, new_bridge_id
 from bascule.protocols.envelope import FrameReader, Kind
 from bascule.protocols.tokens import new_prefix
 

@@ -80,6 +80,10 @@ def start_child(session: bool) -> int:
     return subprocess.Popen(command, start_new_session=session).pid
 
 
+def start_child_here(session: bool) -> list[int]:
+    return [os.getpid(), start_child(session)]
+
+
 def exit_hard(code: int) -> None:
     os._exit(code)
 

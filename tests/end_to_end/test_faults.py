@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_service import Service, alive, descendants, parent_of, wait_gone
+from running_service import Service, alive, descendants, wait_gone
 
 import bascule
 from bascule.bridge.client.blocking import Client
@@ -116,11 +116,13 @@ def test_whatever_is_raised_reaches_the_caller_and_the_worker_lives(client: Clie
 
 
 def test_sys_exit_is_an_error_of_the_call_not_the_end_of_the_worker(client: Client) -> None:
-    before = {client.call("faulty:pid") for _ in range(20)}
+    assert serves(client)
+    before = {worker["pid"] for worker in client.status()["workers"]}
     with pytest.raises(PythonError) as caught:
         client.call("faulty:exit_politely", 3)
     assert caught.value.class_name == "SystemExit"
-    assert {client.call("faulty:pid") for _ in range(20)} <= before
+    assert serves(client)
+    assert before <= {worker["pid"] for worker in client.status()["workers"]}
 
 
 def test_cause_notes_and_frames_travel_as_data(client: Client) -> None:
@@ -160,11 +162,7 @@ def test_a_forked_child_that_returns_answers_nothing(client: Client) -> None:
 
 @pytest.mark.parametrize("session", [False, True], ids=["in its group", "in a session of its own"])
 def test_what_a_worker_started_dies_with_it(client: Client, session: bool) -> None:
-    worker = client.call("faulty:pid")
-    child = None
-    while child is None:  # the worker that has the child is the one to be killed
-        started = client.call("faulty:start_child", session)
-        child = started if parent_of(started) == worker else None
+    worker, child = client.call("faulty:start_child_here", session)
     assert alive(child)
     os.kill(worker, signal.SIGKILL)
     assert wait_gone(child)
