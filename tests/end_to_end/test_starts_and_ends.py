@@ -82,6 +82,44 @@ def test_clients_cannot_use_up_the_descriptors_that_a_new_worker_needs(
         service.stderr.close()
 
 
+BROKEN_ROUTER = """
+import sys, threading
+from bascule.bridge.cli import serve
+from bascule.bridge.cli.main import main
+
+class Broken(serve.Bridge):
+    def __init__(self, specs):
+        super().__init__(specs)
+        threading.Thread(target=self.fail_when_told, daemon=True).start()
+
+    def fail_when_told(self):
+        sys.stdin.readline()
+        self.pump.post(lambda: 1 / 0)
+
+serve.Bridge = Broken
+sys.exit(main(["serve", "--workers", "1", "--socket", sys.argv[1]]))
+"""
+
+
+def test_a_service_whose_router_failed_ends_and_takes_its_workers_along(
+    runtime_folder: Path, nothing_left: None
+) -> None:
+    path = runtime_folder / "b.sock"
+    command = [sys.executable, "-c", BROKEN_ROUTER, str(path)]
+    service = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert service.stderr is not None
+    while "listening" not in service.stderr.readline():
+        pass
+    with bascule.connect(str(path)) as client:
+        call = client.submit("time:sleep", 60)
+        _, said = service.communicate("now\n", timeout=20)
+        with pytest.raises(BasculeError):
+            call.result()
+    assert service.returncode not in (0, None)
+    assert "ZeroDivisionError" in said
+    path.unlink(missing_ok=True)  # as after a kill: the next service replaces it
+
+
 @pytest.mark.parametrize("key", ["deadline", "cancel_grace", "drain", "grace", "retry", "handle_lease"])
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e12])
 def test_a_time_that_no_clock_can_wait_for_is_refused(key: str, value: float) -> None:
