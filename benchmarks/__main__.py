@@ -16,6 +16,7 @@ from rich.table import Table
 from benchmarks.cases import CASES
 from benchmarks.rows import Row
 
+_WIDTH = 160  # where no terminal says how wide it is
 _MARKS = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}
 
 
@@ -33,7 +34,7 @@ def main() -> int:
         print(f"no case matches {options.only!r}; there are: {names}", file=sys.stderr)
         return 2
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     rows: list[Row] = []
     broken: list[str] = []
     for case in chosen:

@@ -76,8 +76,12 @@ def service(workers: int = 2, *, warm: bool = True) -> Iterator[tuple[Any, subpr
 
 
 def workers(client: Any) -> list[int]:
-    """The pids of the service's workers."""
-    return [worker["pid"] for worker in client.status()["workers"]]
+    """The pids of the service's workers, spares included, once all are ready."""
+    while True:
+        found = client.status()["workers"]
+        if all(worker["state"] != "starting" for worker in found):
+            return [worker["pid"] for worker in found]
+        time.sleep(0.01)
 
 
 def memory(pid: int, field: str) -> int:
