@@ -68,7 +68,12 @@ class Tree:
         supervisor = Supervisor("bridge", flags, [*children, *more])
         token = trio.lowlevel.current_trio_token()
         bridge.control.scale = lambda pool, size: token.run_sync_soon(self.pools[pool].scale, size)
-        bridge.pump.subscribe(lambda notice: token.run_sync_soon(self._hear, notice))
+
+        def tell(notice: Notice) -> None:
+            with contextlib.suppress(trio.RunFinishedError):  # nobody is left to hear it
+                token.run_sync_soon(self._hear, notice)
+
+        bridge.pump.subscribe(tell)
         async with trio.open_nursery() as beside:
             await beside.start(self._watch_signals)  # until all has ended: a second signal must not kill us half-way
             async with trio.open_nursery() as nursery:

@@ -22,5 +22,7 @@ MAX_BENCODE_ELEMENTS: Final = 1 << 16  # values and keys of one bencode value
 MAX_BENCODE_DIGITS: Final = 1_000  # digits of a bencode integer
 MAX_INTEGER_DIGITS: Final = 100_000  # digits of an integer written in decimal
 MAX_BEFORE_HELLO: Final = 16 << 10  # bytes accepted from a peer that has not said who it is
+MAX_CONTROL: Final = 1 << 16  # bytes of a client's control request
+MAX_RELEASE: Final = 1 << 20  # bytes of the tokens released with one frame
 MAX_TARGET: Final = 1 << 12  # bytes of a call's target
 MAX_OUTPUT: Final = 1 << 20  # bytes of captured output kept for a client that does not read

@@ -26,7 +26,7 @@ import msgpack
 
 from bascule.protocols.envelope import HEADER, HEADER_SIZE, Codec, Flag, FrameReader, Kind, encode_frame
 from bascule.protocols.errors import ErrorKind, ProtocolError, RemoteProtocolError
-from bascule.protocols.limits import MAX_BEFORE_HELLO
+from bascule.protocols.limits import MAX_BEFORE_HELLO, MAX_CONTROL, MAX_RELEASE
 from bascule.protocols.tokens import TOKEN_LENGTH
 
 VERSION = 1
@@ -159,6 +159,8 @@ class ServiceSide:
             if len(payload) != 4:
                 raise self._refusal(call_id, f"a CREDIT's payload is 4 bytes, this has {len(payload)}")
         elif kind == _RELEASE:
+            if len(payload) > MAX_RELEASE:
+                raise self._refusal(call_id, f"a RELEASE of {len(payload)} bytes is over the limit of {MAX_RELEASE}")
             if len(payload) % TOKEN_LENGTH:
                 raise self._refusal(
                     call_id, f"a RELEASE's payload is tokens of {TOKEN_LENGTH} bytes, this has {len(payload)}"
@@ -175,6 +177,8 @@ class ServiceSide:
     def _control(self, codec: int, call_id: int, payload: bytes) -> dict[str, Any]:
         if codec != _MSGPACK:
             raise self._refusal(call_id, f"a CONTROL is msgpack (codec 1), this says codec {codec}")
+        if len(payload) > MAX_CONTROL:
+            raise self._refusal(call_id, f"a CONTROL of {len(payload)} bytes is over the limit of {MAX_CONTROL}")
         try:
             return read_message(payload)
         except RemoteProtocolError as error:

@@ -80,10 +80,8 @@ class Answers:
             core.notices.append(RecycleWanted(worker.pool.policy.name, worker.slot, worker.incarnation))
         if worker.doomed:
             core.endings.press(worker)
-        if worker.backlog:
-            core.serve_backlog(worker)
-        if worker.pool.queue.waiting:
-            core.serve(worker.pool)
+        if worker.backlog.waiting or worker.pool.queue.waiting:
+            core.serve_both(worker)
         if worker.state is WorkerState.RETIRING:
             core.leave_if_idle(worker)
 
@@ -91,10 +89,12 @@ class Answers:
         """An answer to no outstanding call: the end of a stream, or something we no longer know."""
         core = self._core
         call = worker.streams.pop(wire_id, None)
-        if call is not None:
-            core.settle(call, kind, codec, payload)
-        else:
+        if call is None:
             core.settled["late"] += 1
+            return
+        core.settle(call, kind, codec, payload)
+        if worker.state is WorkerState.RETIRING:
+            core.leave_if_idle(worker)
 
     def _other_answer(self, worker: Worker, kind: int, codec: int, flags: int, wire_id: int, payload: bytes) -> None:
         core = self._core
@@ -132,8 +132,21 @@ class Answers:
             worker.streams.pop(wire_id, None)
         if kind == _END:
             core.settle(call, kind, codec, payload)
+            if worker.state is WorkerState.RETIRING:
+                core.leave_if_idle(worker)
         else:
             core.answer(call.session, kind, codec, 0, call.client_id, payload)
+
+    def _opened(self, worker: Worker, wire_id: object) -> None:
+        """A stream is open and waits for credit: until then its worker is free for others."""
+        call = worker.calls.pop(wire_id, None) if isinstance(wire_id, int) else None
+        if call is None or not isinstance(wire_id, int):
+            return
+        worker.doomed.pop(wire_id, None)
+        if call.state is not CallState.SETTLED:
+            worker.streams[wire_id] = call
+            call.state = CallState.STREAMING
+        self._account(worker, 1)
 
     def _output(self, worker: Worker, call: Call | None, flags: int, payload: bytes) -> None:
         core = self._core
@@ -174,6 +187,8 @@ class Answers:
             core.notices.append(WorkerReady(pool.policy.name, worker.slot, worker.incarnation, worker.info))
             core.fill(pool)
             core.serve(pool)
+        elif op == "opened":
+            self._opened(worker, message.get("call"))
         elif op == "failed":
             error = message.get("error")
             worker.init_error = error if isinstance(error, dict) else None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bascule.bridge.router.peers import Session, Worker
-    from bascule.bridge.router.pools import Pool, Profile
+    from bascule.bridge.router.pools import FairQueue, Pool, Profile
 
 
 class CallState(enum.Enum):
@@ -39,13 +39,16 @@ class Call:
         "accepted_at",
         "client_id",
         "codec",
+        "credit",
         "deadline",
         "flags",
+        "given",
         "hops",
         "object_token",
         "payload",
         "pool",
         "profile",
+        "queue",
         "session",
         "state",
         "target",
@@ -77,6 +80,9 @@ class Call:
         self.profile = profile
         self.accepted_at = accepted_at
         self.deadline = 0.0  # 0: none
+        self.credit = 0  # items of its stream that the client has asked for and that no worker was told of
+        self.given = 0  # items that its present worker was told of, before the first one came
+        self.queue: FairQueue | None = None  # where it waits
         self.wire_id = 0  # the bridge's own number, new each time the call is sent
         self.worker: Worker | None = None
         self.hops = 0  # times it was sent on because a handle lives elsewhere, or again because its worker died

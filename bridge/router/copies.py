@@ -32,8 +32,10 @@ class Copies:
     def send_on(self, call: Call, refused_by: Worker, payload: bytes) -> None:
         """`refused_by` holds not all of this call's handles; `payload` has the tokens that it misses."""
         core = self._core
-        call.state = CallState.ACCEPTED
-        call.worker = None
+        core.take_back(call)
+        if not payload:
+            core.fail(call, ErrorKind.HANDLES_APART, "its worker says that handles are missing, and not which")
+            return
         call.hops += 1
         if call.hops > MOST_MOVES:
             core.fail(
@@ -110,9 +112,10 @@ class _Gathering:
             core.fail(
                 call, ErrorKind.HANDLE_LOST, f"worker {worker.name} died while its handle was copied for this call"
             )
-        elif not isinstance(pickles, list):
+        elif not (isinstance(pickles, list) and all(isinstance(pickle, bytes) for pickle in pickles)):
             error = answer.get("error")
-            why = error.get("message") if isinstance(error, dict) else "it gave no reason"
+            said = error.get("message") if isinstance(error, dict) else None
+            why = said if isinstance(said, str) else "it gave no reason"
             core.fail(
                 call,
                 ErrorKind.HANDLES_APART,

@@ -26,13 +26,14 @@ from bascule.bridge.router.peers import Effect, Peer, Session, Worker, WorkerSta
 from bascule.bridge.router.pools import Pool
 from bascule.bridge.router.quarantine import Quarantine
 from bascule.bridge.router.queries import Queries
-from bascule.bridge.router.requests import Requests
+from bascule.bridge.router.requests import HOLD_CREDIT, MOST_CREDIT, Requests
 from bascule.protocols import tokens
 from bascule.protocols.envelope import HEADER, Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 
 # Plain integers: comparing enum members costs as much as the work they guard.
-_CALL, _ERROR, _CONTROL, _CAST = int(Kind.CALL), int(Kind.ERROR), int(Kind.CONTROL), int(Flag.CAST)
+_CALL, _ERROR, _CONTROL, _CREDIT = int(Kind.CALL), int(Kind.ERROR), int(Kind.CONTROL), int(Kind.CREDIT)
+_CAST = int(Flag.CAST)
 _pack_header = HEADER.pack
 
 SMALL = 16 << 10  # a payload up to this is joined with its header: one piece to write
@@ -147,7 +148,7 @@ class RouterCore:
 
     def leave_if_idle(self, worker: Worker) -> None:
         """A retired worker without work has its wire closed: it ends by itself."""
-        if not (worker.calls or worker.streams or worker.backlog):
+        if not (worker.calls or worker.streams or worker.backlog.waiting):
             worker.kill_reason = worker.kill_reason or KillReason.RECYCLED
             self.effects.append((worker, Effect.CLOSE_WIRE))
 
@@ -178,10 +179,14 @@ class RouterCore:
     def place_at(self, call: Call, worker: Worker) -> None:
         """Give a call to one worker and no other: now, or when it has room."""
         call.worker = worker
-        if len(worker.calls) < worker.threads + call.profile.waiting and worker.open_to(call.profile.waiting):
+        limit = call.pool.policy.max_queue
+        if not worker.backlog.waiting and worker.has_room_for(call):
             self.send_call(call, worker)
+        elif worker.backlog.waiting >= limit:
+            message = f"{limit} calls wait for worker {worker.name}, which holds this call's object; try later"
+            self.fail(call, ErrorKind.OVERLOADED, message)
         else:
-            worker.backlog.append(call)
+            worker.backlog.push(call)
 
     def place(self, call: Call) -> None:
         """Give a call to a worker that has room, or let it wait its turn."""
@@ -219,6 +224,15 @@ class RouterCore:
         if not worker.dirty:
             worker.dirty = True
             self.dirty.append(worker)
+        if call.credit and call.session.unwritten <= HOLD_CREDIT:
+            self.pass_credit(call)
+
+    def take_back(self, call: Call) -> None:
+        """A call has left its worker without being run: it is as if it had not been sent."""
+        call.state = CallState.ACCEPTED
+        call.worker = None
+        call.credit = min(call.credit + call.given, MOST_CREDIT)
+        call.given = 0
 
     def send_with_objects(self, call: Call, worker: Worker, objects: dict[str, bytes]) -> None:
         """Send a call to a worker together with pickles that stand for tokens of other workers, for this call alone."""
@@ -231,13 +245,28 @@ class RouterCore:
     def serve_backlog(self, worker: Worker) -> None:
         """Send what waits for this very worker, as far as it has room."""
         backlog = worker.backlog
-        while backlog:
-            call = backlog[0]
-            if call.state is not CallState.SETTLED:
-                if len(worker.calls) >= worker.threads + call.profile.waiting:
-                    return
-                self.send_call(call, worker)
-            backlog.popleft()
+        while (call := backlog.peek()) is not None and worker.has_room_for(call):
+            backlog.pop()
+            self.send_call(call, worker)
+
+    def serve_both(self, worker: Worker) -> None:
+        """A worker has room: its backlog and its pool's queue fill it in turns.
+
+        When it is the queue's turn and its first call has no room yet (a slow one goes into an idle worker only), the
+        backlog waits too: else a flood on one handle would never let it in.
+        """
+        backlog, queue = worker.backlog, worker.pool.queue
+        if not backlog.waiting:
+            self.serve(worker.pool)
+        elif not queue.waiting or worker.backlog_first:
+            self.serve_backlog(worker)
+            worker.backlog_first = False
+        else:
+            before = queue.waiting
+            self.serve(worker.pool)
+            if queue.waiting < before:
+                worker.backlog_first = True
+                self.serve_backlog(worker)
 
     def serve(self, pool: Pool) -> None:
         """Give waiting calls to free workers."""
@@ -248,16 +277,21 @@ class RouterCore:
                 return
             queue.pop()
             self.send_call(call, worker)
-            if call.session.held_credit:
-                self.requests.release_credit(call.session)
+
+    def pass_credit(self, call: Call) -> None:
+        """Tell a stream's worker how many more items are wanted."""
+        if call.worker is not None and call.credit:
+            call.given += call.credit
+            credit, call.credit = call.credit.to_bytes(4, "little"), 0
+            self.send(call.worker, _CREDIT, call.codec, 0, call.wire_id, call.session.id, credit)
 
     def settle(self, call: Call, kind: int, codec: int, payload: bytes) -> None:
         """The one way in which a call ends. The first outcome wins."""
         if call.state is CallState.SETTLED:
             self.settled["late"] += 1
             return
-        if call.state is CallState.QUEUED:
-            call.pool.queue.left(call)
+        if call.queue is not None:
+            call.queue.settle(call)
         call.state = CallState.SETTLED
         call.payload = b""
         if call.deadline:

@@ -24,7 +24,7 @@ from bascule.workers.page import request_cancel, started_id
 if TYPE_CHECKING:
     from bascule.bridge.router.core import RouterCore
 
-_IDEMPOTENT = int(Flag.IDEMPOTENT)
+_IDEMPOTENT, _STREAM = int(Flag.IDEMPOTENT), int(Flag.STREAM)
 _TIDY_ABOVE = 1024
 MUTE = 0.5  # seconds that a worker may live on after it closed its wire
 MOST_HOPS = 3  # how often a call is given to another worker since one died
@@ -58,11 +58,10 @@ class Endings:
         for call in reversed(again):
             if call.state is not CallState.SETTLED:
                 self._send_again(call)
-        for call in worker.backlog:
-            core.fail(call, ErrorKind.HANDLE_LOST, _dead_owner(worker, cause))
+        while (waiting := worker.backlog.pop()) is not None:
+            core.fail(waiting, ErrorKind.HANDLE_LOST, _dead_owner(worker, cause))
         worker.calls.clear()
         worker.streams.clear()
-        worker.backlog.clear()
         worker.outbox.clear()
         core.queries.worker_gone(worker)
         core.notices.append(
@@ -84,7 +83,7 @@ class Endings:
         """Calls and streams that were in the worker when it died."""
         core = self._core
         reason = worker.kill_reason
-        offender = guilty[0] if guilty else None
+        offender = self._offender(worker, guilty)
         if offender is not None and reason in (None, KillReason.MEMORY, KillReason.DEADLINE):
             core.quarantine.worker_died(offender.session.id, offender.target, core.now)
         name = offender.target.decode(errors="replace") if offender is not None else None
@@ -105,6 +104,13 @@ class Endings:
                 **cause.details(),
             )
 
+    def _offender(self, worker: Worker, guilty: list[Call]) -> Call | None:
+        """Which of the started calls a death is laid at: with one thread the last, the others had ended."""
+        if worker.threads == 1:
+            return guilty[-1] if guilty else None
+        doomed = next((call for call in guilty if call.wire_id in worker.doomed), None)
+        return doomed or (guilty[0] if guilty else None)
+
     def _send_again(self, call: Call) -> None:
         """Its worker died before it was started (or it may be run twice): back to the head of the line."""
         core = self._core
@@ -112,8 +118,12 @@ class Endings:
         if call.hops > MOST_HOPS:
             core.fail(call, ErrorKind.WORKER_LOST, f"{call.hops} workers died before this call was started")
             return
-        call.worker = None
-        call.pool.queue.push(call, first=True)
+        core.take_back(call)
+        pool = call.pool
+        if pool.failed is not None:
+            core.fail(call, ErrorKind.POOL_UNAVAILABLE, pool.failed)
+        else:
+            pool.queue.push(call, first=True)
 
     def set_timer(self, when: float, what: Call | Callable[[], None]) -> None:
         """At this time a call's deadline passes, or something is to be done."""
@@ -171,10 +181,15 @@ class Endings:
         if call.wire_id in worker.streams:
             core.control(worker, {"op": "close_stream", "call": call.wire_id})
             worker.streams.pop(call.wire_id, None)
+            if worker.state is WorkerState.RETIRING:
+                core.leave_if_idle(worker)
         elif call.wire_id in worker.calls:
-            worker.doomed[call.wire_id] = Doom(reason, pressed=started_id(worker.page) >= call.wire_id)
-            self.press(worker)
+            if call.flags & _STREAM:  # it may be open, and wait for credit
+                core.control(worker, {"op": "close_stream", "call": call.wire_id})
             grace = call.pool.policy.cancel_grace_ms / 1000
+            started = started_id(worker.page) >= call.wire_id
+            worker.doomed[call.wire_id] = Doom(reason, core.now + grace if started else None)
+            self.press(worker)
             self.set_timer(core.now + grace, partial(self._grace_over, worker))
 
     def press(self, worker: Worker) -> None:
@@ -193,14 +208,14 @@ class Endings:
         if not worker.doomed or worker.state is WorkerState.DEAD:
             return
         wire_id, doom = next(iter(worker.doomed.items()))
-        if doom.pressed:
-            core.kill(worker, doom.reason)
-        else:
-            if started_id(worker.page) >= wire_id:
-                doom.pressed = True
+        grace = worker.pool.policy.cancel_grace_ms / 1000
+        if doom.until is None:
+            if started_id(worker.page) >= wire_id:  # its grace begins now
+                doom.until = core.now + grace
                 self.press(worker)
-            grace = worker.pool.policy.cancel_grace_ms / 1000
             self.set_timer(core.now + grace, partial(self._grace_over, worker))
+        elif core.now >= doom.until:
+            core.kill(worker, doom.reason)
 
 
 def _is_settled(what: Call | Callable[[], None]) -> bool:

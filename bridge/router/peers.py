@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from bascule.bridge.doors.base import BufferedDoor, Door, Request
 from bascule.bridge.notices import KillReason, WorkerWire
 from bascule.bridge.router.calls import Call
+from bascule.bridge.router.pools import FairQueue
 from bascule.protocols.envelope import FrameReader
 
 if TYPE_CHECKING:
@@ -34,13 +35,13 @@ class Peer:
 
 
 class Doom:
-    """A call that was settled while its worker has it: why, and whether the worker was asked to stop it as it ran."""
+    """A call that was settled while its worker has it: why, and until when it may run on (None: it was not started)."""
 
-    __slots__ = ("pressed", "reason")
+    __slots__ = ("reason", "until")
 
-    def __init__(self, reason: KillReason, *, pressed: bool) -> None:
+    def __init__(self, reason: KillReason, until: float | None) -> None:
         self.reason = reason
-        self.pressed = pressed
+        self.until = until
 
 
 class Effect(enum.Enum):
@@ -66,6 +67,7 @@ class Worker(Peer):
 
     __slots__ = (
         "backlog",
+        "backlog_first",
         "calls",
         "calls_done",
         "decoders",
@@ -108,7 +110,8 @@ class Worker(Peer):
         self.state = WorkerState.STARTING
         self.calls: dict[int, Call] = {}  # by wire id, in the order they were sent
         self.streams: dict[int, Call] = {}  # open streams, which occupy nobody
-        self.backlog: deque[Call] = deque()  # calls that only this worker can take, since it holds their object
+        self.backlog = FairQueue()  # calls that only this worker can take, since it holds their object
+        self.backlog_first = False  # whose turn it is: the backlog's, or the pool's queue's
         self.doomed: dict[int, Doom] = {}  # settled calls that still occupy it, oldest first
         self.slow = 0  # outstanding calls of targets that let nobody wait behind them
         self.sessions: set[int] = set()  # sessions that have called here, and may hold handles
@@ -126,6 +129,11 @@ class Worker(Peer):
     def outstanding(self) -> int:
         """Calls that it has and has not answered."""
         return len(self.calls)
+
+    def has_room_for(self, call: Call) -> bool:
+        """Whether a call may be put into this worker now."""
+        waiting = call.profile.waiting
+        return len(self.calls) < self.threads + waiting and self.open_to(waiting)
 
     def open_to(self, waiting: int) -> bool:
         """Whether a call may be put behind those it has: not behind slow ones."""
@@ -169,7 +177,7 @@ class Session(Peer):
         self.calls: dict[Hashable, Call] = {}
         self.requests: deque[Request] = deque()  # parsed, and waiting for this session's turn
         self.workers: set[Worker] = set()  # where it may hold handles
-        self.held_credit: list[tuple[Call, int]] = []  # not passed on while the client does not read
+        self.held_credit: set[Call] = set()  # streams whose credit is not passed on while the client does not read
         self.input_over = False  # it will send nothing more; what it asked is still answered
         self.closing = False
         self.dead = False

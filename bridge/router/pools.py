@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _WINDOWS = ((100, 32), (1_000, 4), (5_000, 1))
 """(calls faster than this many microseconds, so many may wait in a worker beside those that run)."""
 _MOST_PROFILES = 4096
+_SWEEP_ABOVE = 1024
 
 
 class Profile:
@@ -46,7 +47,7 @@ class Profile:
 class FairQueue:
     """Calls that wait for a worker: sessions take turns, each session's calls keep their order.
 
-    A settled call is not looked for: it is skipped when its turn comes. `len` counts those that still wait.
+    A settled call is not looked for: it is skipped when its turn comes, and all such are swept out when they are many.
     """
 
     def __init__(self) -> None:
@@ -54,10 +55,12 @@ class FairQueue:
         self._queues: dict[int, deque[Call]] = {}
         self.waiting = 0
         self.bytes = 0
+        self._settled = 0  # calls that are still in a line and wait for nothing any more
 
     def push(self, call: Call, *, first: bool = False) -> None:
         """Put a call at the end (or, when its worker died before it was started, at the head) of its session's line."""
         call.state = CallState.QUEUED
+        call.queue = self
         session = call.session.id
         queue = self._queues.get(session)
         if queue is None:
@@ -70,15 +73,20 @@ class FairQueue:
         self.waiting += 1
         self.bytes += len(call.payload)
 
+    def waiting_of(self, session: int) -> int:
+        """How many calls one session has in line."""
+        return len(self._queues.get(session, ()))
+
     def peek(self) -> Call | None:
         """The call whose turn it is, or None."""
         turns, queues = self._turns, self._queues
         while turns:
             queue = queues[turns[0]]
             while queue:
-                if queue[0].state is CallState.QUEUED:
+                if queue[0].queue is self:
                     return queue[0]
                 queue.popleft()
+                self._settled -= 1
             del queues[turns.popleft()]
         return None
 
@@ -88,7 +96,7 @@ class FairQueue:
         if call is not None:
             queue = self._queues[self._turns[0]]
             queue.popleft()
-            self.left(call)
+            self._forget(call)
             call.state = CallState.ACCEPTED
             if queue:
                 self._turns.rotate(-1)
@@ -96,10 +104,28 @@ class FairQueue:
                 del self._queues[self._turns.popleft()]
         return call
 
-    def left(self, call: Call) -> None:
-        """A call no longer waits here (it was popped, or settled while it waited)."""
+    def settle(self, call: Call) -> None:
+        """A call that stands in line here has ended."""
+        self._forget(call)
+        self._settled += 1
+        if self._settled > _SWEEP_ABOVE and self._settled > self.waiting:
+            self._sweep()
+
+    def _forget(self, call: Call) -> None:
+        call.queue = None
         self.waiting -= 1
         self.bytes -= len(call.payload)
+
+    def _sweep(self) -> None:
+        """Take all settled calls out of their lines."""
+        for session, queue in list(self._queues.items()):
+            left = deque(call for call in queue if call.queue is self)
+            if left:
+                self._queues[session] = left
+            else:
+                del self._queues[session]
+        self._turns = deque(session for session in self._turns if session in self._queues)
+        self._settled = 0
 
 
 class Pool:

@@ -24,7 +24,7 @@ from functools import partial
 from typing import TypeVar
 
 from bascule.bridge.doors.base import Door
-from bascule.bridge.notices import KillReason, Notice, PoolPolicy, RouterFailed, WorkerWire
+from bascule.bridge.notices import KillReason, Notice, PoolPolicy, RouterFailed, SessionClosed, WorkerWire
 from bascule.bridge.router.core import RouterCore
 from bascule.bridge.router.peers import Effect, Peer, Session, Worker
 from bascule.bridge.router.requests import HARD_UNWRITTEN, SOFT_UNWRITTEN
@@ -35,7 +35,10 @@ MOST_PIECES = 512  # of one gathered write
 JOIN_BELOW = 64 << 10  # so many bytes are joined rather than gathered
 SWITCH_INTERVAL = 5e-5  # seconds: how long a busy trio thread may keep the interpreter from this one
 
-_IN, _OUT = select.EPOLLIN, select.EPOLLOUT
+LINGER = 10.0  # seconds that a client may take to read the rest once its session is over
+LONGEST_WAIT = 3600.0  # seconds: epoll takes no more than some weeks
+
+_IN, _OUT, _GONE = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLERR
 _T = TypeVar("_T")
 
 
@@ -255,7 +258,7 @@ class RouterPump:
         if core.busy or self._posted:
             timeout = 0.0
         elif (timer := core.endings.next_timer()) is not None:
-            timeout = max(0.0, timer - time.monotonic())
+            timeout = min(max(0.0, timer - time.monotonic()), LONGEST_WAIT)
         events = self._epoll.poll(timeout, 256)
         now = time.monotonic()
         core.now = now
@@ -337,66 +340,62 @@ class RouterPump:
         for fd in list(self._sources):
             self._drop_source(fd)
         for session in list(self._session_fds):
-            self._disconnect(session)
+            if session in self._writers:
+                self._disconnect(session)
+            else:
+                self._close_client(session)
         for worker in list(self._worker_fds):
             self._close_worker(worker)
-        self._epoll.close()
-        os.close(self._wake)
+        self._epoll.close()  # the eventfd stays: others may still post, and its number must not be somebody else's
 
     # -- writing -------------------------------------------------------------------------------------------------
 
     def _flush(self, writer: _Writer) -> None:
         done = writer.flush()
         peer = writer.peer
-        if not done and not writer.waiting:
-            writer.waiting = True
-            self._watch_writable(writer)
+        if done == writer.waiting:
+            writer.waiting = not done
+            self._watch(peer)
         if isinstance(peer, Session):
-            if peer.unwritten > HARD_UNWRITTEN:
+            if writer.broken or peer.unwritten > HARD_UNWRITTEN:
                 self.core.requests.close_session(peer)
             elif peer.unwritten > SOFT_UNWRITTEN and peer not in self._paused:
-                self._pause(peer)
-            if writer.broken and not peer.dead:
-                self.core.requests.close_session(peer)
-
-    def _watch_writable(self, writer: _Writer) -> None:
-        fd = writer.fd
-        source = self._sources.get(fd)
-        if source is None:
-            self._add_source(fd, 3, lambda mask: self._on_writable(writer), _OUT)
-        else:
-            read = 0 if writer.peer in self._paused else _IN
-            self._epoll.modify(fd, read | _OUT)
+                self._paused.add(peer)
+                self._watch(peer)
 
     def _on_writable(self, writer: _Writer) -> None:
         if not writer.flush():
             return
         writer.waiting = False
         peer = writer.peer
-        if isinstance(peer, Session):
-            if peer in self._paused:
-                self._resume(peer)
-            elif self._session_fds[peer][0] == writer.fd:
-                self._epoll.modify(writer.fd, _IN)
-            else:
-                self._epoll.modify(writer.fd, 0)
-        else:
-            self._epoll.modify(writer.fd, 0)
+        if isinstance(peer, Session) and peer in self._paused:
+            self._paused.discard(peer)
+            self.core.requests.release_credit(peer)
+        self._watch(peer)
 
-    def _pause(self, session: Session) -> None:
-        """It has too much unread: read nothing from it until it has caught up."""
-        self._paused.add(session)
-        read_fd, *_ = self._session_fds[session]
-        same = self._writers[session].fd == read_fd
-        if read_fd in self._sources:
-            self._epoll.modify(read_fd, _OUT if same else 0)
+    def _watch(self, peer: Peer) -> None:
+        """Wait for what a peer is ready for: to be written to when it has not taken all, to be read when we want it.
 
-    def _resume(self, session: Session) -> None:
-        self._paused.discard(session)
-        read_fd, *_ = self._session_fds[session]
-        if read_fd in self._sources and not session.input_over:
-            self._epoll.modify(read_fd, _IN)
-        self.core.requests.release_credit(session)
+        What is not wanted is not watched, since a descriptor whose other end is closed would be reported without end.
+        """
+        if isinstance(peer, Worker):
+            fd = peer.wire.write_fd
+            if fd in self._sources:
+                self._epoll.modify(fd, _OUT if self._writers[peer].waiting else 0)
+            return
+        assert isinstance(peer, Session)
+        read_fd, *others = self._session_fds[peer]
+        writing = _OUT if self._writers[peer].waiting else 0
+        reading = 0 if peer.input_over or peer in self._paused else _IN
+        if not others:
+            self._epoll.modify(read_fd, reading | writing)
+            return
+        if not reading:
+            self._drop_source(read_fd)
+        elif read_fd not in self._sources:
+            self._add_source(read_fd, 1, partial(self._on_client, peer))
+        if others[0] in self._sources:
+            self._epoll.modify(others[0], writing)
 
     # -- workers -------------------------------------------------------------------------------------------------
 
@@ -511,24 +510,22 @@ class RouterPump:
         os.set_blocking(write_fd, False)
         self._session_fds[session] = (read_fd,) if read_fd == write_fd else (read_fd, write_fd)
         self._writers[session] = _Writer(write_fd, session)
-        self._add_source(read_fd, 1, lambda mask: self._on_client(session, mask))
+        self._add_source(read_fd, 1, partial(self._on_client, session))
         if write_fd != read_fd:
             with contextlib.suppress(PermissionError):  # a regular file: always writable, and never gone
-                self._add_source(write_fd, 3, lambda mask: self._on_client_writable(session, mask), 0)
+                self._add_source(write_fd, 3, partial(self._on_client_writable, session), 0)
         self.core.requests.client_data(session, opening)
         self.core.requests.door_requests(session)
 
     def _on_client(self, session: Session, mask: int) -> None:
         if mask & _OUT:
             self._on_writable(self._writers[session])
+        # The end of a socket is the end of both ways; that of a pipe only says that no more is written to it.
+        gone = mask & _GONE and len(self._session_fds[session]) == 1
         if session.dead or not mask & ~_OUT:
             return
-        if session.input_over:
-            if mask & (select.EPOLLHUP | select.EPOLLERR):
-                self.core.requests.close_session(session)
-            return
-        if session.requests or session in self._paused:
-            if mask & (select.EPOLLHUP | select.EPOLLERR):
+        if session.input_over or session.requests or session in self._paused:
+            if gone:
                 self.core.requests.close_session(session)
             return
         fd = self._session_fds[session][0]
@@ -547,34 +544,41 @@ class RouterPump:
             self._end_of_input(session, mask)
 
     def _end_of_input(self, session: Session, mask: int) -> None:
-        fd = self._session_fds[session][0]
-        if len(self._session_fds[session]) == 2:
-            self._drop_source(fd)  # the write end tells when nobody reads any more
-        else:
-            self._epoll.modify(fd, _OUT if self._writers[session].waiting else 0)
-        if mask & (select.EPOLLHUP | select.EPOLLERR) and len(self._session_fds[session]) == 1:
+        if mask & _GONE and len(self._session_fds[session]) == 1:
             self.core.requests.close_session(session)
         else:
             self.core.requests.client_eof(session)
+            if not session.dead:
+                self._watch(session)
 
     def _on_client_writable(self, session: Session, mask: int) -> None:
-        if mask & select.EPOLLERR:
+        if mask & _GONE:
             self.core.requests.close_session(session)
         elif mask & _OUT:
             self._on_writable(self._writers[session])
 
     def _disconnect(self, session: Session) -> None:
-        writer = self._writers.pop(session, None)
-        fds = self._session_fds.pop(session, None)
+        """The session is over. What was said to the client is still written, as long as it reads on."""
+        writer = self._writers.pop(session)
         self._paused.discard(session)
-        if fds is None:
+        for fd in self._session_fds[session]:
+            self._drop_source(fd)
+        if writer.flush() or self._stopping:
+            self._close_client(session)
             return
-        if writer is not None:
-            writer.flush()
-        for fd in fds:
+        self._add_source(writer.fd, 3, partial(self._on_lingering, session, writer), _OUT)
+        self.core.endings.set_timer(self.core.now + LINGER, partial(self._close_client, session))
+
+    def _on_lingering(self, session: Session, writer: _Writer, mask: int) -> None:
+        if mask & _GONE or writer.flush():
+            self._close_client(session)
+
+    def _close_client(self, session: Session) -> None:
+        for fd in self._session_fds.pop(session, ()):
             self._drop_source(fd)
             with contextlib.suppress(OSError):
                 os.close(fd)
+        self._notify(SessionClosed(session.id))
 
 
 def _by_order(ready: tuple[_Source, int]) -> int:

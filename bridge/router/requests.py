@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from bascule.bridge.doors.base import Door, Request
-from bascule.bridge.notices import KillReason, SessionClosed
+from bascule.bridge.notices import KillReason
 from bascule.bridge.router.calls import NOT_SENT, Call, CallState
 from bascule.bridge.router.peers import Session, Worker
 from bascule.bridge.router.pools import Pool
@@ -27,6 +27,7 @@ HINT_WINDOW = 64 << 10  # how far a payload is searched for handles; beyond, the
 TURN = 64  # requests of one session handled in one turn, so that nobody starves
 QUEUE_BYTES = 1 << 30  # payload bytes that may wait in one pool
 SOFT_UNWRITTEN = 1 << 20  # a client with so many unread bytes is not read from
+MOST_CREDIT = (1 << 32) - 1
 HOLD_CREDIT = SOFT_UNWRITTEN // 4  # with so many its streams get no credit: what else it says is still heard
 HARD_UNWRITTEN = 1 << 29  # and with so many is dropped
 
@@ -116,7 +117,6 @@ class Requests:
         core.quarantine.forget_session(session.id)
         del core.sessions[session.id]
         core.dropped.append(session)
-        core.notices.append(SessionClosed(session.id))
 
     def close_if_done(self, session: Session) -> None:
         """End a session whose input is over once everything it asked for is answered."""
@@ -176,7 +176,8 @@ class Requests:
         if pool.failed is not None:
             return ErrorKind.POOL_UNAVAILABLE, pool.failed
         queue, policy = pool.queue, pool.policy
-        if queue.waiting >= policy.max_queue:
+        # A session that has next to nothing waiting is let in all the same: one must not fill the queue for all.
+        if queue.waiting >= policy.max_queue and queue.waiting_of(session.id) > policy.max_queue // 100:
             message = (
                 f"pool {policy.name!r} has {queue.waiting} calls waiting, its limit is {policy.max_queue}; try later"
             )
@@ -222,19 +223,18 @@ class Requests:
             core.send(worker, _RELEASE, Codec.MSGPACK, 0, 0, session.id, b"".join(some))
 
     def _give_credit(self, call: Call, payload: bytes) -> None:
-        core = self._core
-        worker = call.worker
-        if worker is None or call.state in NOT_SENT or call.session.unwritten > HOLD_CREDIT:
-            call.session.held_credit.append((call, int.from_bytes(payload, "little")))
-        else:
-            core.send(worker, _CREDIT, call.codec, 0, call.wire_id, call.session.id, payload)
+        call.credit = min(call.credit + int.from_bytes(payload, "little"), MOST_CREDIT)
+        if call.session.unwritten > HOLD_CREDIT:
+            call.session.held_credit.add(call)
+        elif call.state not in NOT_SENT:
+            self._core.pass_credit(call)
 
     def release_credit(self, session: Session) -> None:
-        """The client reads again, or its calls were sent: pass on the credit that was held back."""
-        held, session.held_credit = session.held_credit, []
-        for call, amount in held:
-            if call.state is not CallState.SETTLED:
-                self._give_credit(call, amount.to_bytes(4, "little"))
+        """The client reads again: pass on the credit that was held back."""
+        held, session.held_credit = session.held_credit, set()
+        for call in held:
+            if call.state in (CallState.SENT, CallState.STREAMING):
+                self._core.pass_credit(call)
 
 
 def _no_pool(name: str) -> tuple[ErrorKind, str]:

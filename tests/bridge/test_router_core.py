@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from router_world import Client, FakeWorker, World
 
-from bascule.bridge.notices import KillReason, PoolPolicy, RecycleWanted, SessionClosed, WorkerExited, WorkerReady
+from bascule.bridge.notices import KillReason, PoolPolicy, RecycleWanted, WorkerExited, WorkerReady
 from bascule.bridge.router.calls import CallState
 from bascule.bridge.router.messages import read_control, write_control
 from bascule.bridge.router.peers import Effect
@@ -256,7 +256,7 @@ def test_a_client_that_leaves_takes_its_calls_along_and_its_handles_are_released
     releases = [frame for frame in worker.frames() if frame[0] == Kind.RELEASE]
     assert [(frame[4], frame[6]) for frame in releases] == [(session, b"")]
     assert world.core.effects == [(worker.core, Effect.INTERRUPT)]
-    assert any(isinstance(notice, SessionClosed) for notice in world.core.notices)
+    assert world.core.dropped == [client.session]
     worker.reply(wire_id)
     assert worker.calls() == []
     assert client.answers() == []
@@ -321,7 +321,7 @@ def test_a_call_goes_to_the_owner_of_its_object() -> None:
         client.call(object_token=handle_in(world, owner))
     assert len(owner.calls()) == 1
     assert [worker.calls() for worker in world.workers[:2]] == [[], []]
-    assert len(owner.core.backlog) == 2
+    assert owner.core.backlog.waiting == 2
 
 
 def test_a_handle_among_the_arguments_is_a_hint_where_to_go() -> None:
