@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from bascule.protocols.envelope import Kind
+from bascule.protocols import packed
+from bascule.protocols.envelope import Codec, Kind
 from bascule.protocols.limits import MAX_FRAME
 from bascule.workers.cancel import Cancelled
 from bascule.workers.explain import ENCODING, RUNNING, too_large
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from bascule.workers.streams import Stream
 
 _TURN: Final = 0.002  # seconds that a stream is advanced before others have their turn
+_CONTROL, _MSGPACK = int(Kind.CONTROL), int(Codec.MSGPACK)
 _ITEM: Final = int(Kind.ITEM)
 _END: Final = int(Kind.END)
 
@@ -47,6 +49,9 @@ class Streaming:
         if stream.is_async:
             stream.loop = self._stream_loop()
         stream.iterator = found[0]
+        # Until its first item the bridge would take us to be running it: a client may give credit late, or never.
+        message = packed.dumps({"op": "opened", "call": stream.call_id})
+        self._runner.state.wire.send(_CONTROL, _MSGPACK, 0, 0, 0, message)
         return True
 
     def _stream_loop(self) -> Any:

@@ -139,6 +139,21 @@ def test_credit_goes_along_when_a_worker_dies_before_it_started_the_stream() -> 
     assert list(credit_of(two.frames()).values()) == [7]
 
 
+def test_a_stream_without_credit_occupies_nobody() -> None:
+    world = World()
+    client, (worker,) = world.client(), world.workers
+    stream = client.call("m:endless", flags=Flag.STREAM)
+    (wire_id,) = worker.calls()
+    worker.start(wire_id)
+    worker.say(Kind.CONTROL, payload=write_control({"op": "opened", "call": wire_id}))
+    client.call("m:other")
+    assert len(worker.calls()) == 1
+    client.request(Kind.CANCEL, stream)
+    assert read_control(worker.frames()[-1][6]) == {"op": "close_stream", "call": wire_id}
+    world.pass_time(60)
+    assert worker.core.kill_reason is None
+
+
 def test_a_retired_worker_leaves_when_its_last_stream_ended() -> None:
     world = World(workers=2, size=1)
     client, worker = world.client(), world.workers[0]

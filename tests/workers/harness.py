@@ -67,6 +67,7 @@ class Worker:
         self.threads = configuration.get("threads", 1)
         self.frames: list[Frame] = []  # read and not asked for yet
         self.output: list[tuple[int, bool, str]] = []  # call id, stderr, text
+        self.opened: list[int] = []  # streams that were said to be open
         self.output_sessions: dict[int, set[int]] = {}  # call id -> the sessions that its output carried
         self._next_id = 0
         self._reader = FrameReader()
@@ -196,6 +197,8 @@ class Worker:
             if frame[0] == Kind.OUTPUT:
                 self.output_sessions.setdefault(frame[3], set()).add(frame[4])
                 self.output.append((frame[3], bool(frame[2] & Flag.ERR), frame[6].decode()))
+            elif frame[0] == Kind.CONTROL and packed.loads(frame[6]).get("op") == "opened":
+                self.opened.append(packed.loads(frame[6])["call"])
             else:
                 self.frames.append(frame)
         return bool(data)
