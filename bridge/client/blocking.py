@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from bascule.bridge.client.connection import Connection
 from bascule.bridge.client.encoding import milliseconds, want_of
-from bascule.bridge.client.futures import ONCE, SAFE_AGAIN, Future
+from bascule.bridge.client.futures import Answer, Future, SafeAnswer, SafeFuture
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.names import Name
 from bascule.bridge.client.operations import Operations, Wanted
@@ -35,7 +35,7 @@ from bascule.protocols.calls import Op
 from bascule.protocols.envelope import Flag
 from bascule.protocols.service import Welcome
 
-_CAST, _STREAM = int(Flag.CAST), int(Flag.STREAM)
+_IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STREAM)
 _CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
 _STARTS_WITHIN: Final = 60.0  # seconds for the first worker of a private bridge
 _OVERDUE: Final = 10.0  # seconds past its deadline after which we no longer believe that the service will answer
@@ -154,8 +154,7 @@ class Client(Operations):
         idempotent: bool = False,
     ) -> Any:
         timeout = self._timeout if timeout is None else timeout
-        flags, entry_type = SAFE_AGAIN if idempotent else ONCE
-        future: Future = self._connection.start(
+        answer: Answer = self._connection.start(
             op,
             target,
             args,
@@ -163,19 +162,26 @@ class Client(Operations):
             takes_object=takes_object,
             want=0 if want is None else want_of(want),
             timeout=timeout,
-            flags=flags,
-            entry_type=entry_type,
+            flags=_IDEMPOTENT if idempotent else 0,
+            entry_type=SafeAnswer if idempotent else Answer,
         )
-        if timeout is not None:
-            self._wait_until_overdue(future, timeout)
-        return future.result()
+        return self._result(answer, timeout)
 
-    def _wait_until_overdue(self, future: Future, timeout: float) -> None:
+    def _result(self, answer: Answer, timeout: float | None) -> Any:
+        """Wait for an answer. Whoever is interrupted meanwhile (Ctrl-C) wants the call to end."""
         try:
-            self._connection.wait(future, timeout + _OVERDUE)
+            if timeout is not None:
+                self._connection.wait(answer, timeout + _OVERDUE)
+            return answer.result()
         except TimeoutError:
-            future.abandon()
-            raise Timeout(f"the service has not answered call {future.call_id}, {future.what}, at all") from None
+            if answer.state:
+                raise
+            answer.abandon()
+            raise Timeout(f"the service has not answered call {answer.call_id}, {answer.what}, at all") from None
+        except BaseException:
+            if not answer.state:
+                answer.abandon()
+            raise
 
     def call(
         self,
@@ -189,9 +195,14 @@ class Client(Operations):
     ) -> Any:
         """See `Operations.call`; the usual call takes a shorter way here."""
         if timeout is None and self._timeout is None and want is None and not idempotent and not kwargs:
-            future = self._connection.quick(target, args)
-            if future is not None:
-                return future.result()
+            answer = self._connection.quick(target, args, Answer)
+            if answer is not None:
+                try:
+                    return answer.result()
+                except BaseException:
+                    if not answer.state:
+                        answer.abandon()
+                    raise
         return self._perform(_CALL, target, args, kwargs, want=want, timeout=timeout, idempotent=idempotent)
 
     def submit(
@@ -209,13 +220,19 @@ class Client(Operations):
         connection = self._connection
         future = None
         if timeout is None and want is None and not idempotent and not kwargs:
-            future = connection.quick(target, args)
+            future = connection.quick(target, args, Future)
         if future is None:
-            flags, entry_type = SAFE_AGAIN if idempotent else ONCE
-            wanted = 0 if want is None else want_of(want)
-            future = connection.start(
-                _CALL, target, args, kwargs, want=wanted, timeout=timeout, flags=flags, entry_type=entry_type
+            started: Future = connection.start(
+                _CALL,
+                target,
+                args,
+                kwargs,
+                want=0 if want is None else want_of(want),
+                timeout=timeout,
+                flags=_IDEMPOTENT if idempotent else 0,
+                entry_type=SafeFuture if idempotent else Future,
             )
+            future = started
         connection.see_to(future.link)
         return future
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from bascule.bridge.client.encoding import JOIN_BELOW, Heads, NotSendable, call_frame, encode_arguments, milliseconds
-from bascule.bridge.client.futures import RAISED, Entry, Future, IdempotentFuture
+from bascule.bridge.client.futures import RAISED, Answer, Entry
 from bascule.bridge.client.proxy import Remote, parts_of
 from bascule.bridge.client.settling import LOST_WITH_THE_SERVICE, Settling
 from bascule.bridge.errors import HandleLost, ServiceRefused
@@ -18,9 +18,11 @@ from bascule.protocols.errors import RemoteProtocolError
 from bascule.protocols.service import read_message, write_message
 from bascule.protocols.tokens import Handle
 
-_CALL, _MSGPACK, _CAST = int(Kind.CALL), int(Codec.MSGPACK), int(Flag.CAST)
+_CALL, _MSGPACK = int(Kind.CALL), int(Codec.MSGPACK)
+_CAST, _IDEMPOTENT = int(Flag.CAST), int(Flag.IDEMPOTENT)
 _pack = HEADER.pack
 LinkT = TypeVar("LinkT", bound=Settling)
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
 
 class Calling(Generic[LinkT]):
@@ -44,7 +46,7 @@ class Calling(Generic[LinkT]):
         want: int = 0,
         timeout: float | None = None,
         flags: int = 0,
-        entry_type: Any = Future,
+        entry_type: Any = Answer,
     ) -> Any:
         """Encode a call and leave it with the link. The arguments are those of `Operations._perform`.
 
@@ -64,7 +66,7 @@ class Calling(Generic[LinkT]):
         deadline = 0 if timeout is None else milliseconds(timeout)
         return self.launch(op, target, arguments, kept, token, want, deadline, flags, entry_type)
 
-    def quick(self, target: str, args: tuple[Any, ...]) -> Future | None:
+    def quick(self, target: str, args: tuple[Any, ...], entry_type: type[AnswerT]) -> AnswerT | None:
         """`start`, for a plain call of what was called before with plain values: the usual one. None if it is not."""
         link = self._link
         head = self._plain_heads.get(target)
@@ -76,13 +78,13 @@ class Calling(Generic[LinkT]):
             return None
         size = len(head) + len(arguments)
         call_id = next(self.ids)
-        future = link.pending[call_id] = Future(link, call_id, target)
+        entry = link.pending[call_id] = entry_type(link, call_id, target)
         if size < JOIN_BELOW:
             link.out.append(_pack(size, _CALL, _MSGPACK, 0, call_id, 0, 0) + head + arguments)
         else:
             link.out.extend((_pack(size, _CALL, _MSGPACK, 0, call_id, 0, 0) + head, arguments))
         link.outbox.buffered += size
-        return future
+        return entry
 
     def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> tuple[bytes, list[Any] | None]:
         """Arguments as bytes, and the proxies among them.
@@ -103,7 +105,7 @@ class Calling(Generic[LinkT]):
         want: int = 0,
         deadline_ms: int = 0,
         flags: int = 0,
-        entry_type: Any = Future,
+        entry_type: Any = Answer,
     ) -> Any:
         """Leave a call whose arguments are encoded with the link."""
         link = self._usable()
@@ -111,7 +113,7 @@ class Calling(Generic[LinkT]):
         call_id = next(self.ids)
         frame = call_frame(call_id, flags, deadline_ms, head, arguments)
         entry = entry_type(link, call_id, target, kept)
-        if entry_type is IdempotentFuture:
+        if flags & _IDEMPOTENT:
             entry.frame = frame
         if not flags & _CAST:
             link.pending[call_id] = entry

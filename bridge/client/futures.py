@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.errors import Cancelled
-from bascule.protocols.envelope import Codec, Flag, Kind, encode_frame
+from bascule.protocols.envelope import Codec, Kind, encode_frame
 
 if TYPE_CHECKING:
     from bascule.bridge.client.settling import Settling
@@ -84,11 +84,8 @@ class Entry:
         """A frame that is neither REPLY nor ERROR: only streams await such."""
 
 
-class Future(Entry):
-    """A call under way. Its methods are those of `concurrent.futures.Future`.
-
-    Calls that were only just submitted may still wait to be written, for a few milliseconds: many are sent at once.
-    """
+class Answer(Entry):
+    """What a call waits for that is awaited at once, by the thread that makes it."""
 
     __slots__ = ()
 
@@ -109,6 +106,15 @@ class Future(Entry):
         if self.state == RAISED:
             raise self.outcome
         return self.outcome
+
+
+class Future(Answer):
+    """A call under way. Its methods are those of `concurrent.futures.Future`.
+
+    Calls that were only just submitted may still wait to be written, for a few milliseconds: many are sent at once.
+    """
+
+    __slots__ = ()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What `result` would raise, or None."""
@@ -148,7 +154,7 @@ class Future(Entry):
         self.link.connection.run_deferred()
 
     def __del__(self) -> None:
-        if self.state == REPLY:
+        if getattr(self, "state", PENDING) == REPLY:  # a signal may have come before it had a state
             self.link.discard(self.outcome)
 
     def __repr__(self) -> str:
@@ -156,12 +162,13 @@ class Future(Entry):
         return f"<call {self.call_id} of {self.what}: {how}>"
 
 
-class IdempotentFuture(Future):
-    """A call that may be run again when the connection, and with it the answer, was lost."""
+class SafeAnswer(Answer):
+    """The answer to a call that may be made again when the connection was lost."""
 
     __slots__ = ("frame",)
 
 
-# The flags and the entry of a call that is not run twice, and of one that may be.
-ONCE: Final = (0, Future)
-SAFE_AGAIN: Final = (int(Flag.IDEMPOTENT), IdempotentFuture)
+class SafeFuture(Future):
+    """A call that may be made again when the connection was lost."""
+
+    __slots__ = ("frame",)

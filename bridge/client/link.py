@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from bascule.bridge.client.futures import Entry
 
 _CHUNK: Final = (64 << 10,)  # bytes of one read, as the argument list of recv
+_NAP: Final = 1.0  # seconds after which a follower looks for itself whether it was forgotten
+_SHORTLY: Final = 0.0005  # seconds between two looks at a claim that must be had
 _BLOCKED_MS: Final = 50  # how long a writer leaves reading to another thread before it looks again
 
 
@@ -53,18 +55,24 @@ class _Waiter:
 
 
 class Link(Settling):
-    """A connected, greeted socket and the calls that travel on it."""
+    """A connected, greeted socket and the calls that travel on it.
+
+    Who reads and who writes is a claim: a dictionary with the thread's number in it, or empty. It is taken by
+    `setdefault`, which is one step, and is never waited for. It is no lock because a signal's exception (Ctrl-C) may
+    come right behind that step: then the claim is the thread's without its knowing, and the next time it simply has it.
+    `_leading` and `_writing` tell that case from the other one in which a thread finds itself the holder already: it is
+    in a function of its user's (told of output, a finalizer) that was called while it reads or writes.
+    """
 
     def __init__(self, connection: Connection, sock: socket.socket, reader: FrameReader, on_output: OnOutput) -> None:
         super().__init__(connection, Outbox(sock, self._wait_to_write), reader, Proxy, on_output)
         self._sock = sock
         self._recv = sock.recv
-        self._recv_into = sock.recv_into
         self._inbox: deque[bytes] = deque()
-        self._filled: deque[int] = deque()
-        self._reading = threading.Lock()
-        self._sending = threading.Lock()
-        self._leader = 0  # the thread that reads
+        self._reads: dict[int, int] = {}
+        self._writes: dict[int, int] = {}
+        self._leading = False
+        self._writing = False
         self._followers: dict[_Waiter, None] = {}
         self._read_poll = select.poll()
         self._read_poll.register(sock, select.POLLIN)
@@ -76,42 +84,52 @@ class Link(Settling):
         if self.dropped:
             self.add_release()
         outbox = self.outbox
-        while (outbox.frames or outbox.unfinished) and self.broken is None and self._sending.acquire(False):
+        me = get_ident()
+        while (outbox.frames or outbox.batch) and self.broken is None:
+            if self._writes.setdefault(0, me) != me or self._writing:
+                return  # it looks again before it leaves
+            self._writing = True
             try:
                 outbox.write()
             except OSError as error:
                 self._break(_reason(error))
             finally:
-                self._sending.release()
+                self._writing = False
+                self._writes.clear()
             if self.broken is not None:
                 self.sweep(wait=False)
 
     def _wait_to_write(self) -> None:
         """Until the socket takes more. Reads meanwhile, if no other thread does."""
-        self._refuse_the_leader()
+        me = get_ident()
         poll = select.poll()
-        if not self._reading.acquire(False):
+        if self._reads.setdefault(0, me) != me:
             poll.register(self._sock, select.POLLOUT)
             poll.poll(_BLOCKED_MS)
             return
-        self._leader = get_ident()
+        self._refuse_the_leader()
+        self._leading = True
         try:
             poll.register(self._sock, select.POLLIN | select.POLLOUT)
             if any(events & ~select.POLLOUT for _, events in poll.poll()):
                 self._read()
         finally:
-            self._stop_leading()
+            self._leading = False
+            self._reads.clear()
+            self._promote()
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def wait(self, entry: Entry, until: float | None) -> None:
         """Return when `entry` has news, or the connection is broken, or the clock (monotonic) says `until`."""
         in_time = True
+        me = get_ident()
         while in_time and not entry.state and self.broken is None:
-            if not self._reading.acquire(False):
+            if self._reads.setdefault(0, me) != me:
                 in_time = self._follow(entry, until)
                 continue
-            self._leader = get_ident()
+            self._refuse_the_leader()
+            self._leading = True
             try:
                 while in_time and not entry.state and self.broken is None:
                     if until is not None:
@@ -121,17 +139,23 @@ class Link(Settling):
                             break
                     self._read()
             finally:
-                self._stop_leading()
+                self._leading = False
+                self._reads.clear()
+                if self._followers:
+                    self._promote()
 
     def look(self) -> None:
-        """Read what is there, without waiting, unless another thread reads anyway."""
-        if self.broken is None and self._reading.acquire(False):
-            self._leader = get_ident()
+        """Read what is there, without waiting, unless somebody reads anyway."""
+        me = get_ident()
+        if self.broken is None and self._reads.setdefault(0, me) == me and not self._leading:
+            self._leading = True
             try:
                 while self.broken is None and self._read_poll.poll(0):
                     self._read()
             finally:
-                self._stop_leading()
+                self._leading = False
+                self._reads.clear()
+                self._promote()
 
     def _read(self) -> None:
         """Read once, waiting for data, and settle what came. Interrupted (Ctrl-C), it can be called again."""
@@ -171,45 +195,30 @@ class Link(Settling):
                 self.fail("a thread was interrupted while it put a large answer together")
             raise
 
-    def _stop_leading(self) -> None:
-        self._leader = 0
-        self._reading.release()
-        if self._followers:
-            self._promote()
+    def _follow(self, entry: Entry, until: float | None) -> bool:
+        """Sleep until the leader settles `entry`, or leaves. False: there is no time left."""
+        waiter = _Waiter()
+        self._followers[waiter] = None
+        entry.watch(waiter.wake)
+        try:
+            if not entry.state and self.broken is None and self._reads:
+                left = _NAP if until is None else min(_NAP, until - time.monotonic())
+                waiter.sleep(max(0.0, left))
+        finally:
+            self._followers.pop(waiter, None)
+            entry.unwatch(waiter.wake)
+            if not self._reads:
+                self._promote()  # we may have been woken to lead; if our call has ended, another must
+        return until is None or time.monotonic() < until
 
     def _promote(self) -> None:
         """Wake one that waits, to lead."""
         for waiter in list(self._followers)[:1]:
             waiter.wake()
 
-    def _follow(self, entry: Entry, until: float | None) -> bool:
-        """Sleep until the leader settles `entry`, or leaves. False: there is no time left."""
-        self._refuse_the_leader()
-        waiter = _Waiter()
-        self._followers[waiter] = None
-        entry.watch(waiter.wake)
-        try:
-            if not entry.state and self.broken is None and self._reading.locked():
-                waiter.sleep(-1 if until is None else max(0.0, until - time.monotonic()))
-        except BaseException:
-            del self._followers[waiter]
-            self._pass_on()
-            raise
-        del self._followers[waiter]
-        entry.unwatch(waiter.wake)
-        if entry.state:
-            self._pass_on()
-            return True
-        return until is None or time.monotonic() < until
-
-    def _pass_on(self) -> None:
-        """We may have been woken to lead and won't: another must."""
-        if self._followers and not self._reading.locked():
-            self._promote()
-
     def _refuse_the_leader(self) -> None:
         """The thread that reads is in a function of its user's, who wants to wait for what only it could read."""
-        if self._leader == get_ident():
+        if self._leading:
             raise RuntimeError("the function that is told of output must not use the client that tells it")
 
     # -- the end -----------------------------------------------------------------------------------------------------
@@ -221,27 +230,36 @@ class Link(Settling):
 
     def sweep(self, *, wait: bool = True) -> None:
         """Once broken: settle or carry every call that is under way. May be called again, for calls that came late."""
-        if not self._sending.acquire(wait):
-            return  # what it has not written only the writing thread can say: it sweeps when it leaves
+        me = get_ident()
+        while self._writes.setdefault(0, me) != me or self._writing:
+            if not wait:
+                return  # what it has not written only the writing thread can say: it sweeps when it leaves
+            time.sleep(_SHORTLY)
+        self._writing = True
         try:
             self.settle_or_carry()
         finally:
-            self._sending.release()
+            self._writing = False
+            self._writes.clear()
         for waiter in list(self._followers):
             waiter.wake()
 
     def close(self) -> None:
         """Give the descriptor back, once no thread uses it."""
         self.fail("the client was closed")
-        with self._sending, self._reading:
-            self._sock.close()
+        me = get_ident()
+        for claim in (self._writes, self._reads):
+            while claim.setdefault(0, me) != me:
+                time.sleep(_SHORTLY)
+        self._sock.close()
 
     def abandon(self) -> None:
         """In a forked child: let go of a socket that is the parent's, without a word to the service."""
         self.broken = "the process was forked"
         self.dropped.clear()
         # Threads that are not in the child may have held these.
-        self._reading, self._sending, self._decoding = threading.Lock(), threading.Lock(), threading.Lock()
+        self._reads, self._writes, self._decoding = {}, {}, threading.Lock()
+        self._leading = self._writing = False
         self._sock.close()
 
     def _break(self, reason: str) -> None:

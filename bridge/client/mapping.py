@@ -15,12 +15,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bascule.bridge.client.encoding import milliseconds
+from bascule.bridge.client.futures import Future
 from bascule.bridge.errors import CallError, Timeout, from_map
 from bascule.protocols.calls import Op
 
 if TYPE_CHECKING:
     from bascule.bridge.client.calling import Calling
-    from bascule.bridge.client.futures import Future
 
 _MAP: Final = int(Op.MAP)
 _MOST_ITEMS: Final = 1024  # of a chunk whose size nobody said
@@ -171,6 +171,6 @@ class MapRun:
             for piece in pieces:
                 self._start(piece)
             return
-        future = self._calling.launch(_MAP, self._target, arguments, kept, deadline_ms=deadline)
+        future = self._calling.launch(_MAP, self._target, arguments, kept, deadline_ms=deadline, entry_type=Future)
         future.link.flush()  # each as soon as it is ready: the workers begin while we encode the next
         self.started.append(Chunk(future, len(chunk), time.monotonic()))

@@ -11,7 +11,6 @@ else is worked out from that list. Where two assignments belong together, no cal
 from __future__ import annotations
 
 import socket
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -34,21 +33,17 @@ class Outbox:
     Attributes:
         frames: What was not taken up yet. A large frame is two pieces, header and rest, added in one step.
         buffered: About how many bytes those are.
+        batch: What was taken up and is not gone.
     """
 
-    __slots__ = ("_batch", "_send", "_sendmsg", "_sends", "_wait", "buffered", "frames")
+    __slots__ = ("_send", "_sendmsg", "_sends", "_wait", "batch", "buffered", "frames")
 
     def __init__(self, sock: socket.socket, wait: Callable[[], None]) -> None:
         self.frames: list[bytes] = []
         self.buffered = 0
+        self.batch: list[bytes] = []
         self._send, self._sendmsg, self._wait = sock.send, sock.sendmsg, wait
-        self._batch: list[bytes] = []  # the pieces that are being written
-        self._sends: deque[int] = deque()  # how many bytes of them each system call took
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether something was taken up and is not gone."""
-        return bool(self._batch)
+        self._sends: list[int] = []  # how many bytes of the batch each system call took
 
     def write(self) -> None:
         """Write everything, however long the service takes to read it.
@@ -56,31 +51,32 @@ class Outbox:
         Raises:
             OSError: The connection is broken.
         """
-        while self._batch or self.frames:
-            if not self._batch:
-                fresh: deque[int] = deque()
-                count = min(len(self.frames), _MOST_PIECES)
-                self._sends = fresh
-                self._batch = self.frames[:count]
-                del self.frames[:count]
+        frames = self.frames
+        while self.batch or frames:
+            if not self.batch:
+                count = len(frames) if len(frames) <= _MOST_PIECES else _MOST_PIECES
+                self._sends = []
+                self.batch = frames[:count]
+                del frames[:count]
                 self.buffered = 0
-            batch, sends = self._batch, self._sends
-            size = len(batch[0]) if len(batch) == 1 else sum(map(len, batch))
-            sent = sum(sends) if sends else 0
-            if sent < size:
-                try:
-                    self._write_some(batch, size, sent)
-                except BlockingIOError:
-                    self._wait()
-                    continue
-            if sum(sends) == size:
-                self._batch = []
+            batch, sends = self.batch, self._sends
+            try:
+                if len(batch) == 1 and not sends:  # the usual case
+                    sends.extend(map(self._send, batch, _AT_ONCE))
+                    done = sends[0] == len(batch[0])
+                else:
+                    done = self._write_some(batch, sends)
+            except BlockingIOError:
+                self._wait()
+                continue
+            if done:
+                self.batch = []
 
     def unsent(self) -> dict[int, list[bytes]]:
         """The frames that are not gone whole, by call; what is of no CALL is left out. Empties the outbox."""
-        pieces = [*self._batch, *self.frames]
-        sent = sum(self._sends) if self._batch else 0
-        self._batch = []
+        pieces = [*self.batch, *self.frames]
+        sent = sum(self._sends) if self.batch else 0
+        self.batch = []
         self.frames.clear()
         found: dict[int, list[bytes]] = {}
         at, end = 0, 0
@@ -97,14 +93,15 @@ class Outbox:
                 found[call_id] = found[call_id] + frame
         return found
 
-    def _write_some(self, batch: list[bytes], size: int, sent: int) -> None:
-        """One system call. What it returns is put into `_sends` before anything can interrupt us."""
-        if len(batch) == 1 and not sent:
-            self._sends.extend(map(self._send, batch, _AT_ONCE))
-        elif size - sent <= _JOIN_BELOW:
-            self._sends.extend(map(self._send, (b"".join(batch)[sent:],), _AT_ONCE))
-        else:
-            self._sends.extend(map(self._sendmsg, (_rest(batch, sent),), _NO_ANCILLARY, _AT_ONCE))
+    def _write_some(self, batch: list[bytes], sends: list[int]) -> bool:
+        """One system call for what is left of the batch; whether it was all."""
+        size, sent = sum(map(len, batch)), sum(sends)
+        if sent < size:
+            if size - sent <= _JOIN_BELOW:
+                sends.extend(map(self._send, (b"".join(batch)[sent:],), _AT_ONCE))
+            else:
+                sends.extend(map(self._sendmsg, (_rest(batch, sent),), _NO_ANCILLARY, _AT_ONCE))
+        return sum(sends) == size
 
 
 def _rest(pieces: list[bytes], sent: int) -> list[bytes | memoryview]:

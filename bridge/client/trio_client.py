@@ -24,7 +24,7 @@ import trio
 from bascule.bridge.client.calling import Calling, read_answer
 from bascule.bridge.client.connecting import Greeted, greet, pauses
 from bascule.bridge.client.encoding import milliseconds, want_of
-from bascule.bridge.client.futures import ONCE, RAISED, SAFE_AGAIN, Entry
+from bascule.bridge.client.futures import RAISED, Answer, Entry, SafeAnswer
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.operations import Operations, Wanted
 from bascule.bridge.client.paths import default_socket
@@ -39,7 +39,7 @@ from bascule.protocols.envelope import Flag
 from bascule.protocols.service import Welcome
 
 _CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
-_CAST, _STREAM = int(Flag.CAST), int(Flag.STREAM)
+_IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STREAM)
 _OVERDUE: Final = 10.0  # seconds past its deadline after which we no longer believe that the service will answer
 
 
@@ -203,7 +203,6 @@ class TrioClient(Operations):
         connection = self._connection
         await connection.live()
         timeout = self._timeout if timeout is None else timeout
-        flags, entry_type = SAFE_AGAIN if idempotent else ONCE
         future = connection.start(
             op,
             target,
@@ -212,8 +211,8 @@ class TrioClient(Operations):
             takes_object=takes_object,
             want=want_of(want),
             timeout=timeout,
-            flags=flags,
-            entry_type=entry_type,
+            flags=_IDEMPOTENT if idempotent else 0,
+            entry_type=SafeAnswer if idempotent else Answer,
         )
         await connection.wait(future, timeout)
         return future.result()

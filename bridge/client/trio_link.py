@@ -54,7 +54,7 @@ class TrioLink(Settling):
         """Write what there is to write; what finds no room follows as soon as there is some."""
         if self.dropped:
             self.add_release()
-        if (self.out or self.outbox.unfinished) and not self._draining and self.broken is None:
+        if (self.out or self.outbox.batch) and not self._draining and self.broken is None:
             try:
                 self.outbox.write()
             except _NoRoom:

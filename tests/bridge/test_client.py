@@ -697,11 +697,12 @@ def test_a_closed_client_fails_what_was_under_way_and_takes_nothing_new(scripted
 
 
 def test_a_signal_while_waiting_costs_nothing_but_the_wait(scripted: Connect) -> None:
-    """Ctrl-C in the middle of a call: the connection, the handles and the other calls live on."""
+    """Ctrl-C in the middle of a call cancels it: the connection, the handles and the other calls live on."""
 
     def script(peer: Peer) -> None:
         first = peer.call()
         os.kill(os.getpid(), signal.SIGINT)
+        assert peer.expect(Kind.CANCEL)[3] == first.id
         second = peer.call()
         peer.reply(first, "late")
         peer.reply(second, "second")
