@@ -155,14 +155,18 @@ class RouterPump:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; descriptors are closed by it."""
+        """End the thread; descriptors are closed by it. Afterwards `post` does nothing."""
         self.post(self._stop)
         self._thread.join()
+        wake, self._wake = self._wake, -1
+        if wake >= 0:
+            os.close(wake)
 
     def post(self, function: Callable[[], None]) -> None:
         """Run a function in the router thread, soon."""
         self._posted.append(function)
-        os.eventfd_write(self._wake, 1)
+        if self._wake >= 0:
+            os.eventfd_write(self._wake, 1)
 
     def ask(self, function: Callable[[RouterCore], _T]) -> _T:
         """Run a function over the core in the router thread and wait for its result. Never from that thread itself."""
@@ -346,7 +350,7 @@ class RouterPump:
                 self._close_client(session)
         for worker in list(self._worker_fds):
             self._close_worker(worker)
-        self._epoll.close()  # the eventfd stays: others may still post, and its number must not be somebody else's
+        self._epoll.close()  # the eventfd stays until `stop`: others may still post, to a number that is not reused
 
     # -- writing -------------------------------------------------------------------------------------------------
 
