@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     """kind, codec, flags, call id, session, deadline in ms, payload (a large one may be a bytearray)."""
 
 
-
 class Kind(enum.IntEnum):
     """What a frame is. Each is used in the direction(s) its comment names; c client, b bridge, w worker."""
 

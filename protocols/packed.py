@@ -97,14 +97,19 @@ def dumps(value: object, *, default: Default | None = None, style: int = 0) -> b
     return data
 
 
-def dumps_arguments(args: Sequence[Any], default: Default | None = None) -> bytes:
-    """Positional arguments with large bytes among them, as `dumps([args])` writes them: those bytes are copied once."""
+def dumps_arguments(args: Sequence[Any], default: Default | None = None) -> bytes | tuple[bytes, bytes]:
+    """Positional arguments with large bytes among them, as `dumps([args])` writes them.
+
+    Those bytes are copied once, and not at all where they come last: then they are the second of two pieces.
+    """
     pieces = [b"\x91", _array_header(len(args))]
     for value in args:
         if type(value) is bytes and LARGE <= len(value) < 1 << 32:
             pieces += (_bytes_header(len(value)), value)
         else:
             pieces.append(dumps(value, default=default))
+    if len(pieces[-1]) >= LARGE and pieces[-1] is args[-1]:
+        return b"".join(pieces[:-1]), pieces[-1]
     return b"".join(pieces)
 
 

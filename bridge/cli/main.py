@@ -37,6 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             commands.add_parser(name, help=summary)
     options = parser.parse_args(arguments)
+    if sys.platform != "linux" and options.command != "path":
+        message = "bascule needs Linux: its workers are watched by pidfd, share memfd pages and end with their parent"
+        print(f"{message}; this is {sys.platform}", file=sys.stderr)
+        return 2
     module = import_module(f"bascule.bridge.cli.{options.command}")
     try:
         status: int = module.run(options)

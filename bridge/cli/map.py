@@ -85,7 +85,8 @@ def _with_progress(results: Iterable[Any], total: int | None) -> Iterable[Any]:
 
     def tracked() -> Iterator[Any]:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True)) as progress:
+        # rich would take our standard output for its own and print the results between the bars.
+        with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False) as progress:
             yield from progress.track(results, total=total, description="map")
 
     return tracked()

@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from bascule.bridge.client.encoding import JOIN_BELOW, Heads, NotSendable, call_frame, encode_arguments, milliseconds
+from bascule.bridge.client.encoding import (
+    JOIN_BELOW,
+    Arguments,
+    Heads,
+    NotSendable,
+    call_frame,
+    encode_arguments,
+    milliseconds,
+)
 from bascule.bridge.client.futures import RAISED, Answer, Entry
 from bascule.bridge.client.proxy import Remote, parts_of
 from bascule.bridge.client.settling import LOST_WITH_THE_SERVICE, Settling
@@ -72,6 +80,9 @@ class Calling(Generic[LinkT]):
         head = self._plain_heads.get(target)
         if head is None or link.broken is not None:
             return None
+        for value in args:
+            if type(value) is bytes and len(value) >= packed.LARGE:
+                return None
         try:
             arguments = packed.dumps([[*args]]) if args else b""
         except Exception:  # it is not plain values; or it can't be sent, and `start` will say why
@@ -86,7 +97,7 @@ class Calling(Generic[LinkT]):
         link.outbox.buffered += size
         return entry
 
-    def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> tuple[bytes, list[Any] | None]:
+    def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> tuple[Arguments, list[Any] | None]:
         """Arguments as bytes, and the proxies among them.
 
         Raises:
@@ -99,7 +110,7 @@ class Calling(Generic[LinkT]):
         self,
         op: int,
         target: str,
-        arguments: bytes,
+        arguments: Arguments,
         kept: list[Any] | None = None,
         token: str = "",
         want: int = 0,
@@ -117,13 +128,14 @@ class Calling(Generic[LinkT]):
             entry.frame = frame
         if not flags & _CAST:
             link.pending[call_id] = entry
-        link.outbox.buffered += len(arguments) + len(head)
+        link.outbox.buffered += sum(map(len, frame))
         link.out.extend(frame)
         return entry
 
     def start_request(self, message: dict[str, Any]) -> Entry:
         """Leave a request to the service itself with the link; its answer is read by `read_answer`."""
         link = self._usable()
+        link.add_release()  # before it, so that what is listed is what is held
         entry = Entry(link, next(self.ids), f"the request {message['op']!r}")
         link.pending[entry.call_id] = entry
         link.out.append(encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, entry.call_id, 0, 0, write_message(message)))

@@ -73,7 +73,11 @@ def _head(op: int, target: str, token: bytes, want: int) -> bytes:
         raise NotSendable(str(error)) from None
 
 
-def encode_arguments(args: Sequence[Any], kwargs: Mapping[str, Any] | None, refer: Refer) -> bytes:
+Arguments = bytes | tuple[bytes, bytes]
+"""Encoded arguments; in two pieces where the second is large, and the caller's own bytes rather than a copy."""
+
+
+def encode_arguments(args: Sequence[Any], kwargs: Mapping[str, Any] | None, refer: Refer) -> Arguments:
     """The arguments of a call.
 
     Raises:
@@ -92,8 +96,17 @@ def encode_arguments(args: Sequence[Any], kwargs: Mapping[str, Any] | None, refe
         raise NotSendable(str(error)) from None
 
 
-def call_frame(call_id: int, flags: int, deadline_ms: int, head: bytes, arguments: bytes) -> list[bytes]:
+def size_of(arguments: Arguments) -> int:
+    """How many bytes they are."""
+    return sum(map(len, arguments)) if isinstance(arguments, tuple) else len(arguments)
+
+
+def call_frame(call_id: int, flags: int, deadline_ms: int, head: bytes, arguments: Arguments) -> list[bytes]:
     """A CALL as one piece to write, or as two when the arguments are large."""
+    if isinstance(arguments, tuple):
+        start, rest = arguments
+        size = len(head) + len(start) + len(rest)
+        return [_pack(size, _CALL, _MSGPACK, flags, call_id, 0, deadline_ms) + head + start, rest]
     size = len(head) + len(arguments)
     header = _pack(size, _CALL, _MSGPACK, flags, call_id, 0, deadline_ms)
     return [header + head + arguments] if size < JOIN_BELOW else [header + head, arguments]

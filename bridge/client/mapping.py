@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sized
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from bascule.bridge.client.encoding import milliseconds
+from bascule.bridge.client.encoding import milliseconds, size_of
 from bascule.bridge.client.futures import Future
 from bascule.bridge.errors import CallError, Timeout, from_map
 from bascule.protocols.calls import Op
@@ -166,7 +166,7 @@ class MapRun:
                 raise Timeout(f"the map of {self._target} has not ended within {self._timeout} s")
             deadline = milliseconds(remaining)
         arguments, kept = self._calling.encode((chunk,), None)
-        pieces = self._chunker.cut(chunk, len(arguments))
+        pieces = self._chunker.cut(chunk, size_of(arguments))
         if len(pieces) > 1:
             for piece in pieces:
                 self._start(piece)

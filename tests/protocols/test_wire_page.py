@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
-from pathlib import Path
+
+from wire_page import PAGE, VECTORS
 
 from bascule.protocols import etf, jsonic, packed
 from bascule.protocols.calls import Op, Style, Want, encode_call
@@ -14,11 +15,6 @@ from bascule.protocols.limits import MAX_BEFORE_HELLO, MAX_FRAME, MAX_TARGET
 from bascule.protocols.service import ServiceSide, hello, read_welcome, write_message
 from bascule.protocols.tokens import TOKEN_LENGTH, Handle
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "wire.md").read_text()
-VECTORS = {
-    name: bytes.fromhex(re.sub(r"[|\s]", "", digits))
-    for name, digits in re.findall(r"```text\nvector ([a-z-]+)\n([0-9a-f|\s]+)```", PAGE)
-}
 TOKEN = "bsc0123456789abc" + "0001" + "000002" + "00000003" + "n" * 26
 MSGPACK, JSON, ETF = Codec.MSGPACK, Codec.JSON, Codec.ETF
 ERROR = {

@@ -1,0 +1,21 @@
+"""What tests of the service call. Imported by workers only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+
+def die_with(_held: Any) -> None:
+    """Run where `_held` lives, and kill that worker."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+def maybe_die(dies: bool) -> str:
+    if dies:
+        os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
+    return "alive"

@@ -1,0 +1,190 @@
+"""`bascule call` and `bascule map`, as typed into a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from running_service import Service, wait_gone
+
+HERE = Path(__file__).parent
+BASCULE = [sys.executable, "-m", "bascule"]
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with tempfile.TemporaryDirectory(prefix="bsc-", dir="/tmp") as folder:
+        service = Service(Path(folder), "--path", str(HERE))
+        yield service
+        assert service.stop() == 0
+
+
+class Shell:
+    def __init__(self, service: Service) -> None:
+        self._socket = str(service.socket)
+
+    def __call__(self, command: str, *words: str, stdin: str = "") -> tuple[int, str, str]:
+        """Status, standard output, standard error."""
+        arguments = [*BASCULE, command, "--socket", self._socket, *words]
+        done = subprocess.run(arguments, input=stdin, capture_output=True, text=True, check=False, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def shell(service: Service) -> Shell:
+    return Shell(service)
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        (["math:pow", "2", "16"], "65536.0\n"),
+        (["operator:add", "-1", "-2.5"], "-3.5\n"),
+        (["operator:add", "one", "two"], "onetwo\n"),
+        (["operator:add", "[1]", "[2]"], "[1, 2]\n"),
+        (["json:dumps", '{"a": [1, null]}', "indent=1"], '{\n "a": [\n  1,\n  null\n ]\n}\n'),
+        (["--str", "builtins:repr", "12"], "'12'\n"),
+        (["builtins:repr", '"12"'], "'12'\n"),
+        (["builtins:dict", "a=b=c", "d=[1]"], "{'a': 'b=c', 'd': [1]}\n"),
+        (["--json", "builtins:dict", "a=1"], '{"a":1}\n'),
+        (["--json", "builtins:set", "[1]"], '{"py/set":[1]}\n'),
+        (["builtins:print", "grüße"], "grüße\n"),
+        (["--want", "handle", "builtins:dict", "a=1"], "{'a': 1}\n"),
+        (["--", "builtins:repr", "--json"], "'--json'\n"),
+    ],
+    ids=" ".join,
+)
+def test_a_result_is_printed(shell: Shell, words: list[str], printed: str) -> None:
+    assert shell("call", *words) == (0, printed, "")
+
+
+def test_an_error_is_the_traceback_on_stderr_and_status_1(shell: Shell) -> None:
+    status, out, err = shell("call", "json:loads", "nonsense")
+    assert (status, out) == (1, "")
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert "json.decoder.JSONDecodeError: Expecting value" in err
+    assert shell("call", "math:sqrt", "-1") == (1, "", "ValueError: math domain error\n")
+    status, _, err = shell("call", "math:no_such", "1")
+    assert status == 1
+    assert "has no attribute 'no_such'" in err
+
+
+def test_an_error_is_json_when_json_was_asked_for(shell: Shell) -> None:
+    status, out, err = shell("call", "--json", "math:sqrt", "-1")
+    assert (status, out) == (1, "")
+    error = json.loads(err)
+    assert (error["kind"], error["class"], error["message"]) == ("python", "ValueError", "math domain error")
+    assert json.loads(shell("call", "--json", "builtins:iter", "[]")[2])["kind"] == "not_encodable"
+
+
+def test_a_call_that_takes_too_long_is_stopped(shell: Shell) -> None:
+    status, _, err = shell("call", "--timeout", "0.1", "time:sleep", "60")
+    assert status == 1
+    assert err.startswith("bascule call: timeout: the deadline passed")
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--want", "nothing", "m:f"], ["--timeout", "0", "m:f"], ["--timeout", "soon", "m:f"]], ids=str
+)
+def test_a_wrong_command_line_is_status_2(shell: Shell, words: list[str]) -> None:
+    status, out, err = shell("call", *words)
+    assert (status, out) == (2, "")
+    assert "usage: bascule call" in err
+
+
+def test_without_the_service_that_was_named_it_is_status_3(runtime_folder: Path) -> None:
+    missing = str(runtime_folder / "no.sock")
+    done = subprocess.run([*BASCULE, "call", "--socket", missing, "m:f"], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr == (
+        f"bascule call: no service at {missing}: there is no such socket. "
+        f"Start one with: bascule serve --socket {missing}\n"
+    )
+    done = subprocess.run(
+        [*BASCULE, "call", "--json", "m:f"],
+        env={**os.environ, "BASCULE_SOCKET": missing},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, json.loads(done.stderr)["kind"]) == (3, "no_service")
+
+
+def test_a_pool_that_is_not_there_is_refused(shell: Shell) -> None:
+    status, _, err = shell("call", "--pool", "fast", "m:f")
+    assert status == 3
+    assert "there is no pool 'fast'; there are default" in err
+
+
+def test_where_no_service_runs_a_call_has_a_bridge_of_its_own(runtime_folder: Path, nothing_left: None) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder, "mine.py").write_text("def double(x):\n    return 2 * x\n")
+        done = subprocess.run([*BASCULE, "call", "mine:double", "21"], cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
+
+
+def test_the_usual_service_is_found(runtime_folder: Path, nothing_left: None) -> None:
+    folder = runtime_folder / "bascule"
+    folder.mkdir(mode=0o700)
+    service = Service(folder)
+    usual = folder / "bascule.sock"
+    service.socket.rename(usual)
+    done = subprocess.run([*BASCULE, "call", "os:getppid"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) == service.process.pid
+    usual.unlink()
+    assert service.stop() == 0
+
+
+def test_ctrl_c_ends_a_call_and_what_it_started(runtime_folder: Path, nothing_left: None) -> None:
+    process = subprocess.Popen(
+        [*BASCULE, "call", "builtins:exec", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    worker = int(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
+    assert wait_gone(worker)
+
+
+def test_a_map_prints_its_results_in_order(shell: Shell) -> None:
+    assert shell("map", "math:isqrt", "1", "4", "9") == (0, "1\n2\n3\n", "")
+    assert shell("map", "--star", "operator:add", "[1, 2]", "[3, 4]") == (0, "3\n7\n", "")
+    status, out, err = shell("map", "math:isqrt", stdin="".join(f"{number**2}\n" for number in range(3000)))
+    assert (status, err) == (0, "")
+    assert out.split() == [str(number) for number in range(3000)]
+    assert shell("map", "--json", "builtins:str", stdin='1\n\n"two"\n') == (0, '"1"\n"two"\n', "")
+    assert shell("map", "--str", "--chunk", "1", "builtins:repr", "1", "x") == (0, "'1'\n'x'\n", "")
+
+
+def test_a_map_ends_at_the_first_error_or_keeps_going(shell: Shell) -> None:
+    assert shell("map", "math:sqrt", "4", "-1", "9") == (1, "2.0\n", "ValueError: math domain error\n")
+    status, out, err = shell("map", "--json", "--keep-going", "math:sqrt", "4", "-1", "9")
+    assert (status, out) == (1, "2.0\nnull\n3.0\n")
+    assert json.loads(err)["class"] == "ValueError"
+
+
+def test_a_map_s_progress_is_shown_where_somebody_sees_it(shell: Shell, service: Service) -> None:
+    """With standard error on a terminal, and the results going elsewhere."""
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "wb") as terminal:
+        done = subprocess.run(
+            [*BASCULE, "map", "--socket", str(service.socket), "math:isqrt", "1", "4"],
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            check=False,
+        )
+    shown = os.read(ours, 1 << 16)
+    os.close(ours)
+    assert (done.returncode, done.stdout) == (0, b"1\n2\n")
+    assert b"2/2" in shown
