@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bascule.bridge.client.connection import Connection
+from bascule.bridge.client.connection import OVERDUE, Connection
 from bascule.bridge.client.encoding import milliseconds, want_of
 from bascule.bridge.client.futures import Answer, Future, SafeAnswer, SafeFuture
 from bascule.bridge.client.mapping import MapRun
@@ -30,7 +30,6 @@ from bascule.bridge.client.places import Place, PrivatePlace, SocketPlace
 from bascule.bridge.client.printing import OnOutput, print_output
 from bascule.bridge.client.proxy import release
 from bascule.bridge.client.streams import Flow, Stream
-from bascule.bridge.errors import Timeout
 from bascule.protocols.calls import Op
 from bascule.protocols.envelope import Flag
 from bascule.protocols.service import Welcome
@@ -38,7 +37,6 @@ from bascule.protocols.service import Welcome
 _IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STREAM)
 _CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
 _STARTS_WITHIN: Final = 60.0  # seconds for the first worker of a private bridge
-_OVERDUE: Final = 10.0  # seconds past its deadline after which we no longer believe that the service will answer
 
 
 def connect(
@@ -165,23 +163,7 @@ class Client(Operations):
             flags=_IDEMPOTENT if idempotent else 0,
             entry_type=SafeAnswer if idempotent else Answer,
         )
-        return self._result(answer, timeout)
-
-    def _result(self, answer: Answer, timeout: float | None) -> Any:
-        """Wait for an answer. Whoever is interrupted meanwhile (Ctrl-C) wants the call to end."""
-        try:
-            if timeout is not None:
-                self._connection.wait(answer, timeout + _OVERDUE)
-            return answer.result()
-        except TimeoutError:
-            if answer.state:
-                raise
-            answer.abandon()
-            raise Timeout(f"the service has not answered call {answer.call_id}, {answer.what}, at all") from None
-        except BaseException:
-            if not answer.state:
-                answer.abandon()
-            raise
+        return self._connection.result(answer, None if timeout is None else timeout + OVERDUE)
 
     def call(
         self,
@@ -195,14 +177,10 @@ class Client(Operations):
     ) -> Any:
         """See `Operations.call`; the usual call takes a shorter way here."""
         if timeout is None and self._timeout is None and want is None and not idempotent and not kwargs:
-            answer = self._connection.quick(target, args, Answer)
-            if answer is not None:
-                try:
-                    return answer.result()
-                except BaseException:
-                    if not answer.state:
-                        answer.abandon()
-                    raise
+            connection = self._connection
+            plain = connection.plain_call(target, args)
+            if plain is not None:
+                return connection.exchange(target, *plain)
         return self._perform(_CALL, target, args, kwargs, want=want, timeout=timeout, idempotent=idempotent)
 
     def submit(

@@ -42,6 +42,7 @@ class Calling(Generic[LinkT]):
         self.ids = itertools.count(1)
         self._heads = Heads()
         self._plain_heads = self._heads.calls
+        self._packers: list[Any] = []  # for plain values; each is used by one thread at a time
 
     def start(
         self,
@@ -74,27 +75,39 @@ class Calling(Generic[LinkT]):
         deadline = 0 if timeout is None else milliseconds(timeout)
         return self.launch(op, target, arguments, kept, token, want, deadline, flags, entry_type)
 
-    def quick(self, target: str, args: tuple[Any, ...], entry_type: type[AnswerT]) -> AnswerT | None:
-        """`start`, for a plain call of what was called before with plain values: the usual one. None if it is not."""
-        link = self._link
+    def plain_call(self, target: str, args: tuple[Any, ...]) -> tuple[int, list[bytes]] | None:
+        """The id and frame of a plain call of what was called before with plain values: the usual one. Else None."""
         head = self._plain_heads.get(target)
-        if head is None or link.broken is not None:
+        if head is None or self._link.broken is not None:
             return None
         for value in args:
             if type(value) is bytes and len(value) >= packed.LARGE:
                 return None
         try:
-            arguments = packed.dumps([[*args]]) if args else b""
+            packer = self._packers.pop()
+        except IndexError:
+            packer = packed.msgpack.Packer(strict_types=True)
+        try:
+            arguments = packer.pack([[*args]])
         except Exception:  # it is not plain values; or it can't be sent, and `start` will say why
             return None
+        if len(arguments) < JOIN_BELOW:  # its buffer does not shrink
+            self._packers.append(packer)
         size = len(head) + len(arguments)
         call_id = next(self.ids)
+        header = _pack(size, _CALL, _MSGPACK, 0, call_id, 0, 0)
+        return call_id, [header + head + arguments] if size < JOIN_BELOW else [header + head, arguments]
+
+    def quick(self, target: str, args: tuple[Any, ...], entry_type: type[AnswerT]) -> AnswerT | None:
+        """`start`, for a plain call; None if it is none."""
+        plain = self.plain_call(target, args)
+        if plain is None:
+            return None
+        call_id, frame = plain
+        link = self._link
         entry = link.pending[call_id] = entry_type(link, call_id, target)
-        if size < JOIN_BELOW:
-            link.out.append(_pack(size, _CALL, _MSGPACK, 0, call_id, 0, 0) + head + arguments)
-        else:
-            link.out.extend((_pack(size, _CALL, _MSGPACK, 0, call_id, 0, 0) + head, arguments))
-        link.outbox.buffered += size
+        link.outbox.buffered += len(frame[0])
+        link.out.extend(frame)
         return entry
 
     def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> tuple[Arguments, list[Any] | None]:

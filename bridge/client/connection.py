@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.client.calling import Calling, read_answer
 from bascule.bridge.client.connecting import greet, pauses
-from bascule.bridge.client.futures import RAISED, Entry
+from bascule.bridge.client.futures import RAISED, Answer, Entry
 from bascule.bridge.client.housekeeper import Housekeeper
 from bascule.bridge.client.link import Link
 from bascule.bridge.client.names import Name
 from bascule.bridge.client.printing import OnOutput, tell
-from bascule.bridge.errors import BasculeError, ClientClosed, ForkedClient, NoService
+from bascule.bridge.client.settling import unreadable
+from bascule.bridge.errors import BasculeError, ClientClosed, ForkedClient, NoService, Timeout
 from bascule.protocols.envelope import Codec, Kind, encode_frame
+from bascule.protocols.errors import RemoteProtocolError
 from bascule.protocols.service import Welcome
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from bascule.bridge.client.places import Place
     from bascule.protocols.tokens import Handle
 
+OVERDUE: Final = 10.0  # seconds past its deadline after which we no longer believe that the service will answer
 _FLUSH_AT: Final = 64 << 10  # bytes that gather before they are written
 _log = logging.getLogger("bascule.client")
 _all: weakref.WeakSet[Connection] = weakref.WeakSet()
@@ -109,6 +112,42 @@ class Connection(Calling[Link]):
                 self.run_deferred()
             if not awaited.state and until is not None and time.monotonic() >= until:
                 raise TimeoutError(f"call {entry.call_id}, {entry.what}, has not ended after {timeout} s")
+
+    def exchange(self, target: str, call_id: int, frame: list[bytes]) -> Any:
+        """Make a plain call and give its result."""
+        link = self._link
+        try:
+            if len(frame) > 1:
+                answer = link.pending[call_id] = Answer(link, call_id, target)
+                link.out.extend(frame)
+            else:
+                came = link.exchange(call_id, target, frame[0])
+                if isinstance(came, bytes):
+                    return link.loads(came)
+                answer = came
+        except RemoteProtocolError as error:
+            raise unreadable(error) from None
+        except BaseException:  # a Ctrl-C: the call is to end
+            link.out.append(encode_frame(Kind.CANCEL, Codec.MSGPACK, 0, call_id, 0, 0))
+            link.flush()
+            raise
+        return self.result(answer, None)
+
+    def result(self, answer: Answer, timeout: float | None) -> Any:
+        """Wait for an answer's result. Whoever is interrupted meanwhile (Ctrl-C) wants the call to end."""
+        try:
+            if timeout is not None:
+                self.wait(answer, timeout)
+            return answer.result()
+        except TimeoutError:
+            if answer.state:
+                raise
+            answer.abandon()
+            raise Timeout(f"the service has not answered call {answer.call_id}, {answer.what}, at all") from None
+        except BaseException:
+            if not answer.state:
+                answer.abandon()
+            raise
 
     def look(self, entry: Entry) -> None:
         """Read what is there, without waiting."""

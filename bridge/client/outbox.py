@@ -19,7 +19,7 @@ from bascule.protocols.envelope import HEADER, HEADER_SIZE, Kind
 _CALL: Final = int(Kind.CALL)
 _JOIN_BELOW: Final = 256 << 10  # bytes that are rather joined than gathered
 _MOST_PIECES: Final = 1024  # that are written together; the system takes no more
-_AT_ONCE: Final = (socket.MSG_DONTWAIT,)
+AT_ONCE: Final = (socket.MSG_DONTWAIT,)
 _NO_ANCILLARY: Final[tuple[Any, ...]] = ((),)
 
 
@@ -34,16 +34,17 @@ class Outbox:
         frames: What was not taken up yet. A large frame is two pieces, header and rest, added in one step.
         buffered: About how many bytes those are.
         batch: What was taken up and is not gone.
+        sends: How many bytes of the batch each system call took.
     """
 
-    __slots__ = ("_send", "_sendmsg", "_sends", "_wait", "batch", "buffered", "frames")
+    __slots__ = ("_send", "_sendmsg", "_wait", "batch", "buffered", "frames", "sends")
 
     def __init__(self, sock: socket.socket, wait: Callable[[], None]) -> None:
         self.frames: list[bytes] = []
         self.buffered = 0
         self.batch: list[bytes] = []
         self._send, self._sendmsg, self._wait = sock.send, sock.sendmsg, wait
-        self._sends: list[int] = []  # how many bytes of the batch each system call took
+        self.sends: list[int] = []
 
     def write(self) -> None:
         """Write everything, however long the service takes to read it.
@@ -55,14 +56,14 @@ class Outbox:
         while self.batch or frames:
             if not self.batch:
                 count = len(frames) if len(frames) <= _MOST_PIECES else _MOST_PIECES
-                self._sends = []
+                self.sends = []
                 self.batch = frames[:count]
                 del frames[:count]
                 self.buffered = 0
-            batch, sends = self.batch, self._sends
+            batch, sends = self.batch, self.sends
             try:
                 if len(batch) == 1 and not sends:  # the usual case
-                    sends.extend(map(self._send, batch, _AT_ONCE))
+                    sends.extend(map(self._send, batch, AT_ONCE))
                     done = sends[0] == len(batch[0])
                 else:
                     done = self._write_some(batch, sends)
@@ -75,7 +76,7 @@ class Outbox:
     def unsent(self) -> dict[int, list[bytes]]:
         """The frames that are not gone whole, by call; what is of no CALL is left out. Empties the outbox."""
         pieces = [*self.batch, *self.frames]
-        sent = sum(self._sends) if self.batch else 0
+        sent = sum(self.sends) if self.batch else 0
         self.batch = []
         self.frames.clear()
         found: dict[int, list[bytes]] = {}
@@ -98,9 +99,9 @@ class Outbox:
         size, sent = sum(map(len, batch)), sum(sends)
         if sent < size:
             if size - sent <= _JOIN_BELOW:
-                sends.extend(map(self._send, (b"".join(batch)[sent:],), _AT_ONCE))
+                sends.extend(map(self._send, (b"".join(batch)[sent:],), AT_ONCE))
             else:
-                sends.extend(map(self._sendmsg, (_rest(batch, sent),), _NO_ANCILLARY, _AT_ONCE))
+                sends.extend(map(self._sendmsg, (_rest(batch, sent),), _NO_ANCILLARY, AT_ONCE))
         return sum(sends) == size
 
 

@@ -126,7 +126,7 @@ class Settling:
                 try:
                     entry.outcome, entry.state = self.loads(entry.outcome), VALUE
                 except RemoteProtocolError as error:
-                    entry.outcome, entry.state = BasculeError(f"the result can't be read: {error}"), RAISED
+                    entry.outcome, entry.state = unreadable(error), RAISED
             elif entry.state == ERROR:
                 entry.outcome, entry.state = decode_error(entry.outcome), RAISED
 
@@ -182,3 +182,8 @@ class Settling:
             "was answered; it may have run",
             call_id=entry.call_id,
         )
+
+
+def unreadable(error: RemoteProtocolError) -> BasculeError:
+    """The error for a result that is none."""
+    return BasculeError(f"the result can't be read: {error}")

@@ -17,12 +17,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import trio
 
 from bascule.bridge.client.calling import Calling, read_answer
 from bascule.bridge.client.connecting import Greeted, greet, pauses
+from bascule.bridge.client.connection import OVERDUE
 from bascule.bridge.client.encoding import milliseconds, want_of
 from bascule.bridge.client.futures import RAISED, Answer, Entry, SafeAnswer
 from bascule.bridge.client.mapping import MapRun
@@ -40,7 +41,6 @@ from bascule.protocols.service import Welcome
 
 _CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
 _IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STREAM)
-_OVERDUE: Final = 10.0  # seconds past its deadline after which we no longer believe that the service will answer
 
 
 @asynccontextmanager
@@ -128,7 +128,7 @@ class TrioConnection(Calling[TrioLink]):
         entry.watch(event.set)
         entry.link.flush()
         try:
-            with trio.move_on_after(math.inf if timeout is None else timeout + _OVERDUE):
+            with trio.move_on_after(math.inf if timeout is None else timeout + OVERDUE):
                 await event.wait()
         except trio.Cancelled:
             entry.abandon()

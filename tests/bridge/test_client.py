@@ -29,7 +29,7 @@ from bascule.bridge.errors import (
     Timeout,
 )
 from bascule.protocols.calls import Op, Want
-from bascule.protocols.envelope import Flag, Kind
+from bascule.protocols.envelope import Flag, Kind, encode_frame
 from bascule.protocols.errors import ErrorKind
 from bascule.protocols.tokens import Handle
 
@@ -131,6 +131,26 @@ def test_answers_may_come_in_any_order(scripted: Connect) -> None:
 
     client = scripted(script)
     assert [future.result() for future in [client.submit("m:f", n) for n in range(100)]] == list(range(0, 1000, 10))
+
+
+def test_an_answer_may_come_in_pieces_or_with_others(scripted: Connect) -> None:
+    def script(peer: Peer) -> None:
+        call = peer.call()
+        for byte in encode_frame(Kind.REPLY, 1, 0, call.id, 0, 0, b"\x07"):
+            peer.sock.sendall(bytes([byte]))
+        call = peer.call()
+        stray = encode_frame(Kind.REPLY, 1, 0, 12345, 0, 0, b"\x00")
+        peer.sock.sendall(stray + encode_frame(Kind.REPLY, 1, 0, call.id, 0, 0, b"\x08") + stray[:30])
+        call = peer.call()
+        peer.sock.sendall(stray[30:] + encode_frame(Kind.REPLY, 1, 0, call.id, 0, 0, b"\x09"))
+        peer.error(peer.call(), ErrorKind.OVERLOADED, "full")
+        peer.serve_sums()
+
+    client = scripted(script)
+    assert [client.call("m:f"), client.call("m:f"), client.call("m:f")] == [7, 8, 9]
+    with pytest.raises(Overloaded):
+        client.call("m:f")
+    assert client.call("m:f", 1, 2) == 3
 
 
 def test_many_threads_share_one_connection(scripted: Connect) -> None:
@@ -324,7 +344,7 @@ def test_several_threads_may_wait_for_one_future(scripted: Connect) -> None:
 def test_a_call_that_the_service_never_answers_times_out_here(
     scripted: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocking, "_OVERDUE", 0.05)
+    monkeypatch.setattr(blocking, "OVERDUE", 0.05)
 
     def script(peer: Peer) -> None:
         call = peer.call()
