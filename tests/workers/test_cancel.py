@@ -53,9 +53,19 @@ def test_a_loop_that_prints_is_interrupted_and_the_wire_stays_whole(worker: Work
     worker.output.clear()
 
 
-def test_awaiting_is_interrupted_the_way_asyncio_does_it(worker: Worker) -> None:
+def cancelled_inside(worker: Worker, target: str, begun: Path) -> object:
+    """The same for a coroutine, once it says that it has begun: before, it is the event loop that is interrupted."""
+    call_id = worker.start(target, str(begun))
+    wait_until(begun.exists)
+    worker.cancel(call_id)
+    with pytest.raises(CallError) as caught:
+        worker.result(call_id)
+    return caught.value.kind
+
+
+def test_awaiting_is_interrupted_the_way_asyncio_does_it(worker: Worker, tmp_path: Path) -> None:
     worker.call("things:taken")
-    assert cancelled(worker, "things:asleep_forever")["kind"] == "cancelled"
+    assert cancelled_inside(worker, "things:asleep_forever", tmp_path / "begun") == "cancelled"
     assert worker.call("things:taken") == ["cancelled inside"]
     assert worker.call("things:aadd", 1, 2) == 3
 
@@ -145,9 +155,9 @@ def test_a_sleep_is_interrupted() -> None:
         assert worker.call("things:add", 1, 1) == 2
 
 
-def test_a_coroutine_that_never_awaits_is_interrupted() -> None:
+def test_a_coroutine_that_never_awaits_is_interrupted(tmp_path: Path) -> None:
     with Worker(paths=[str(PROJECT)], preload=["things"]) as worker:
-        assert cancelled(worker, "things:abusy")["kind"] == "cancelled"
+        assert cancelled_inside(worker, "things:abusy", tmp_path / "begun") == "cancelled"
         assert worker.call("things:aadd", 1, 2) == 3
 
 

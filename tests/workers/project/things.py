@@ -181,15 +181,17 @@ def gives_coroutine(a: int) -> Any:
     return aadd(a, 1)
 
 
-async def asleep_forever() -> None:
+async def asleep_forever(begun: str) -> None:
     try:
+        open(begun, "w").close()
         await asyncio.sleep(3600)
     except asyncio.CancelledError:
         calls.append("cancelled inside")
         raise
 
 
-async def abusy() -> None:
+async def abusy(begun: str) -> None:
+    open(begun, "w").close()
     while True:
         pass
 
