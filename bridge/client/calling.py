@@ -106,7 +106,7 @@ class Calling(Generic[LinkT]):
         call_id, frame = plain
         link = self._link
         entry = link.pending[call_id] = entry_type(link, call_id, target)
-        link.outbox.buffered += len(frame[0])
+        link.outbox.buffered += len(frame[-1])  # the larger piece
         link.out.extend(frame)
         return entry
 
