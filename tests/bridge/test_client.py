@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -716,21 +717,40 @@ def test_a_closed_client_fails_what_was_under_way_and_takes_nothing_new(scripted
     assert repr(client).endswith("s.sock, closed>")
 
 
-def test_a_signal_while_waiting_costs_nothing_but_the_wait(scripted: Connect) -> None:
+def test_a_signal_while_waiting_costs_nothing_but_the_wait(
+    scripted: Connect,
+) -> None:
     """Ctrl-C in the middle of a call cancels it: the connection, the handles and the other calls live on."""
+    waiting = threading.Event()
+
+    def interrupt(*_: Any) -> None:
+        if waiting.is_set():
+            raise KeyboardInterrupt
 
     def script(peer: Peer) -> None:
         first = peer.call()
-        os.kill(os.getpid(), signal.SIGINT)
-        assert peer.expect(Kind.CANCEL)[3] == first.id
+        peer.sock.settimeout(0.2)
+        cancel = None
+        while cancel is None:  # one that comes just before a thread begins to wait is not seen by Python: try again
+            os.kill(os.getpid(), signal.SIGUSR1)
+            with contextlib.suppress(TimeoutError):
+                cancel = peer.expect(Kind.CANCEL)
+        assert cancel[3] == first.id
+        peer.sock.settimeout(PATIENCE)
         second = peer.call()
         peer.reply(first, "late")
         peer.reply(second, "second")
 
     client = scripted(script)
-    with pytest.raises(KeyboardInterrupt):
-        client.call("m:first")
-    assert client.call("m:second") == "second"
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        waiting.set()
+        with pytest.raises(KeyboardInterrupt):
+            client.call("m:first")
+        waiting.clear()
+        assert client.call("m:second") == "second"
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_after_a_fork_the_child_is_refused_and_the_parent_goes_on(scripted: Connect) -> None:
