@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _REPLY, _MSGPACK = int(Kind.REPLY), int(Codec.MSGPACK)
 _unpack = HEADER.unpack_from
 _CHUNK: Final = (64 << 10,)  # bytes of one read, as the argument list of recv
+_LARGE_CHUNK: Final = (256 << 10,)  # the same while a large frame is under way; making room for them costs more
 _NAP: Final = 1.0  # seconds after which a follower looks for itself whether it was forgotten
 _SHORTLY: Final = 0.0005  # seconds between two looks at a claim that must be had
 _BLOCKED_MS: Final = 50  # how long a writer leaves reading to another thread before it looks again
@@ -224,7 +225,7 @@ class Link(Settling):
         if not inbox and not self._frames:
             try:
                 # All in C: a signal's exception comes either before anything was read, or when it is in the inbox.
-                inbox.extend(map(self._recv, _CHUNK))
+                inbox.extend(map(self._recv, _CHUNK if self._whole else _LARGE_CHUNK))
             except OSError as error:
                 self.fail(_reason(error))
                 return
