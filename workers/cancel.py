@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import sys
 from _thread import allocate_lock, get_ident
+from abc import ABC, abstractmethod
 
 from bascule.workers.page import ARMED, CANCEL, WORDS
 
@@ -48,7 +49,7 @@ class Cancelled(BaseException):
         return "the call was cancelled"
 
 
-class Gate:
+class Gate(ABC):
     """What may interrupt the calls of one thread.
 
     `cell` is indexed directly by the code that runs calls: arming and disarming must cost next to nothing.
@@ -58,12 +59,12 @@ class Gate:
     loop: Any  # the event loop that awaits this thread's coroutine, if one does
     task: Any
 
-    def disarm(self, call_id: int) -> None:
+    def disarm(self, call_id: int) -> None:  # noqa: B027 - nothing, where a signal interrupts
         """After `cell[ARMED] = 0`: make sure that nothing for `call_id` is still on its way. May raise Cancelled."""
 
+    @abstractmethod
     def shield(self) -> int:
         """Let nothing interrupt until `unshield`; returns what was armed."""
-        raise NotImplementedError
 
     def unshield(self, armed: int) -> None:
         """The end of `shield`.

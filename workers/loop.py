@@ -11,6 +11,7 @@ nothing new. The bridge knows from the shared page which calls were not started 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from select import POLLIN, poll
 from struct import Struct
 from struct import error as struct_error
@@ -50,7 +51,7 @@ class Leave(BaseException):
     """Raised in the main thread while it waits for frames: time to go."""
 
 
-class Loop:
+class Loop(ABC):
     """What every worker does with its frames."""
 
     def __init__(self, state: WorkerState, fd: int, reader: FrameReader) -> None:
@@ -65,7 +66,7 @@ class Loop:
 
         asyncio.run(_as_coroutine(awaitable))
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027 - nothing, where the main thread runs the calls
         """After SIGTERM: wait for what runs."""
 
     def read(self) -> list[Frame] | None:
@@ -163,16 +164,16 @@ class Loop:
         """How many calls are being run."""
         return 0
 
-    def cancel(self, call_id: int) -> None:
+    def cancel(self, call_id: int) -> None:  # noqa: B027 - a signal does it
         """Only where several threads run calls: else it is done by a signal."""
 
+    @abstractmethod
     def serve(self, frames: list[Frame]) -> None:
         """Until the wire's end, or SIGTERM. `frames`: what was already read."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stream_ready(self, stream: Stream) -> None:
         """It has credit."""
-        raise NotImplementedError
 
     def close_stream(self, stream: Stream) -> None:
         """Nothing more of it is wanted."""

@@ -12,9 +12,9 @@ import argparse
 import os
 import sys
 
+from bascule.bridge.cli.stdio import add_worker_options, folders, start
 from bascule.bridge.doors.pod_options import PodOptions
 from bascule.bridge.doors.pod_vars import kebab
-from bascule.bridge.early import NotStarted, start_early
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,15 +38,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="MODULE[=NAMESPACE]",
         help="what to export, by dotted name; the first one's namespace names the pod in its client",
     )
-    parser.add_argument("--workers", type=_positive, default=2, metavar="N", help="worker processes (default: 2)")
-    parser.add_argument("--python", metavar="EXE", help="the workers' interpreter (default: this one)")
-    parser.add_argument(
-        "--path",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="a folder to import modules from, may be repeated (default: the current one)",
-    )
+    add_worker_options(parser)
     parser.add_argument("--imports", action="store_true", help="export what the modules imported from elsewhere too")
     parser.add_argument("--strict", action="store_true", help="end when a module can't be imported, don't just warn")
     parser.add_argument(
@@ -70,11 +62,9 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"bascule pod: {error}", file=sys.stderr)
         return 2
-    try:
-        early = start_early(pod.python)  # its interpreter starts up while we import the rest
-    except NotStarted as error:
-        print(f"bascule pod: {error}", file=sys.stderr)
-        return error.status
+    early = start("pod", pod.python)
+    if isinstance(early, int):
+        return early
     from bascule.bridge.app import run_pod
 
     return run_pod(pod, early)
@@ -94,8 +84,7 @@ def pod_options(options: argparse.Namespace) -> PodOptions:
         exports,
         workers=options.workers,
         python=options.python,
-        # os.path: a pod's client waits, and pathlib is not imported otherwise
-        paths=tuple([os.path.abspath(folder) for folder in options.path or ["."]]),  # noqa: PTH100
+        paths=folders(options.path),
         core_namespace=_namespace(core),
         imports=options.imports,
         strict=options.strict,
@@ -138,13 +127,6 @@ def _namespace(name: str) -> str:
     if not name or any(char in name for char in ' \t\n"()[]{}/\\;@^`~,') or name[0] in "0123456789:#'":
         raise ValueError(f"{name!r} is no name of a Clojure namespace")
     return name
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
 
 
 def _seconds(text: str) -> float:

@@ -9,11 +9,10 @@ what is for people goes to standard error. The end of the input is the end.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 
-from bascule.bridge.early import NotStarted, start_early
+from bascule.bridge.cli.stdio import add_worker_options, folders, start
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,15 +29,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         default=4,
         help="bytes of length before each frame, as in the port's {packet, N} (default: 4)",
     )
-    parser.add_argument("--workers", type=_positive, default=2, metavar="N", help="worker processes (default: 2)")
-    parser.add_argument("--python", metavar="EXE", help="the workers' interpreter (default: this one)")
-    parser.add_argument(
-        "--path",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="a folder to import modules from, may be repeated (default: the current one)",
-    )
+    add_worker_options(parser)
     parser.add_argument(
         "--preload",
         action="append",
@@ -50,15 +41,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the port is closed."""
-    python = options.python
-    if python is not None and shutil.which(python) is None:
-        print(f"bascule port: --python {python}: there is no such executable", file=sys.stderr)
+    python = shutil.which(options.python) if options.python else None
+    if options.python and python is None:
+        print(f"bascule port: --python {options.python}: there is no such executable", file=sys.stderr)
         return 2
-    try:
-        early = start_early(shutil.which(python) if python else None)  # it starts up while we import the rest
-    except NotStarted as error:
-        print(f"bascule port: {error}", file=sys.stderr)
-        return error.status
+    early = start("port", python)
+    if isinstance(early, int):
+        return early
     from bascule.bridge.app import run_stdio, stdio_spec
     from bascule.bridge.doors.port import PortDoor
 
@@ -66,9 +55,8 @@ def run(options: argparse.Namespace) -> int:
 
     spec = stdio_spec(
         workers=options.workers,
-        python=shutil.which(python) if python else None,
-        # os.path: the node waits, and pathlib is not imported otherwise
-        paths=tuple([os.path.abspath(folder) for folder in options.path or ["."]]),  # noqa: PTH100
+        python=python,
+        paths=folders(options.path),
         preload=tuple(options.preload),
     )
     status = run_stdio(spec, door, early)
@@ -76,10 +64,3 @@ def run(options: argparse.Namespace) -> int:
         print(f"bascule port: {door.problem}", file=sys.stderr)
         return 1
     return status
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number

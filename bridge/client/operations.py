@@ -7,6 +7,7 @@ proxy for it comes back. `want="value"` or `want="handle"` ask for one or the ot
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,9 +21,10 @@ _DESCRIBE, _LANDSCAPE = int(Op.DESCRIBE), int(Op.LANDSCAPE)
 Wanted = str | Want | None
 
 
-class Operations:
+class Operations(ABC):
     """What both clients can do."""
 
+    @abstractmethod
     def _perform(
         self,
         op: int,
@@ -47,7 +49,6 @@ class Operations:
             timeout: Seconds after which the service stops it. None: as the client was told, else as the pool was.
             idempotent: It may be run again when a worker or the service was lost.
         """
-        raise NotImplementedError
 
     def call(
         self,

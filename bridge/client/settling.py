@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -35,7 +36,7 @@ _OUTPUT, _CONTROL, _MSGPACK = int(Kind.OUTPUT), int(Kind.CONTROL), int(Codec.MSG
 _TOKEN_START: Final = b"bsc"
 
 
-class Settling:
+class Settling(ABC):
     """The calls that travel on one connection.
 
     Attributes:
@@ -70,9 +71,9 @@ class Settling:
         self._on_output = on_output
         self._decoding = threading.Lock()
 
+    @abstractmethod
     def flush(self) -> None:
         """Write what there is to write. Does not raise: a connection that breaks is `broken`."""
-        raise NotImplementedError
 
     def receive(self, data: bytes) -> None:
         """Settle what came.

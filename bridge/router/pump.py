@@ -28,11 +28,10 @@ from bascule.bridge.notices import KillReason, Notice, PoolPolicy, RouterFailed,
 from bascule.bridge.router.core import RouterCore
 from bascule.bridge.router.peers import Effect, Peer, Session, Worker
 from bascule.bridge.router.requests import HARD_UNWRITTEN, SOFT_UNWRITTEN
+from bascule.bridge.router.writer import Writer
 from bascule.bridge.supervision.exits import peek_exit
 
 CHUNK = 64 << 10
-MOST_PIECES = 512  # of one gathered write
-JOIN_BELOW = 64 << 10  # so many bytes are joined rather than gathered
 SWITCH_INTERVAL = 5e-5  # seconds: how long a busy trio thread may keep the interpreter from this one
 
 LINGER = 10.0  # seconds that a client may take to read the rest once its session is over
@@ -53,80 +52,6 @@ class _Source:
         self.on_event = on_event
 
 
-class _Writer:
-    """Writes a peer's outbox to a descriptor that never blocks, and keeps what did not go."""
-
-    __slots__ = ("broken", "fd", "peer", "rest", "waiting")
-
-    def __init__(self, fd: int, peer: Peer) -> None:
-        self.fd = fd
-        self.peer = peer
-        self.rest: deque[bytes | memoryview] = deque()
-        self.waiting = False  # for the descriptor to take more
-        self.broken = False
-
-    def flush(self) -> bool:
-        """Write what can be written. True when all of it went, or nobody is there to read it."""
-        peer, rest = self.peer, self.rest
-        outbox = peer.outbox
-        if outbox:
-            if rest:
-                rest.extend(outbox)
-                peer.unwritten += sum(map(len, outbox))
-                outbox.clear()
-            else:
-                data = outbox[0] if len(outbox) == 1 else self._joined(outbox)
-                if data is None:
-                    rest.extend(outbox)
-                    peer.unwritten = sum(map(len, outbox))
-                    outbox.clear()
-                else:
-                    outbox.clear()
-                    try:
-                        written = os.write(self.fd, data)
-                    except BlockingIOError:
-                        written = 0
-                    except OSError:
-                        return self._give_up()
-                    if written == len(data):
-                        return True
-                    rest.append(memoryview(data)[written:])
-                    peer.unwritten = len(data) - written
-        return self._flush_rest() if rest else True
-
-    def _joined(self, outbox: list[bytes]) -> bytes | None:
-        """Small pieces as one, or None when they are too much to copy."""
-        return b"".join(outbox) if sum(map(len, outbox)) <= JOIN_BELOW else None
-
-    def _flush_rest(self) -> bool:
-        rest, peer = self.rest, self.peer
-        try:
-            while rest:
-                pieces = [rest[i] for i in range(min(len(rest), MOST_PIECES))]
-                written = os.writev(self.fd, pieces)
-                peer.unwritten -= written
-                while written:
-                    size = len(rest[0])
-                    if size > written:
-                        rest[0] = memoryview(rest[0])[written:]
-                        break
-                    written -= size
-                    rest.popleft()
-        except BlockingIOError:
-            return False
-        except OSError:
-            return self._give_up()
-        return True
-
-    def _give_up(self) -> bool:
-        """Nobody reads any more. The end is learned elsewhere: by the pidfd, or by the end of the input."""
-        self.broken = True
-        self.rest.clear()
-        self.peer.outbox.clear()
-        self.peer.unwritten = 0
-        return True
-
-
 class RouterPump:
     """The router thread, and the calls that other threads may make on it."""
 
@@ -134,7 +59,7 @@ class RouterPump:
         self.core = core or RouterCore()
         self._epoll = select.epoll()
         self._sources: dict[int, _Source] = {}
-        self._writers: dict[Peer, _Writer] = {}
+        self._writers: dict[Peer, Writer] = {}
         self._session_fds: dict[Session, tuple[int, ...]] = {}
         self._worker_fds: dict[Worker, set[int]] = {}  # those that are still open
         self._paused: set[Session] = set()  # not read from, since they do not read
@@ -354,7 +279,7 @@ class RouterPump:
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    def _flush(self, writer: _Writer) -> None:
+    def _flush(self, writer: Writer) -> None:
         done = writer.flush()
         peer = writer.peer
         if done == writer.waiting:
@@ -367,7 +292,7 @@ class RouterPump:
                 self._paused.add(peer)
                 self._watch(peer)
 
-    def _on_writable(self, writer: _Writer) -> None:
+    def _on_writable(self, writer: Writer) -> None:
         if not writer.flush():
             return
         writer.waiting = False
@@ -407,7 +332,7 @@ class RouterPump:
         worker = self.core.attach_worker(wire)
         for fd in (wire.read_fd, wire.write_fd, wire.stdout_fd, wire.stderr_fd):
             os.set_blocking(fd, False)
-        self._writers[worker] = _Writer(wire.write_fd, worker)
+        self._writers[worker] = Writer(wire.write_fd, worker)
         self._worker_fds[worker] = {wire.read_fd, wire.write_fd, wire.stdout_fd, wire.stderr_fd, wire.pidfd}
         self._add_source(wire.stdout_fd, 0, lambda mask: self._on_output(worker, wire.stdout_fd, err=False))
         self._add_source(wire.stderr_fd, 0, lambda mask: self._on_output(worker, wire.stderr_fd, err=True))
@@ -513,7 +438,7 @@ class RouterPump:
         os.set_blocking(read_fd, False)
         os.set_blocking(write_fd, False)
         self._session_fds[session] = (read_fd,) if read_fd == write_fd else (read_fd, write_fd)
-        self._writers[session] = _Writer(write_fd, session)
+        self._writers[session] = Writer(write_fd, session)
         self._add_source(read_fd, 1, partial(self._on_client, session))
         if write_fd != read_fd:
             with contextlib.suppress(PermissionError):  # a regular file: always writable, and never gone
@@ -573,7 +498,7 @@ class RouterPump:
         self._add_source(writer.fd, 3, partial(self._on_lingering, session, writer), _OUT)
         self.core.endings.set_timer(self.core.now + LINGER, partial(self._close_client, session))
 
-    def _on_lingering(self, session: Session, writer: _Writer, mask: int) -> None:
+    def _on_lingering(self, session: Session, writer: Writer, mask: int) -> None:
         if mask & _GONE or writer.flush():
             self._close_client(session)
 
