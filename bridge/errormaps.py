@@ -43,5 +43,13 @@ def encode_error(codec: int, error: dict[str, Any]) -> bytes:
         from bascule.protocols import jsonic
 
         return jsonic.dumps(error)
+    if codec == Codec.EDN:
+        from bascule.protocols import edn
+
+        return edn.dumps_error(error)
+    if codec == Codec.TRANSIT:
+        from bascule.protocols import transit
+
+        return transit.dumps_error(error)
     payload: bytes = msgpack.packb(error)
     return payload

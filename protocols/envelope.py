@@ -52,6 +52,8 @@ class Codec(enum.IntEnum):
     MSGPACK = 1
     JSON = 2
     ETF = 3
+    EDN = 4
+    TRANSIT = 5
 
 
 class Flag(enum.IntFlag):

@@ -29,13 +29,11 @@ from __future__ import annotations
 import json
 import re
 import sys
-from binascii import a2b_base64, b2a_base64
-from datetime import date, datetime, time, timedelta, timezone
 from json.encoder import encode_basestring_ascii as _quote
 
-from bascule.protocols import times
 from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
 from bascule.protocols.packed import HandleFailed, keywords
+from bascule.protocols.tagged import READERS, form_of, read_tagged
 from bascule.protocols.tokens import TOKEN_LENGTH, Handle
 
 TYPE_CHECKING = False
@@ -54,8 +52,10 @@ _MAX_REPLACED: Final = 8  # times that `default` may replace a replacement
 _LARGE_INTEGER: Final = 1 << 13_000  # 3,914 digits; Python refuses to convert more than 4,300
 
 _encode = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
+_HANDLE: Final = "py/handle"
 _SCALARS: Final = frozenset((str, int, float, bool, type(None)))
 _TEXT: Final = frozenset((str,))
+_PLAIN_CONTAINERS: Final = frozenset((list, tuple, dict))
 
 
 def dumps(value: object, *, default: Default | None = None, style: int = 0) -> bytes:
@@ -179,18 +179,16 @@ class _Writer:
         raise TypeError(f"what stands in for an object is not carried either: a {_name(kind)}{self._where()}")
 
     def _tagged(self, kind: type, value: Any) -> Any:
-        tag = _TAGS.get(kind)
-        if tag is None:
-            tag = _TAGS_BY_NAME.get((kind.__module__, kind.__name__))
-            if tag is None or getattr(sys.modules.get(kind.__module__), kind.__name__, None) is not kind:
-                return None
-        name, form = tag
+        if kind is Handle:
+            return {_HANDLE: value.token, "type": value.type_name}
+        form = form_of(kind)
         if form is None:
+            return None
+        name, body_of = form
+        if body_of is None:
             return {name: self._elements(value, hashable=True)}
-        spelled = form(value)
-        if isinstance(spelled, list):
-            spelled = self._elements(spelled)
-        return {name: spelled, "type": value.type_name} if kind is Handle else {name: spelled}
+        body = body_of(value)
+        return {name: self._elements(body) if isinstance(body, list) else body}
 
     def _float(self, value: float) -> float:
         if value - value != 0.0:  # true of nan and the infinities alone
@@ -245,15 +243,11 @@ class _Reader:
         ((tag, body),) = found.items()
         if not tag.startswith("py/"):
             return found
-        reader = _READERS.get(tag)
-        if reader is None:
+        if tag not in READERS:
             raise ValueError(
                 f'the tag {tag!r:.40} is not known; an object with such a key is {{"py/dict": [[key, value]]}}'
             )
-        try:
-            return reader(body)
-        except Exception as error:  # each type's own reader has its own exceptions
-            raise ValueError(f"{tag}: {error or type(error).__name__}") from None
+        return read_tagged(tag, body)
 
     def _handle(self, found: dict[str, Any]) -> Any:
         token, name = found["py/handle"], found.get("type", "")
@@ -297,107 +291,3 @@ def _step(key: object) -> str:
 
 def _name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _base64(data: bytes) -> str:
-    return b2a_base64(data, newline=False).decode("ascii")
-
-
-def _from_base64(text: str) -> bytes:
-    if not re.fullmatch(r"[A-Za-z0-9+/]*={0,2}", text):
-        raise ValueError("not base64")
-    return a2b_base64(text)
-
-
-def _read_int(text: str) -> int:
-    return int(text, 16)  # linear, whatever its length; decimal text would not be
-
-
-def _read_float(text: str) -> float:
-    if text not in ("nan", "inf", "-inf"):
-        raise ValueError('only "nan", "inf" and "-inf" need a tag')
-    return float(text)
-
-
-def _read_dict(pairs: list[Any]) -> dict[Any, Any]:
-    return {key: value for key, value in pairs}  # noqa: C416  # dict(pairs) would take other shapes too
-
-
-def _read_decimal(text: str) -> Any:
-    from decimal import Decimal
-
-    return Decimal(_text(text))
-
-
-def _read_uuid(text: str) -> Any:
-    from uuid import UUID
-
-    return UUID(_text(text))
-
-
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise ValueError(f"text is wanted, not {type(value).__name__}")
-    return value
-
-
-def _read_ellipsis(body: Any) -> Any:
-    if body is not None:
-        raise ValueError("nothing but null belongs here")
-    return ...
-
-
-def _list(body: Any) -> list[Any]:
-    if type(body) is not list:
-        raise ValueError(f"an array is wanted, not {type(body).__name__}")
-    return body
-
-
-_PLAIN_CONTAINERS: Final = frozenset((list, tuple, dict))
-
-_TAGS: Final[dict[type, tuple[str, Callable[[Any], Any] | None]]] = {
-    bytes: ("py/bytes", _base64),
-    bytearray: ("py/bytearray", _base64),
-    set: ("py/set", None),
-    frozenset: ("py/frozenset", None),
-    complex: ("py/complex", lambda value: [value.real, value.imag]),
-    datetime: ("py/datetime", times.write_datetime),
-    date: ("py/date", date.isoformat),
-    time: ("py/time", times.write_time),
-    timedelta: ("py/timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
-    timezone: ("py/timezone", times.write_timezone),
-    range: ("py/range", lambda value: [value.start, value.stop, value.step]),
-    slice: ("py/slice", lambda value: [value.start, value.stop, value.step]),
-    type(...): ("py/ellipsis", lambda value: None),
-    Handle: ("py/handle", lambda handle: handle.token),
-}
-"""By exact type: the tag, and what stands under it; None: the elements."""
-
-_TAGS_BY_NAME: Final[dict[tuple[str, str], tuple[str, Callable[[Any], Any] | None]]] = {
-    ("decimal", "Decimal"): ("py/decimal", str),
-    ("uuid", "UUID"): ("py/uuid", str),
-    ("zoneinfo", "ZoneInfo"): ("py/timezone", times.write_timezone),
-}
-"""Types whose modules are not imported for their sake."""
-
-_READERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "py/bytes": lambda body: _from_base64(_text(body)),
-    "py/bytearray": lambda body: bytearray(_from_base64(_text(body))),
-    "py/set": lambda body: set(_list(body)),
-    "py/frozenset": lambda body: frozenset(_list(body)),
-    "py/tuple": lambda body: tuple(_list(body)),
-    "py/dict": lambda body: _read_dict(_list(body)),
-    "py/int": lambda body: _read_int(_text(body)),
-    "py/float": lambda body: _read_float(_text(body)),
-    "py/complex": lambda body: complex(*_list(body)),
-    "py/datetime": lambda body: times.read_datetime(_text(body)),
-    "py/date": lambda body: date.fromisoformat(_text(body)),
-    "py/time": lambda body: times.read_time(_text(body)),
-    "py/timedelta": lambda body: timedelta(*_list(body)),
-    "py/timezone": lambda body: times.read_timezone(_text(body)),
-    "py/decimal": _read_decimal,
-    "py/uuid": _read_uuid,
-    "py/range": lambda body: range(*_list(body)),
-    "py/slice": lambda body: slice(*_list(body)),
-    "py/ellipsis": _read_ellipsis,
-}

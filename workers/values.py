@@ -37,8 +37,21 @@ if TYPE_CHECKING:
     MakeHandle = Callable[[object], Handle]
     DropHandles = Callable[[list[Handle]], object]
 
-_NAMES: Final = {int(Codec.MSGPACK): "msgpack", int(Codec.JSON): "json", int(Codec.ETF): "etf"}
-_SHOWN_NAMES: Final = {"msgpack": "msgpack", "json": "JSON", "etf": "an Erlang term"}
+_NAMES: Final = {
+    int(Codec.MSGPACK): "msgpack",
+    int(Codec.JSON): "json",
+    int(Codec.ETF): "etf",
+    int(Codec.EDN): "edn",
+    int(Codec.TRANSIT): "transit",
+}
+_SHOWN_NAMES: Final = {
+    "msgpack": "msgpack",
+    "json": "JSON",
+    "etf": "an Erlang term",
+    "edn": "EDN",
+    "transit": "transit",
+}
+_CLOJURES: Final = frozenset(("edn", "transit"))  # they give keyword arguments as pairs at the end
 _VALUE, _HANDLE = int(Want.VALUE), int(Want.HANDLE)
 _NO_ARGUMENTS: Final = frozenset((b"null", b"nil", b"[nil]"))  # what pod clients send for none
 _EVERYWHERE: Final = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple, Handle))
@@ -115,6 +128,8 @@ class ValueCodec:
             if type(value) is list and 1 <= len(value) <= 2:
                 args = value[0]
                 kwargs = self._keywords(value[1]) if len(value) == 2 else {}
+                if type(args) is list and len(value) == 1 and self.name in _CLOJURES:
+                    args, kwargs = _pairs_apart(args)
                 if type(args) is list:
                     return converters.received(args, kwargs, self.name)
                 if args is None:
@@ -154,6 +169,8 @@ class ValueCodec:
             if self.name == "msgpack"
             else partial(self._loads, handle=resolve_handle, style=style)
         )
+        if self.name in _CLOJURES:
+            plainly = partial(_decode_clojures, plainly)
         if not converters.receives():
             return plainly
 
@@ -254,10 +271,32 @@ def codec_for(codec: int) -> ValueCodec:
         from bascule.protocols import jsonic as module
     elif codec == Codec.ETF:
         from bascule.protocols import etf as module
+    elif codec == Codec.EDN:
+        from bascule.protocols import edn as module
+    elif codec == Codec.TRANSIT:
+        from bascule.protocols import transit as module
     else:
-        raise ArgumentsError(f"codec {codec} is not known: 1 is msgpack, 2 JSON, 3 ETF")
+        known = ", ".join([f"{number} {name}" for number, name in _NAMES.items()])
+        raise ArgumentsError(f"codec {codec} is not known; there are: {known}")
     found = _codecs[codec] = ValueCodec(_NAMES[codec], module)
     return found
+
+
+def _decode_clojures(decode: Callable[[bytes], Any], tail: bytes) -> Any:
+    value = decode(tail)
+    if type(value) is list and len(value) == 1 and type(value[0]) is list:
+        args, kwargs = _pairs_apart(value[0])
+        return [args, kwargs] if kwargs else [args]
+    return value
+
+
+def _pairs_apart(args: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+    from bascule.protocols.clojure import split_keywords
+
+    try:
+        return split_keywords(args)
+    except ValueError as error:
+        raise ArgumentsError(f"the arguments can't be read: {error}") from None
 
 
 class _Replace:

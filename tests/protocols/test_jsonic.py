@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bascule.protocols import jsonic
 from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
+from bascule.protocols.tagged import READERS
 from bascule.protocols.tokens import Handle
 from tests.protocols.value_strategies import same, values
 
@@ -244,7 +245,7 @@ def test_damaged_bytes_are_a_value_or_a_protocol_error(value: object, data: st.D
 
 
 @given(
-    st.sampled_from(sorted(jsonic._READERS)),
+    st.sampled_from(sorted(READERS)),
     st.recursive(
         st.none() | st.integers() | st.text(max_size=9),
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=2),

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bascule.protocols import etf, jsonic, packed
+from bascule.protocols import edn, etf, jsonic, packed, transit
 from bascule.protocols.calls import Op, Style, Want, encode_call
 from bascule.protocols.envelope import Codec, Flag, FrameReader, Kind, encode_frame
 from bascule.protocols.tokens import Handle, new_prefix
@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from bascule.protocols.envelope import Frame
 
 PATIENCE = 20.0  # seconds; a loaded machine is slow
-MODULES: dict[int, Any] = {Codec.MSGPACK: packed, Codec.JSON: jsonic, Codec.ETF: etf}
+MODULES: dict[int, Any] = {
+    Codec.MSGPACK: packed,
+    Codec.JSON: jsonic,
+    Codec.ETF: etf,
+    Codec.EDN: edn,
+    Codec.TRANSIT: transit,
+}
 
 
 class CallError(Exception):

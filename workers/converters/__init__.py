@@ -1,7 +1,7 @@
 """What stands in for an object that a payload format does not carry: converters, Bascule's own and the pool's.
 
-A converter is asked with (object, codec, lossy), where codec is "msgpack", "json" or "etf", and gives a replacement, or
-NotImplemented. Two degrees:
+A converter is asked with (object, codec, lossy), where codec is "msgpack", "json", "etf", "edn" or "transit", and
+gives a replacement, or NotImplemented. Two degrees:
 
 - lossy false (a result may be a value or a handle): only what keeps all that the object *says*. A numpy integer is an
   integer, an enum's member its value, a named tuple a tuple, a Decimal in a format without decimals its text. A thing

@@ -1,0 +1,470 @@
+"""Values as transit+json: JSON arrays in which text that begins with `~` means more, and text seen before is `^` and a
+number.
+
+| Python | transit |
+|---|---|
+| None, bool, float, list, tuple | JSON's own |
+| str | JSON's own; one that begins with `~`, `^` or a backquote gets a `~` before it |
+| int | JSON's own up to 2^53, `~i12...` up to 2^63, beyond it `~n12...` |
+| nan, the infinities | `~zNaN`, `~zINF`, `~z-INF` |
+| dict | `["^ ", key, value, ...]`, with other keys than scalars `["~#cmap", [key, value, ...]]` |
+| set, frozenset | `["~#set", [...]]` |
+| bytes, Decimal, UUID | `~b...`, `~f1.5`, `~u...` |
+| datetime with an offset | `~m...`: milliseconds, which is all that Java's Date holds |
+| date, time, timedelta, complex, range ... | `["~#py/date", "2024-02-29"]`: protocols.tagged has them all |
+| a handle | `["~#py/handle", {token, type}]` |
+
+Keywords and symbols are read as text that remembers what it was (protocols.clojure). A value with metadata is the
+value; `^{:py/type "tuple"} [1 2]` makes of a vector or set the Python type that was named.
+
+The cache: keywords, symbols, tags and a map's text keys of more than three characters are written once and then
+referred to by their number in the message. So a part of a message can't be understood alone, and both sides walk it in
+the same order.
+
+Only who speaks transit imports this module.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+from bascule.protocols.clojure import Keyword, Symbol, with_keyword_keys
+from bascule.protocols.edn import hashable, resolve_handle
+from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
+from bascule.protocols.packed import HandleFailed, keywords
+from bascule.protocols.tagged import READERS, form_of, from_base64, read_tagged, to_base64
+from bascule.protocols.tokens import Handle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, Final
+
+    Default = Callable[[Any], Any]
+    Resolve = Callable[[str, str], object]
+
+__all__ = ["dumps", "dumps_error", "keywords", "loads"]
+
+MAX_DEPTH: Final = 200
+_MAX_REPLACED: Final = 8
+_LARGE_INTEGER: Final = 1 << 13_000  # 3,914 digits; Python refuses to convert more than 4,300
+_JSON_INTEGER: Final = 1 << 53
+_LONG: Final = 1 << 63
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+_SHORTEST_CACHED: Final = 4  # characters
+_DIGITS: Final = 44  # of a number in the cache
+_FIRST_DIGIT: Final = 48
+_MOST_CACHED: Final = _DIGITS * _DIGITS  # then it begins anew
+_AS_MAP: Final = "^ "
+
+_encode = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
+
+# ---- Writing ---------------------------------------------------------------------------------------------------------
+
+
+def dumps(value: object, *, default: Default | None = None, style: int = 0) -> bytes:
+    """`value` as transit+json.
+
+    Args:
+        value: What to write.
+        default: Called for each object, at any depth, that is not carried natively: gives what to write in its place.
+            What it raises comes out as it is.
+        style: Nothing here; other codecs have choices.
+
+    Raises:
+        TypeError: Something is not carried, and there is no `default`.
+        LocalProtocolError: Too deep, or in a circle.
+    """
+    writer = _Writer(default)
+    spelled = writer.spell(value, 0)
+    if not isinstance(spelled, list):  # a message is an array or a map
+        spelled = ["~#'", spelled]
+    return _encode(spelled).encode("ascii")
+
+
+def dumps_error(error_map: dict[str, Any]) -> bytes:
+    """An error map as transit, its keys as keywords; it is plain data."""
+    return dumps(with_keyword_keys(error_map), default=str)
+
+
+class _Writer:
+    """Spells one value as what json shall write, in the order in which it will be read."""
+
+    __slots__ = ("_cache", "_default")
+
+    def __init__(self, default: Default | None) -> None:
+        self._default = default
+        self._cache: dict[str, str] = {}
+
+    def spell(self, value: Any, depth: int) -> Any:
+        kind = type(value)
+        for _ in range(_MAX_REPLACED):
+            if kind is str:
+                return _escaped(value)
+            if value is None or kind is bool:
+                return value
+            if kind is int:
+                return self._integer(value)
+            if kind is float:
+                return value if value - value == 0.0 else _no_number(value)
+            if depth > MAX_DEPTH:
+                raise LocalProtocolError(f"nested deeper than {MAX_DEPTH}, or in a circle")
+            if kind is list or kind is tuple:
+                return self._elements(value, depth)
+            if kind is dict:
+                return self._dict(value, depth)
+            if kind is Keyword:
+                return self._cached(f"~:{value}")
+            if kind is Symbol:
+                return self._cached(f"~${value}")
+            if kind is set or kind is frozenset:
+                return [self._cached("~#set"), self._elements(value, depth)]
+            if kind is Handle:
+                body = {Keyword("token"): value.token, Keyword("type"): value.type_name}
+                return [self._cached("~#py/handle"), self.spell(body, depth + 1)]
+            spelled = self._tagged(kind, value, depth)
+            if spelled is not None:
+                return spelled
+            if self._default is None:
+                raise TypeError(f"transit does not carry a {kind.__module__}.{kind.__qualname__}")
+            value = self._default(value)
+            kind = type(value)
+        raise TypeError(f"what stands in for an object is not carried either: a {kind.__module__}.{kind.__qualname__}")
+
+    def _elements(self, elements: Iterable[Any], depth: int) -> list[Any]:
+        return [self.spell(each, depth + 1) for each in elements]
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> list[Any]:
+        spelled: list[Any] = []
+        if all(type(key) in _SCALAR_KEYS for key in value):
+            spelled.append(_AS_MAP)
+            for key, each in value.items():
+                spelled.append(self._cached(_key(key), as_key=True))
+                spelled.append(self.spell(each, depth + 1))
+            return spelled
+        tag = self._cached("~#cmap")
+        for key, each in value.items():
+            spelled.append(self.spell(key, depth + 1))
+            spelled.append(self.spell(each, depth + 1))
+        return [tag, spelled]
+
+    def _integer(self, value: int) -> Any:
+        if -_JSON_INTEGER <= value <= _JSON_INTEGER:
+            return value
+        if -_LONG <= value < _LONG:
+            return f"~i{value}"
+        if -_LARGE_INTEGER < value < _LARGE_INTEGER:
+            return f"~n{value}"
+        return [self._cached("~#py/int"), hex(value)]
+
+    def _tagged(self, kind: type, value: Any, depth: int) -> Any:
+        if kind is bytes:
+            return f"~b{to_base64(value)}"
+        if kind is datetime and value.tzinfo is not None:
+            return f"~m{(value - _EPOCH) // _MILLISECOND}"
+        form = form_of(kind)
+        if form is None:
+            return None
+        tag, body_of = form
+        if tag == "py/uuid":
+            return f"~u{value}"
+        if tag == "py/decimal" and value.is_finite():
+            return f"~f{value}"
+        body = list(value) if body_of is None else body_of(value)
+        return [self._cached(f"~#{tag}"), self.spell(body, depth + 1)]
+
+    def _cached(self, text: str, *, as_key: bool = False) -> str:
+        if len(text) < _SHORTEST_CACHED or not (as_key or text[:2] in _CACHED_PREFIXES):
+            return text
+        found = self._cache.get(text)
+        if found is None:
+            if len(self._cache) == _MOST_CACHED:
+                self._cache.clear()
+            self._cache[text] = _code(len(self._cache))
+            return text
+        return found
+
+
+_CACHED_PREFIXES: Final = frozenset(("~:", "~$", "~#"))
+_SCALAR_KEYS: Final = frozenset((str, int, bool, type(None), float, Keyword, Symbol))
+
+
+def _code(number: int) -> str:
+    high, low = divmod(number, _DIGITS)
+    first = chr(high + _FIRST_DIGIT) if high else ""
+    return f"^{first}{chr(low + _FIRST_DIGIT)}"
+
+
+def _escaped(text: str) -> str:
+    return f"~{text}" if text[:1] in ("~", "^", "`") and text else text
+
+
+def _no_number(value: float) -> str:
+    return "~zNaN" if value != value else "~zINF" if value > 0 else "~z-INF"
+
+
+def _key(key: Any) -> str:
+    kind = type(key)
+    if kind is str:
+        return _escaped(key)
+    if kind is Keyword:
+        return f"~:{key}"
+    if kind is Symbol:
+        return f"~${key}"
+    if key is None:
+        return "~_"
+    if kind is bool:
+        return "~?t" if key else "~?f"
+    if kind is int:
+        return f"~i{key}" if -_LONG <= key < _LONG else f"~n{key}"
+    return f"~d{key!r}" if key - key == 0.0 else _no_number(key)
+
+
+# ---- Reading ---------------------------------------------------------------------------------------------------------
+
+
+def loads(data: bytes, *, handle: Resolve | None = None, style: int = 0) -> Any:
+    """The value that `data` holds.
+
+    Args:
+        data: One transit+json text in UTF-8, whole.
+        handle: Called with (token, type name) for each handle: gives what to put in its place. Default: a `Handle`.
+            What it raises comes out as it is.
+        style: Nothing here.
+
+    Raises:
+        RemoteProtocolError: `data` is malformed, or over a limit.
+    """
+    try:
+        return _Reader(handle).value(json.loads(data), 0)
+    except HandleFailed as failed:
+        raise failed.error from None
+    except UnicodeDecodeError as error:
+        raise RemoteProtocolError(f"transit is malformed: not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise RemoteProtocolError(f"transit is malformed: no JSON at character {error.pos}: {error.msg}") from None
+    except RecursionError:
+        raise RemoteProtocolError("transit is malformed: nested too deep") from None
+    except Exception as error:  # a number, a date, a tag's body ... that is none
+        raise RemoteProtocolError(f"transit is malformed: {error or type(error).__name__}") from None
+
+
+class _Tag(str):
+    """What stands before a tagged value."""
+
+    __slots__ = ()
+
+
+class _Reader:
+    """Makes a value of what json read, in the order in which it was written."""
+
+    __slots__ = ("_cache", "_resolve")
+
+    def __init__(self, resolve: Resolve | None) -> None:
+        self._resolve = resolve
+        self._cache: list[Any] = []
+
+    def value(self, found: Any, depth: int) -> Any:
+        kind = type(found)
+        if kind is str:
+            return self._text(found)
+        if kind is list:
+            return self._array(found, _deeper(depth))
+        if kind is dict:
+            return self._verbose(found, _deeper(depth))
+        if kind is float and found - found != 0.0:
+            raise ValueError(f"{found!r} is no JSON")
+        return found
+
+    def _array(self, found: list[Any], depth: int) -> Any:
+        if not found:
+            return []
+        if found[0] == _AS_MAP:
+            return self._pairs(found, 1, depth, as_key=True)
+        first = self.value(found[0], depth + 1)
+        if type(first) is _Tag:
+            if len(found) != 2:
+                raise ValueError(f"a tagged value is an array of two, {first} has {len(found)}")
+            return self._tagged(first, found[1], depth + 1)
+        return [first, *[self.value(each, depth + 1) for each in found[1:]]]
+
+    def _pairs(self, found: list[Any], start: int, depth: int, *, as_key: bool) -> dict[Any, Any]:
+        if (len(found) - start) % 2:
+            raise ValueError("a map has a key without a value")
+        made: dict[Any, Any] = {}
+        for at in range(start, len(found), 2):
+            key = found[at]
+            key = self._text(key, as_key=as_key) if type(key) is str else self.value(key, depth + 1)
+            key = hashable(key)
+            if key in made:
+                raise ValueError(f"two keys of a map are one in Python: {key!r:.40}")
+            made[key] = self.value(found[at + 1], depth + 1)
+        return made
+
+    def _verbose(self, found: dict[str, Any], depth: int) -> Any:
+        if len(found) == 1:
+            ((key, body),) = found.items()
+            tag = self._text(key, as_key=True)
+            if type(tag) is _Tag:
+                return self._tagged(tag, body, depth)
+            return {tag: self.value(body, depth + 1)}
+        return {self._text(key, as_key=True): self.value(each, depth + 1) for key, each in found.items()}
+
+    def _tagged(self, tag: str, found: Any, depth: int) -> Any:
+        if tag == "cmap" and type(found) is list:
+            return self._pairs(found, 0, depth, as_key=False)
+        body = self.value(found, depth)
+        if tag == "py/handle":
+            token, name = body["token"], body.get("type", "")
+            if not isinstance(token, str) or not isinstance(name, str):
+                raise ValueError("a handle has a token and a type, both text")
+            return resolve_handle(token, name, self._resolve)
+        reader = _TAGS.get(tag)
+        if reader is not None:
+            return reader(body)
+        if tag in READERS:
+            return read_tagged(tag, body)
+        raise ValueError(f"the tag {tag[:40]!r} is not known")
+
+    def _text(self, text: str, *, as_key: bool = False) -> Any:
+        if text[:1] == "^" and text != _AS_MAP:
+            return self._seen(text)
+        value = _read_text(text) if text[:1] == "~" else text
+        if len(text) >= _SHORTEST_CACHED and (as_key or text[:2] in _CACHED_PREFIXES):
+            if len(self._cache) == _MOST_CACHED:
+                self._cache.clear()
+            self._cache.append(value)
+        return value
+
+    def _seen(self, code: str) -> Any:
+        number = -1
+        if len(code) == 2:
+            number = ord(code[1]) - _FIRST_DIGIT
+        elif len(code) == 3:
+            number = (ord(code[1]) - _FIRST_DIGIT) * _DIGITS + ord(code[2]) - _FIRST_DIGIT
+        if not 0 <= number < len(self._cache):
+            raise ValueError(f"{code[:10]!r} refers to nothing that was said before")
+        return self._cache[number]
+
+
+def _deeper(depth: int) -> int:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    return depth
+
+
+def _read_text(text: str) -> Any:
+    kind, rest = text[1:2], text[2:]
+    if kind == "#":
+        return _Tag(rest)
+    reader = _SCALARS.get(kind)
+    if reader is None:
+        raise ValueError(f"{text[:20]!r} begins like nothing that transit has")
+    return reader(rest)
+
+
+def _integer(text: str) -> int:
+    if not text.lstrip("+-").isdigit() or not text.isascii():
+        raise ValueError(f"{text[:40]!r} is no integer")
+    return int(text)
+
+
+def _decimal(text: str) -> Any:
+    return read_tagged("py/decimal", text)
+
+
+def _uuid(body: Any) -> Any:
+    if isinstance(body, str):
+        return read_tagged("py/uuid", body)
+    from uuid import UUID
+
+    high, low = body
+    return UUID(int=(high % (1 << 64)) << 64 | low % (1 << 64))
+
+
+def _moment(milliseconds: Any) -> datetime:
+    return _EPOCH + int(milliseconds) * _MILLISECOND
+
+
+def _iso_moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
+
+
+def _ratio(body: Any) -> Any:
+    from fractions import Fraction
+
+    numerator, denominator = body
+    return Fraction(numerator, denominator)
+
+
+def _with_meta(body: Any) -> Any:
+    value, metadata = body
+    wanted = metadata.get("py/type") if type(metadata) is dict else None
+    if wanted is None:
+        return value
+    if wanted not in _MADE_OF_ELEMENTS or type(value) not in (list, set):
+        raise ValueError(
+            f"metadata :py/type {wanted!r:.40}: there are {', '.join(_MADE_OF_ELEMENTS)}, for a vector or set"
+        )
+    return _MADE_OF_ELEMENTS[wanted](value)
+
+
+def _constant(name: str) -> float:
+    return {"NaN": float("nan"), "INF": float("inf"), "-INF": float("-inf")}[name]
+
+
+def _boolean(text: str) -> bool:
+    return {"t": True, "f": False}[text]
+
+
+def _nothing(text: str) -> None:
+    if text:
+        raise ValueError(f"~_ stands alone, not before {text[:20]!r}")
+
+
+_MADE_OF_ELEMENTS: Final[dict[str, Callable[[Any], Any]]] = {
+    "tuple": tuple,
+    "list": list,
+    "set": set,
+    "frozenset": frozenset,
+}
+
+_SCALARS: Final[dict[str, Callable[[str], Any]]] = {
+    "~": lambda rest: "~" + rest,
+    "^": lambda rest: "^" + rest,
+    "`": lambda rest: "`" + rest,
+    ":": Keyword,
+    "$": Symbol,
+    "i": _integer,
+    "n": _integer,
+    "d": float,
+    "f": _decimal,
+    "c": str,
+    "u": _uuid,
+    "r": str,
+    "m": _moment,
+    "t": _iso_moment,
+    "b": from_base64,
+    "z": _constant,
+    "?": _boolean,
+    "_": _nothing,
+}
+"""What follows `~`. A URI is its text."""
+
+_TAGS: Final[dict[str, Callable[[Any], Any]]] = {
+    "'": lambda body: body,
+    "set": lambda body: {hashable(each) for each in body},
+    "list": list,
+    "ratio": _ratio,
+    "with-meta": _with_meta,
+    "link": dict,
+    "u": _uuid,
+    "m": _moment,
+    "t": _iso_moment,
+    **dict.fromkeys(("bytes", "ints", "longs", "shorts", "floats", "doubles", "chars", "bools"), list),
+    "array": list,
+}
