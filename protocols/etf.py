@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from bascule.protocols.calls import Style
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
-from bascule.protocols.etf_decode import inflate, loads
+from bascule.protocols.etf_decode import inflate, loader, loads
 from bascule.protocols.etf_encode import dumps
 from bascule.protocols.etf_tagged import date_tuple, dict_name
 from bascule.protocols.etf_terms import Atom, BitString, ImproperList, Map, Opaque
@@ -49,6 +49,7 @@ __all__ = [
     "dumps_error",
     "inflate",
     "keywords",
+    "loader",
     "loads",
     "text",
 ]

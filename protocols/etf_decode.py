@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 VERSION: Final = 131
 _COMPRESSED: Final = 80
 _LOCAL: Final = 121
+_NIL: Final = 106
+_ONE_STRING: Final = b"\x83l\0\0\0\1k"
 _BINARY_AS_BYTES: Final = int(Style.BINARY_AS_BYTES)
 
 _u16 = struct.Struct(">H").unpack_from
@@ -95,6 +97,18 @@ def loads(data: bytes, *, handle: MakeHandle | None = None, style: int = 0) -> o
     if end != len(data):
         raise RemoteProtocolError(f"the term ends at byte {end}, but {len(data) - end} more follow")
     return value
+
+
+def loader(handle: MakeHandle, style: int = 0) -> Callable[[bytes], object]:
+    """`loads` as a function of the data alone, for who reads many terms, most of them lists of arguments."""
+
+    def load(data: bytes) -> object:
+        # Numbers below 256 and nothing else: Erlang writes `[[1, 2]]` as a list with one string in it.
+        if data.startswith(_ONE_STRING) and len(data) == 10 + (data[7] << 8) + data[8] and data[-1] == _NIL:
+            return [list(data[9:-1])]
+        return loads(data, handle=handle, style=style)
+
+    return load
 
 
 def inflate(data: bytes) -> bytes:

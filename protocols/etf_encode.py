@@ -88,6 +88,8 @@ def dumps(value: object, *, default: Default | None = None, style: int = 0) -> b
         TypeError: A type that ETF does not carry.
         ValueError: A value that ETF has no form for: nan and the infinities, too long, too deep.
     """
+    if type(value) is int and -0x80000000 <= value < 0x80000000:  # most results: nothing needs to be set up
+        return b"\x83" + (_SMALL[value] if 0 <= value < 256 else _integer(98, value))
     return _Encoder(default, int(style)).encode(value)
 
 

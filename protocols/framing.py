@@ -33,12 +33,17 @@ def encode_packet(packet: int, *pieces: bytes) -> list[bytes]:
     """
     length = sum(map(len, pieces))
     try:
-        return [_length_of(packet).pack(length), *pieces]
+        return [length_struct(packet).pack(length), *pieces]
     except struct.error:
         raise LocalProtocolError(f"a frame of {length} bytes does not fit {{packet, {packet}}}") from None
 
 
-def _length_of(packet: int) -> struct.Struct:
+def length_struct(packet: int) -> struct.Struct:
+    """How the length before a frame is written.
+
+    Raises:
+        LocalProtocolError: It has 1, 2 or 4 bytes.
+    """
     try:
         return _LENGTHS[packet]
     except KeyError:
@@ -57,7 +62,7 @@ class PacketReader:
 
     def __init__(self, packet: int, max_frame: int = MAX_FRAME) -> None:
         self._packet = packet
-        self._unpack = _length_of(packet).unpack_from
+        self._unpack = length_struct(packet).unpack_from
         self._largest = largest(packet, max_frame)
         self._parts: list[bytes | memoryview] = []  # pieces of the unfinished frame, its length included
         self._have = 0  # bytes in those pieces

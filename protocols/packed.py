@@ -138,7 +138,7 @@ def loads(data: bytes, *, handle: Resolve | None = None, style: int = 0) -> Any:
         raise _malformed(error) from None
 
 
-def loader(handle: Resolve) -> Callable[[bytes], Any]:
+def loader(handle: Resolve, style: int = 0) -> Callable[[bytes], Any]:
     """`loads` for one `handle`, for who reads many small values: nothing is made per value but the value."""
 
     def read_extension(code: int, data: bytes) -> Any:

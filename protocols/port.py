@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from bascule.protocols.envelope import REST, REST_SIZE, Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
-from bascule.protocols.framing import PacketReader, encode_packet, largest
+from bascule.protocols.framing import PacketReader, encode_packet, largest, length_struct
 from bascule.protocols.limits import MAX_FRAME
 
 TYPE_CHECKING = False
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Request = tuple[int, int, int, Hashable, int, bytes]
     """kind, codec, flags, call id, deadline in ms, payload."""
 
+_pack, _unpack = REST.pack, REST.unpack_from
 _CALL, _CANCEL, _CONTROL, _OUTPUT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CONTROL), int(Kind.OUTPUT)
 _REPLY, _ERROR, _ITEM, _END = int(Kind.REPLY), int(Kind.ERROR), int(Kind.ITEM), int(Kind.END)
 _OTHERS: Final = frozenset(map(int, (Kind.CANCEL, Kind.CREDIT, Kind.RELEASE)))
@@ -54,13 +55,29 @@ class PortConversation:
         closing: The node said goodbye.
     """
 
-    __slots__ = ("_cut", "_largest", "_output", "_packet", "_reader", "_requests", "closing")
+    __slots__ = (
+        "_cut",
+        "_largest",
+        "_length",
+        "_length_of",
+        "_most",
+        "_output",
+        "_packet",
+        "_reader",
+        "_requests",
+        "_small",
+        "closing",
+    )
 
     def __init__(self, packet: int = 4, max_frame: int = MAX_FRAME) -> None:
         self.closing = False
         self._packet = packet
         self._reader = PacketReader(packet, max_frame + REST_SIZE)
-        self._largest = largest(packet, max_frame + REST_SIZE) - REST_SIZE
+        self._most = largest(packet, max_frame + REST_SIZE)  # bytes of a frame, and of its payload
+        self._largest = self._most - REST_SIZE
+        self._small = min(self._largest, _JOINED)
+        length = length_struct(packet)
+        self._length, self._length_of = length.pack, length.unpack_from
         self._output: list[bytes] = []
         self._requests: list[Request] = []
         self._cut: set[Hashable] = set()  # streams that ended here, and of which the bridge does not know it yet
@@ -72,39 +89,45 @@ class PortConversation:
             RemoteProtocolError: The node said what no node says. Nothing after this can be understood.
         """
         requests: list[Request] = []
-        for frame in self._reader.receive_data(data):
-            if len(frame) < REST_SIZE:
-                raise RemoteProtocolError(f"a frame of {len(frame)} bytes is shorter than its header of {REST_SIZE}")
-            kind, codec, flags, call_id, session, deadline = REST.unpack_from(frame)
-            if session:
-                raise RemoteProtocolError(f"a port is one session: the frame's session must be 0, it is {session}")
-            payload = frame[REST_SIZE:]
-            if kind == _CALL:
-                if codec == _ETF and flags <= _MOST_FLAGS and call_id:
-                    requests.append((_CALL, _ETF, flags, call_id, deadline, payload))
-                else:
-                    self._refuse(call_id, codec, flags)
-            elif kind == _CONTROL:
-                self._take_control(call_id, payload, requests)
-            elif kind in _OTHERS:
-                requests.append((kind, codec, 0, call_id, 0, payload))
-            else:
-                raise RemoteProtocolError(f"a frame of kind {kind} is nothing that a node sends to its port")
+        position, end = 0, len(data)
+        if not self._reader.pending:  # what is whole is read where it lies; the reader is for what is not
+            packet, length_of, most = self._packet, self._length_of, self._most
+            while end - position >= packet:
+                start = position + packet
+                stop = start + length_of(data, position)[0]
+                if stop > end or not REST_SIZE <= stop - start <= most:
+                    break
+                self._take(_unpack(data, start), data[start + REST_SIZE : stop], requests)
+                position = stop
+        if position < end:
+            for frame in self._reader.receive_data(data[position:] if position else data):
+                if len(frame) < REST_SIZE:
+                    raise RemoteProtocolError(
+                        f"a frame of {len(frame)} bytes is shorter than its header of {REST_SIZE}"
+                    )
+                self._take(_unpack(frame), frame[REST_SIZE:], requests)
         return requests
 
     def take_output(self) -> bytes:
         """What this end itself has to say: refusals."""
+        if not self._output:
+            return b""
         output = b"".join(self._output)
         self._output.clear()
         return output
 
     def take_requests(self) -> list[Request]:
         """Requests of this end's own: cancels of the streams that `encode` had to end."""
-        requests, self._requests = self._requests, []
+        requests = self._requests
+        if requests:
+            self._requests = []
         return requests
 
     def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
         """An answer as pieces to write; none when it belongs to a stream that has already ended here."""
+        size = len(payload)
+        if kind == _REPLY and size <= self._small:  # most answers are
+            return [self._length(REST_SIZE + size) + _pack(_REPLY, _ETF, flags, call_id, 0, 0) + payload]
         if self._cut and call_id in self._cut and kind in (_ITEM, _END, _ERROR):
             if kind != _ITEM:
                 self._cut.discard(call_id)
@@ -123,8 +146,25 @@ class PortConversation:
         return self._frame(kind, flags, call_id, payload)
 
     def _frame(self, kind: int, flags: int, call_id: Any, payload: bytes) -> list[bytes]:
-        pieces = encode_packet(self._packet, REST.pack(kind, _ETF, flags, call_id, 0, 0), payload)
+        pieces = encode_packet(self._packet, _pack(kind, _ETF, flags, call_id, 0, 0), payload)
         return pieces if len(payload) > _JOINED else [b"".join(pieces)]
+
+    def _take(self, head: tuple[int, int, int, int, int, int], payload: bytes, requests: list[Request]) -> None:
+        """One frame."""
+        kind, codec, flags, call_id, session, deadline = head
+        if session:
+            raise RemoteProtocolError(f"a port is one session: the frame's session must be 0, it is {session}")
+        if kind == _CALL:
+            if codec == _ETF and flags <= _MOST_FLAGS and call_id:
+                requests.append((_CALL, _ETF, flags, call_id, deadline, payload))
+            else:
+                self._refuse(call_id, codec, flags)
+        elif kind == _CONTROL:
+            self._take_control(call_id, payload, requests)
+        elif kind in _OTHERS:
+            requests.append((kind, codec, 0, call_id, 0, payload))
+        else:
+            raise RemoteProtocolError(f"a frame of kind {kind} is nothing that a node sends to its port")
 
     def _refuse(self, call_id: int, codec: int, flags: int) -> None:
         if not call_id:

@@ -58,6 +58,7 @@ _EVERYWHERE: Final = frozenset((type(None), bool, int, float, str, bytes, list, 
 _MAX_REPLACED: Final = 8  # converters in a row, each for what the one before it gave
 _REMEDY: Final = "ask for a handle to keep it in the worker"
 _LEAVES: Final = frozenset((type(None), bool, int, float, str, bytes))
+_NUMBERS: Final = frozenset((type(None), bool, int, float))
 _MOST_LOOKED_AT: Final = 1_000_000  # objects, to find the place of the one that failed
 _LONGEST_STEP: Final = 40  # characters of a key in a path
 _MOST_SOFTENED: Final = 1_000  # elements of a list in an error map that could not be sent as it was
@@ -98,7 +99,7 @@ def _carried_by_etf(replacement: Any) -> bool:
 class ValueCodec:
     """One codec, as the worker's loop uses it."""
 
-    __slots__ = ("_dumps", "_dumps_error", "_keywords", "_loads", "name", "native")
+    __slots__ = ("_dumps", "_dumps_error", "_keywords", "_loader", "_loads", "name", "native")
 
     def __init__(self, name: str, module: Any) -> None:
         self.name = name
@@ -107,6 +108,7 @@ class ValueCodec:
         self._dumps_error: Callable[[dict[str, Any]], bytes] = module.dumps_error
         self._keywords: Callable[[Any], dict[str, Any]] = module.keywords
         self._loads: Callable[..., Any] = module.loads
+        self._loader: Callable[[Resolve, int], Callable[[bytes], Any]] | None = getattr(module, "loader", None)
 
     def decode_arguments(
         self, tail: bytes, resolve_handle: Resolve | None, style: int = 0
@@ -165,8 +167,8 @@ class ValueCodec:
         It raises RemoteProtocolError, what `resolve_handle` raises, and ArgumentsError for a converter that failed.
         """
         plainly: Callable[[bytes], Any] = (
-            packed.loader(resolve_handle)
-            if self.name == "msgpack"
+            self._loader(resolve_handle, style)
+            if self._loader is not None
             else partial(self._loads, handle=resolve_handle, style=style)
         )
         if self.name in _CLOJURES:
@@ -197,6 +199,11 @@ class ValueCodec:
             return dumps(make_handle(value), style=style)
 
         def carefully(value: object) -> bytes:
+            if type(value) in _NUMBERS:  # nothing in it needs replacing
+                try:
+                    return dumps(value, style=style)
+                except Exception:
+                    pass
             return self._encode(value, want, style, make_handle, drop_handles)
 
         def encode(value: object) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bascule.bridge.notices import KillReason, RecycleWanted, WorkerReady
-from bascule.bridge.router.calls import Call, CallState
+from bascule.bridge.router.calls import SETTLED, Call, CallState
 from bascule.bridge.router.messages import read_control
 from bascule.bridge.router.peers import Worker, WorkerState
 from bascule.bridge.router.requests import SOFT_UNWRITTEN
@@ -21,6 +21,8 @@ _REPLY, _ERROR, _MISROUTED = int(Kind.REPLY), int(Kind.ERROR), int(Kind.MISROUTE
 _ITEM, _END, _OUTPUT, _CONTROL = int(Kind.ITEM), int(Kind.END), int(Kind.OUTPUT), int(Kind.CONTROL)
 _ANSWERS, _STREAMED = (_REPLY, _ERROR), (_ITEM, _END)
 _ERR, _IDEMPOTENT = int(Flag.ERR), int(Flag.IDEMPOTENT)
+
+_RETIRING = WorkerState.RETIRING
 
 _KIND_AT = 4  # where in a frame its kind stands
 LARGE = 16 << 10  # bytes of a payload that are worth letting go of early
@@ -59,7 +61,7 @@ class Answers:
                     continue
                 answered += 1
                 call.profile.learn(micros)
-                if call.state is CallState.SETTLED:
+                if call.state is SETTLED:
                     core.settled["late"] += 1
                     worker.doomed.pop(wire_id, None)
                 else:
@@ -72,7 +74,8 @@ class Answers:
     def _account(self, worker: Worker, answered: int) -> None:
         """Calls have left a worker: there is room now, and perhaps it has answered its share."""
         core = self._core
-        worker.slow = sum([not call.profile.waiting for call in worker.calls.values()])
+        calls = worker.calls
+        worker.slow = sum([not call.profile.waiting for call in calls.values()]) if calls else 0
         worker.calls_done += answered
         limit = worker.pool.policy.max_calls
         if limit and worker.calls_done >= limit and not worker.recycle_asked:
@@ -82,7 +85,7 @@ class Answers:
             core.endings.press(worker)
         if worker.backlog.waiting or worker.pool.queue.waiting:
             core.serve_both(worker)
-        if worker.state is WorkerState.RETIRING:
+        if worker.state is _RETIRING:
             core.leave_if_idle(worker)
 
     def _late_answer(self, worker: Worker, kind: int, codec: int, wire_id: int, payload: bytes) -> None:
@@ -105,7 +108,7 @@ class Answers:
         elif kind == _MISROUTED:
             call = worker.calls.pop(wire_id, None)
             worker.doomed.pop(wire_id, None)
-            if call is not None and call.state is not CallState.SETTLED:
+            if call is not None and call.state is not SETTLED:
                 core.copies.send_on(call, worker, payload)
             self._account(worker, 0)
         elif kind == _CONTROL:
@@ -118,7 +121,7 @@ class Answers:
         call = worker.calls.pop(wire_id, None)
         if call is not None:  # its first item: from now on it occupies nobody
             worker.doomed.pop(wire_id, None)
-            if call.state is not CallState.SETTLED:
+            if call.state is not SETTLED:
                 worker.streams[wire_id] = call
                 call.state = CallState.STREAMING
             elif kind == _ITEM:
@@ -126,7 +129,7 @@ class Answers:
             self._account(worker, 1)
         else:
             call = worker.streams.get(wire_id)
-        if call is None or call.state is CallState.SETTLED:
+        if call is None or call.state is SETTLED:
             return
         if kind == _END:
             worker.streams.pop(wire_id, None)
@@ -143,14 +146,14 @@ class Answers:
         if call is None or not isinstance(wire_id, int):
             return
         worker.doomed.pop(wire_id, None)
-        if call.state is not CallState.SETTLED:
+        if call.state is not SETTLED:
             worker.streams[wire_id] = call
             call.state = CallState.STREAMING
         self._account(worker, 1)
 
     def _output(self, worker: Worker, call: Call | None, flags: int, payload: bytes) -> None:
         core = self._core
-        if call is None or call.state is CallState.SETTLED:
+        if call is None or call.state is SETTLED:
             core.logged.append((worker, payload.decode(errors="replace"), bool(flags & _ERR)))
             return
         session = call.session

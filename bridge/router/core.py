@@ -18,7 +18,7 @@ from typing import Any
 from bascule.bridge.errormaps import encode_error, error_map
 from bascule.bridge.notices import KillReason, Notice, PoolPolicy, WorkerWire
 from bascule.bridge.router.answers import Answers
-from bascule.bridge.router.calls import Call, CallState
+from bascule.bridge.router.calls import ACCEPTED, SENT, SETTLED, Call
 from bascule.bridge.router.copies import Copies
 from bascule.bridge.router.endings import Endings
 from bascule.bridge.router.messages import write_control
@@ -206,7 +206,7 @@ class RouterCore:
         session = call.session
         call.wire_id = wire_id
         call.worker = worker
-        call.state = CallState.SENT
+        call.state = SENT
         worker.calls[wire_id] = call
         worker.messages_in += 1
         if not call.profile.waiting:
@@ -229,7 +229,7 @@ class RouterCore:
 
     def take_back(self, call: Call) -> None:
         """A call has left its worker without being run: it is as if it had not been sent."""
-        call.state = CallState.ACCEPTED
+        call.state = ACCEPTED
         call.worker = None
         call.credit = min(call.credit + call.given, MOST_CREDIT)
         call.given = 0
@@ -287,12 +287,12 @@ class RouterCore:
 
     def settle(self, call: Call, kind: int, codec: int, payload: bytes) -> None:
         """The one way in which a call ends. The first outcome wins."""
-        if call.state is CallState.SETTLED:
+        if call.state is SETTLED:
             self.settled["late"] += 1
             return
         if call.queue is not None:
             call.queue.settle(call)
-        call.state = CallState.SETTLED
+        call.state = SETTLED
         call.payload = b""
         if call.deadline:
             self.endings.met += 1

@@ -35,7 +35,7 @@ class Endings:
 
     def __init__(self, core: RouterCore) -> None:
         self._core = core
-        self._timers: list[tuple[float, int, Call | Callable[[], None]]] = []
+        self.timers: list[tuple[float, int, Call | Callable[[], None]]] = []  # a heap
         self._timer_order = count()
         self.met = 0  # calls with a deadline that were settled in time
 
@@ -127,20 +127,20 @@ class Endings:
 
     def set_timer(self, when: float, what: Call | Callable[[], None]) -> None:
         """At this time a call's deadline passes, or something is to be done."""
-        if self.met > _TIDY_ABOVE and self.met * 2 > len(self._timers):
+        if self.met > _TIDY_ABOVE and self.met * 2 > len(self.timers):
             self._tidy()
-        heapq.heappush(self._timers, (when, next(self._timer_order), what))
+        heapq.heappush(self.timers, (when, next(self._timer_order), what))
 
     def _tidy(self) -> None:
         """Most deadlines are met: forget those, rather than keep them until their time."""
-        timers = [timer for timer in self._timers if not _is_settled(timer[2])]
+        timers = [timer for timer in self.timers if not _is_settled(timer[2])]
         heapq.heapify(timers)
-        self._timers = timers
+        self.timers = timers
         self.met = 0
 
     def next_timer(self) -> float | None:
         """When `tick` has something to do."""
-        timers = self._timers
+        timers = self.timers
         while timers:
             if _is_settled(timers[0][2]):
                 heapq.heappop(timers)
@@ -152,7 +152,7 @@ class Endings:
         """Time went on: deadlines pass, grace periods end."""
         core = self._core
         core.now = now
-        timers = self._timers
+        timers = self.timers
         while timers and timers[0][0] <= now:
             what = heapq.heappop(timers)[2]
             if not isinstance(what, Call):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bascule.bridge.doors.base import BufferedDoor, Door, Request
 from bascule.bridge.notices import KillReason, WorkerWire
-from bascule.bridge.router.calls import Call
+from bascule.bridge.router.calls import Call, Head
 from bascule.bridge.router.pools import FairQueue
 from bascule.protocols.envelope import FrameReader
 
@@ -157,6 +157,7 @@ class Session(Peer):
         "closing",
         "dead",
         "door",
+        "head",
         "held_credit",
         "id",
         "identity",
@@ -175,6 +176,7 @@ class Session(Peer):
         self.pool = pool
         self.identity = identity
         self.calls: dict[Hashable, Call] = {}
+        self.head: Head | None = None  # of its last call, since the next one's is often the same
         self.requests: deque[Request] = deque()  # parsed, and waiting for this session's turn
         self.workers: set[Worker] = set()  # where it may hold handles
         self.held_credit: set[Call] = set()  # streams whose credit is not passed on while the client does not read

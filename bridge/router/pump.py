@@ -32,6 +32,7 @@ from bascule.bridge.router.writer import Writer
 from bascule.bridge.supervision.exits import peek_exit
 
 CHUNK = 64 << 10
+MOST_EVENTS = 256  # of one turn
 SWITCH_INTERVAL = 5e-5  # seconds: how long a busy trio thread may keep the interpreter from this one
 
 LINGER = 10.0  # seconds that a client may take to read the rest once its session is over
@@ -58,6 +59,7 @@ class RouterPump:
     def __init__(self, core: RouterCore | None = None) -> None:
         self.core = core or RouterCore()
         self._epoll = select.epoll()
+        self._poll = self._epoll.poll
         self._sources: dict[int, _Source] = {}
         self._writers: dict[Peer, Writer] = {}
         self._session_fds: dict[Session, tuple[int, ...]] = {}
@@ -184,13 +186,13 @@ class RouterPump:
     def _turn(self) -> None:
         core = self.core
         timeout = -1.0
+        endings = core.endings
         if core.busy or self._posted:
             timeout = 0.0
-        elif (timer := core.endings.next_timer()) is not None:
+        elif endings.timers and (timer := endings.next_timer()) is not None:
             timeout = min(max(0.0, timer - time.monotonic()), LONGEST_WAIT)
-        events = self._epoll.poll(timeout, 256)
-        now = time.monotonic()
-        core.now = now
+        events = self._poll(timeout, MOST_EVENTS)
+        core.now = now = time.monotonic()
         sources = self._sources
         if len(events) == 1:
             fd, mask = events[0]
@@ -208,21 +210,18 @@ class RouterPump:
             for session in busy:
                 if not session.dead:
                     core.requests.serve_session(session)
-        core.endings.tick(now)
-        self._carry_out()
+        if endings.timers:
+            endings.tick(now)
+        if core.dirty:
+            self._write_dirty()
+        if core.effects or core.logged or core.dropped or core.notices or core.dirty:
+            self._carry_out()
 
     def _carry_out(self) -> None:
         """Do what the core decided in this turn."""
         core = self.core
         while core.dirty or core.effects or core.notices or core.logged or core.dropped:
-            dirty, core.dirty = core.dirty, []
-            for peer in dirty:
-                peer.dirty = False
-                if isinstance(peer, Session):
-                    core.requests.door_requests(peer)
-                writer = self._writers.get(peer)
-                if writer is not None:
-                    self._flush(writer)
+            self._write_dirty()
             if core.effects:
                 effects, core.effects = core.effects, []
                 for worker, effect in effects:
@@ -239,6 +238,18 @@ class RouterPump:
                 notices, core.notices = core.notices, []
                 for notice in notices:
                     self._notify(notice)
+
+    def _write_dirty(self) -> None:
+        """Write what every peer that was marked has to hear."""
+        core, writers = self.core, self._writers
+        dirty, core.dirty = core.dirty, []
+        for peer in dirty:
+            peer.dirty = False
+            if isinstance(peer, Session):
+                core.requests.door_requests(peer)
+            writer = writers.get(peer)
+            if writer is not None:
+                self._flush(writer)
 
     def _notify(self, notice: Notice) -> None:
         if self._subscriber is None:
@@ -281,6 +292,8 @@ class RouterPump:
 
     def _flush(self, writer: Writer) -> None:
         done = writer.flush()
+        if done and not (writer.waiting or writer.broken):
+            return  # as nearly always
         peer = writer.peer
         if done == writer.waiting:
             writer.waiting = not done
@@ -336,7 +349,7 @@ class RouterPump:
         self._worker_fds[worker] = {wire.read_fd, wire.write_fd, wire.stdout_fd, wire.stderr_fd, wire.pidfd}
         self._add_source(wire.stdout_fd, 0, lambda mask: self._on_output(worker, wire.stdout_fd, err=False))
         self._add_source(wire.stderr_fd, 0, lambda mask: self._on_output(worker, wire.stderr_fd, err=True))
-        self._add_source(wire.read_fd, 1, lambda mask: self._on_replies(worker, mask))
+        self._add_source(wire.read_fd, 1, partial(self._on_replies, worker))
         self._add_source(wire.pidfd, 2, lambda mask: self._on_exit(worker))
         self._add_source(wire.write_fd, 3, lambda mask: self._on_worker_writable(worker, mask), 0)
 
@@ -347,7 +360,7 @@ class RouterPump:
             self._drop_source(worker.wire.write_fd)
             self.core.endings.wire_closed(worker)
 
-    def _on_replies(self, worker: Worker, mask: int) -> None:
+    def _on_replies(self, worker: Worker, _mask: int) -> None:
         if self._read_replies(worker) == 0:  # it closed its wire, which no worker does in good order while it lives
             self._drop_source(worker.wire.read_fd)
             self.core.endings.wire_closed(worker)
@@ -355,15 +368,15 @@ class RouterPump:
     def _read_replies(self, worker: Worker) -> int | None:
         """How many bytes there were; 0 at the end; None when there is nothing now."""
         room = worker.reader.buffer()
-        if room is None:
-            data = self._read(worker.wire.read_fd, CHUNK)
-            if data:
-                self.core.answers.worker_data(worker, data)
-            return None if data is None else len(data)
-        count = self._read_into(worker.wire.read_fd, room)
-        if count:
-            self.core.answers.worker_frames(worker, worker.reader.received(count))
-        return count
+        if room is not None:
+            count = self._read_into(worker.wire.read_fd, room)
+            if count:
+                self.core.answers.worker_frames(worker, worker.reader.received(count))
+            return count
+        data = self._read(worker.wire.read_fd, CHUNK)
+        if data:
+            self.core.answers.worker_data(worker, data)
+        return None if data is None else len(data)
 
     def _on_output(self, worker: Worker, fd: int, *, err: bool) -> None:
         data = self._read(fd, CHUNK)
@@ -458,17 +471,17 @@ class RouterPump:
                 self.core.requests.close_session(session)
             return
         fd = self._session_fds[session][0]
-        buffered = session.buffered
-        room = buffered.buffer() if buffered is not None else None
-        if buffered is not None and room is not None:
+        requests = self.core.requests
+        if (buffered := session.buffered) is not None and (room := buffered.buffer()) is not None:
             count = self._read_into(fd, room)
             if count:
-                self.core.requests.client_received(session, partial(buffered.received, count))
+                requests.client_received(session, count)
         else:
             data = self._read(fd, CHUNK)
             if data:
-                self.core.requests.client_data(session, data)
-            count = None if data is None else len(data)
+                requests.client_data(session, data)
+                return
+            count = None if data is None else 0
         if count == 0:
             self._end_of_input(session, mask)
 

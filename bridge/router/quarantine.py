@@ -18,11 +18,7 @@ class Quarantine:
 
     def __init__(self) -> None:
         self._deaths: dict[_Key, list[float]] = {}
-        self._until: dict[_Key, float] = {}
-
-    def __bool__(self) -> bool:
-        """Whether anything at all is quarantined: the hot path asks only this."""
-        return bool(self._until)
+        self.until: dict[_Key, float] = {}  # empty as a rule: the hot path asks only this
 
     def worker_died(self, session: int, target: bytes, now: float) -> None:
         """A worker died while it ran this."""
@@ -31,20 +27,20 @@ class Quarantine:
         deaths.append(now)
         self._deaths[key] = deaths
         if len(deaths) >= KILLS:
-            self._until[key] = now + PENALTY
+            self.until[key] = now + PENALTY
 
     def remaining(self, session: int, target: bytes, now: float) -> float:
         """Seconds until this may be called again, 0 when it may be now."""
-        until = self._until.get((session, target), 0.0)
+        until = self.until.get((session, target), 0.0)
         if until <= now:
             if until:
-                del self._until[(session, target)]
+                del self.until[(session, target)]
                 self._deaths.pop((session, target), None)
             return 0.0
         return until - now
 
     def forget_session(self, session: int) -> None:
         """The session is over: nothing of it can be called again."""
-        for book in (self._deaths, self._until):
+        for book in (self._deaths, self.until):
             for key in [key for key in book if key[0] == session]:
                 del book[key]

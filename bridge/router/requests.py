@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from functools import partial
+from collections.abc import Hashable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
 from bascule.bridge.doors.base import Door, Request
 from bascule.bridge.notices import KillReason
-from bascule.bridge.router.calls import NOT_SENT, Call, CallState
+from bascule.bridge.router.calls import NOT_SENT, Call, CallState, Head
 from bascule.bridge.router.peers import Session, Worker
 from bascule.bridge.router.pools import Pool
 from bascule.protocols import tokens
-from bascule.protocols.calls import decode_head
 from bascule.protocols.envelope import Codec, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 
@@ -25,7 +23,7 @@ _RELEASE, _CONTROL = int(Kind.RELEASE), int(Kind.CONTROL)
 
 HINT_WINDOW = 64 << 10  # how far a payload is searched for handles; beyond, the worker finds them
 TURN = 64  # requests of one session handled in one turn, so that nobody starves
-QUEUE_BYTES = 1 << 30  # payload bytes that may wait in one pool
+QUEUE_BYTES = 1 << 30  # payload bytes that may wait in one pool; more than a frame has
 SOFT_UNWRITTEN = 1 << 20  # a client with so many unread bytes is not read from
 MOST_CREDIT = (1 << 32) - 1
 HOLD_CREDIT = SOFT_UNWRITTEN // 4  # with so many its streams get no credit: what else it says is still heard
@@ -48,19 +46,41 @@ class Requests:
 
     def client_data(self, session: Session, data: bytes) -> None:
         """Bytes from a client. At most `TURN` of its requests are handled now, the rest in the next turns."""
-        self.client_received(session, partial(session.door.receive_data, data))
-
-    def client_received(self, session: Session, receive: Callable[[], Sequence[Request]]) -> None:
-        """The same, where the door is told by `receive` of bytes that it has already."""
         try:
-            session.requests.extend(receive())
+            received = session.door.receive_data(data)
         except RemoteProtocolError:
-            self._say(session)
-            session.closing = True
-            self.close_if_done(session)
-            return
+            self._reject(session)
+        else:
+            self._take(session, received)
+
+    def client_received(self, session: Session, count: int) -> None:
+        """The same for bytes that were read to where the session's door said."""
+        assert session.buffered is not None
+        try:
+            received = session.buffered.received(count)
+        except RemoteProtocolError:
+            self._reject(session)
+        else:
+            self._take(session, received)
+
+    def _reject(self, session: Session) -> None:
+        """Nothing that this client says can be understood any more."""
         self._say(session)
-        self.serve_session(session)
+        session.closing = True
+        self.close_if_done(session)
+
+    def _take(self, session: Session, received: Sequence[Request]) -> None:
+        """Handle what became whole; the door has its say first."""
+        self._say(session)
+        if len(received) == 1 and not session.requests:  # as usual: it need not stand in line
+            kind, codec, flags, client_id, deadline_ms, payload = received[0]
+            if kind == _CALL:
+                self._accept(session, codec, flags, client_id, deadline_ms, payload)
+            else:
+                self._other_request(session, kind, client_id, payload)
+        elif received:
+            session.requests.extend(received)
+            self.serve_session(session)
         if session.door.closing:
             session.input_over = True
             self.close_session(session)
@@ -140,33 +160,42 @@ class Requests:
     ) -> None:
         """A call came in: refuse it with an answer, or place it."""
         core = self._core
-        try:
-            _, _, _, target, object_token, start = decode_head(payload)
-        except RemoteProtocolError as error:
-            core.refuse(session, client_id, codec, ErrorKind.REFUSED, str(error))
+        pool = core.pools.get(session.pool)
+        if pool is None:
+            core.refuse(session, client_id, codec, *_no_pool(session.pool))
             return
+        head = session.head
+        if head is None or head.pool is not pool or not payload.startswith(head.text) or head.start > len(payload):
+            try:
+                head = session.head = Head(payload, pool)
+            except RemoteProtocolError as error:
+                core.refuse(session, client_id, codec, ErrorKind.REFUSED, str(error))
+                return
         if client_id in session.calls:
             core.refuse(session, client_id, codec, ErrorKind.REFUSED, f"call id {client_id!r} is still in use")
             return
-        pool = core.pools.get(session.pool)
-        problem = self._why_not(session, pool, target, payload) if pool else _no_pool(session.pool)
-        if pool is None or problem is not None:
-            kind, message = problem or _no_pool(session.pool)
-            core.refuse(session, client_id, codec, kind, message)
-            return
-        call = Call(
-            session, client_id, codec, flags, payload, target, object_token, pool, pool.profile(target), core.now
-        )
+        if core.draining or pool.failed is not None or pool.queue.waiting or core.quarantine.until:
+            problem = self._why_not(session, pool, head.target, payload)
+            if problem is not None:
+                core.refuse(session, client_id, codec, *problem)
+                return
+        call = Call(session, client_id, codec, flags, payload, head, core.now)
         session.calls[client_id] = call
         deadline_ms = deadline_ms or pool.policy.default_deadline_ms
         if deadline_ms:
             call.deadline = core.now + deadline_ms / 1000
             core.endings.set_timer(call.deadline, call)
-        owner = object_token or self._hint(payload, start)
-        if owner:
-            core.place_with_owner(call, owner)
-        else:
+        start = head.start
+        if head.object_length:
+            call.object_token = bytes(payload[start - head.object_length : start])
+            core.place_with_owner(call, call.object_token)
+            return
+        # A token among the arguments, if one is easily seen. Only a hint: the worker judges.
+        at = payload.find(core.prefix_bytes, start, start + HINT_WINDOW)
+        if at < 0:
             core.place(call)
+        else:
+            core.place_with_owner(call, bytes(payload[at : at + tokens.TOKEN_LENGTH]))
 
     def _why_not(self, session: Session, pool: Pool, target: bytes, payload: bytes) -> tuple[ErrorKind, str] | None:
         """Why a call is not accepted, or None."""
@@ -184,16 +213,10 @@ class Requests:
             return ErrorKind.OVERLOADED, message
         if queue.bytes + len(payload) > QUEUE_BYTES:
             return ErrorKind.OVERLOADED, f"pool {policy.name!r} has {queue.bytes} bytes waiting; try later"
-        if core.quarantine and (seconds := core.quarantine.remaining(session.id, target, core.now)):
+        if core.quarantine.until and (seconds := core.quarantine.remaining(session.id, target, core.now)):
             name = target.decode(errors="replace")
             return ErrorKind.QUARANTINED, f"{name} killed worker after worker; it is refused for {seconds:.0f} s more"
         return None
-
-    def _hint(self, payload: bytes, start: int) -> bytes:
-        """A token among the arguments, if one is easily seen. Only a hint: the worker judges."""
-        core = self._core
-        at = payload.find(core.prefix_bytes, start, start + HINT_WINDOW)
-        return payload[at : at + tokens.TOKEN_LENGTH] if at >= 0 else b""
 
     def _other_request(self, session: Session, kind: int, client_id: Hashable, payload: bytes) -> None:
         core = self._core
