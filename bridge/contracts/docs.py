@@ -1,0 +1,37 @@
+"""Which comments belong to which definition.
+
+The whole-line comments right above a definition are its documentation; those of a field or a member stand above it too,
+or behind it in the same line. A leading `|` or `^`, as Haddock has them, is left out.
+"""
+
+from __future__ import annotations
+
+from bascule.bridge.contracts.tokens import Comment
+
+
+class Docs:
+    """The comments of one file, by the lines that they stand in."""
+
+    def __init__(self, comments: list[Comment]) -> None:
+        self._alone = {each.line: _cleaned(each.text) for each in comments if each.alone}
+        self._behind = {each.line: _cleaned(each.text) for each in comments if not each.alone}
+
+    def before(self, line: int) -> str:
+        """The text of the comments that end in the line above."""
+        line -= 1
+        if line not in self._alone:
+            return ""
+        found = []
+        while line in self._alone:
+            found.append(self._alone[line])
+            line -= 1
+        return "\n".join(reversed(found)).strip()
+
+    def beside(self, line: int) -> str:
+        """The same, or else the comment behind what stands in `line`."""
+        return self.before(line) or self._behind.get(line, "")
+
+
+def _cleaned(text: str) -> str:
+    text = text.lstrip("-").strip()
+    return text[1:].strip() if text[:1] in ("|", "^") else text

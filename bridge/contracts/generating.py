@@ -1,0 +1,29 @@
+"""Which generator writes what: the one place that knows all targets."""
+
+from __future__ import annotations
+
+import enum
+
+from bascule.bridge.contracts.generators import File, classic
+from bascule.bridge.contracts.generators.python_options import PythonOptions
+from bascule.bridge.contracts.schema import Schema
+from bascule.bridge.contracts.sources import ContractError
+
+
+class Dialect(enum.Enum):
+    """The two kinds of Python."""
+
+    CLASSIC = "classic"
+    MODERN = "modern"
+
+
+def generate_python(schema: Schema, options: PythonOptions, dialect: Dialect) -> list[File]:
+    """The Python files of a schema.
+
+    Raises:
+        ContractError: The schema has something that this target can't have.
+    """
+    missing = classic.missing_targets(schema, options)
+    if missing:
+        raise ContractError(missing)
+    return classic.generate(schema, options)

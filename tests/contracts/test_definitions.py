@@ -1,0 +1,183 @@
+"""Reading definition files: what is taken, what is refused, and where the error is said to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bascule.bridge.contracts import names
+from bascule.bridge.contracts.loading import Loaded, load_folder, load_texts
+from bascule.bridge.contracts.resolving import Mode
+from bascule.bridge.contracts.schema import Builtin, Enum, Foreign, Record, Ref, Type
+from bascule.bridge.contracts.sources import Severity
+
+CASES = Path(__file__).with_name("gugugu") / "cases"
+
+
+def load(text: str, **more: str) -> Loaded:
+    return load_texts({"A": text, **more})
+
+
+def errors(text: str, **more: str) -> list[str]:
+    return [str(each) for each in load(text, **more).diagnostics if each.severity is Severity.ERROR]
+
+
+def test_a_module_becomes_records_enums_foreign_types_and_functions() -> None:
+    schema = load(
+        "module A where\n\n-- | A book.\n-- Of paper.\ndata Book = Book { id :: Int32, authors :: List String }\n"
+        "data Color = Red | DarkGreen\ndata Time {-# FOREIGN python datetime.datetime #-}\n"
+        "findIt :: Maybe Book -> IO (List Color)\n"
+    ).require()
+    book, color, time = schema.modules["A"].definitions
+    assert isinstance(book, Record)
+    assert book.doc == "A book.\nOf paper."
+    assert [(each.wire, each.type) for each in book.fields] == [
+        ("id", Type(Builtin.INT32)),
+        ("authors", Type(Builtin.LIST, (Type(Builtin.STRING),))),
+    ]
+    assert isinstance(color, Enum)
+    assert [each.wire for each in color.members] == ["RED", "DARK_GREEN"]
+    assert isinstance(time, Foreign)
+    assert time.targets == {"python": "datetime.datetime"}
+    (function,) = schema.modules["A"].functions
+    assert (function.wire, function.argument) == ("find_it", Type(Builtin.MAYBE, (Type(Ref("A", "Book")),)))
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("module A where\ndata X = X { a :: Foo }\n", "A.pg:2:19", "cannot resolve type: Foo"),
+        ("module A where\nimport Nowhere\n", "A.pg:2:1", "cannot resolve module: Nowhere"),
+        ("module A where\ndata X = X { a :: Int32 }", "A.pg:2:26", "end with a line break"),
+        ("module A where\n  data X = P\n", "A.pg:3:1", "first column"),
+        ("module A where\ndata X = P\n  -- the end", "A.pg:3:13", "only empty lines"),
+        ("module A where\ndata X = P | Q { a :: Int32 }\n", "A.pg:2:14", "EXTENDED"),
+        ("module A where\ndata X = X { a :: Maybe }\n", "A.pg:2:19", "Maybe is applied to one type, not to 0"),
+        ("module A where\ndata X = X { a :: List List Int32 }\n", "A.pg:2:24", "List is applied to one type"),
+        ("module A where\ndata X = P\ndata X = Q\n", "A.pg:3:1", "X is the name of another type"),
+        ("module A where\ndata X = X { ab :: Int32, ab :: Int32 }\n", "A.pg:2:27", "another field of X"),
+        ("module A where\ndata X = X { aB :: Int32, a_b :: Int32 }\n", "A.pg:2:27", "same name when they are renamed"),
+        ("module A where\ndata X = P | P\n", "A.pg:2:14", "another member of X"),
+        ("module A where\nf :: Int32 -> IO Unit\nf :: Int32 -> IO Unit\n", "A.pg:3:1", "another function"),
+        ("module A where\nf :: Int32 -> Int32\n", "A.pg:2:15", "IO"),
+        ("module A where\nf :: Int32 -> Int32 -> IO Int32\n", "A.pg:2:21", "one argument"),
+        ("module A where\ndata X = X { a :: (Int32) }\n", "A.pg:2:19", "begins with a name"),
+        ("module A where\ndata X = X { }\n", "A.pg:2:14", "a field's name"),
+        ("module A where\ndata X {-# FOREIGN python a.b\n", "A.pg:2:8", "not closed"),
+        ("module A where\ndata X {-# INLINE #-}\n", "A.pg:2:9", "the only pragma"),
+        ("module A where\ndata X = é\n", "A.pg:2:10", "Lexical error"),
+        ("module A where\nf :: Int32 -> IO Int64\n", "A.pg:2:18", "EXTENDED"),
+    ],
+)
+def test_an_error_names_its_place_and_its_remedy(text: str, place: str, words: str) -> None:
+    found = errors(text)
+    assert any(each.startswith(f"{place}: ") and words in each for each in found), found
+
+
+def test_one_run_tells_of_several_errors() -> None:
+    found = errors("module A where\ndata x = P\ndata Y = Y { }\ndata Z = Z { a :: Int32 }\nf ::\n")
+    assert [each.split(":")[1] for each in found] == ["2", "3", "5"]
+
+
+def test_an_error_is_shown_with_its_line_and_a_caret() -> None:
+    (problem,) = load("module A where\ndata X = X { a :: Foo }\n").diagnostics
+    assert problem.show().splitlines()[1:] == [
+        "    2 | data X = X { a :: Foo }",
+        "      |                   ^^^",
+    ]
+
+
+@pytest.mark.parametrize("case", sorted(path.name for path in CASES.glob("e_*") if path.name != "e_no_pragma"))
+def test_every_malformed_case_is_told_with_file_and_line(case: str) -> None:
+    loaded = load_folder(CASES / case / "in")
+    assert loaded.schema is None
+    assert all(problem.line for problem in loaded.diagnostics)
+
+
+def test_layout_is_gugugus() -> None:
+    assert load("module A where data X = P\n               data Y = Q\n               ").schema is not None
+    assert load("module A where\n").schema is not None
+    assert load("module A where").schema is not None
+    assert load("module A where\r\ndata X = P\r\n").schema is not None
+    assert errors("module A where\ndata X = P\n| Q\n")  # a first column begins the next definition
+    assert errors("module A where\ndata X {-# FOREIGN python\na.b #-}\n")
+
+
+def test_pragmas_have_words_of_their_own() -> None:
+    text = "module A where\ndata X\n  {-#\n  FOREIGNpython a.b -- said here\n #-}\n  {-# FOREIGN rust c::D<#-}> #-}\n"
+    (found,) = load(text).require().modules["A"].definitions
+    assert isinstance(found, Foreign)
+    assert found.targets == {"python": "a.b", "rust": "c::D<#-}>"}
+
+
+def test_names_hide_each_other_local_first_then_imported_then_builtin() -> None:
+    schema = load(
+        "module A where\nimport B\nimport C\ndata Bool = Yes\n"
+        "data X = X { a :: Bool, b :: Int32, c :: T, d :: Double }\n",
+        B="module B where\ndata Int32 = Other\ndata T = InB\n",
+        C="module C where\ndata T = InC\nimportant :: T -> IO T\n",
+    ).require()
+    record = schema.modules["A"].definitions[1]
+    assert isinstance(record, Record)
+    targets = [each.type.target for each in record.fields]
+    assert targets == [Ref("A", "Bool"), Ref("B", "Int32"), Ref("C", "T"), Builtin.DOUBLE]
+
+
+def test_imports_may_go_round_and_are_not_transitive() -> None:
+    schema = load(
+        "module A where\nimport A\nimport B\ndata X = X { b :: Maybe Y }\n",
+        B="module B where\nimport A\ndata Y = Y { a :: Maybe X }\n",
+    )
+    assert schema.schema is not None
+    assert any("import itself" in each.message for each in schema.diagnostics)
+    found = errors(
+        "module A where\nimport B\ndata X = X { z :: Z }\n",
+        B="module B where\nimport C\ndata Y = Y { z :: Z }\n",
+        C="module C where\ndata Z = P\n",
+    )
+    assert found == ["A.pg:3:19: error: cannot resolve type: Z; it is defined in C, which is not imported"]
+
+
+def test_an_unused_import_is_a_warning() -> None:
+    loaded = load("module A where\nimport B\ndata X = P\n", B="module B where\n")
+    assert [str(each) for each in loaded.diagnostics] == ["A.pg:2:1: warning: nothing of B is used"]
+    assert loaded.schema is not None
+
+
+def test_what_gugugu_took_is_only_a_warning_for_its_own_command(tmp_path: Path) -> None:
+    (tmp_path / "A.pg").write_text("module A where\ndata X = X { class :: Int32 }\ndata X = P\nf :: Foo -> Int32\n")
+    loaded = load_folder(tmp_path, mode=Mode(lenient=True, functions=False))
+    assert loaded.schema is not None
+    assert {each.severity for each in loaded.diagnostics} == {Severity.WARNING}
+
+
+def test_a_file_in_a_sub_folder_has_no_name(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "A.pg").write_text("module A where\n")
+    (problem,) = load_folder(tmp_path).diagnostics
+    assert "sub.A" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("name", "snake"),
+    [
+        ("HTTPServer2Config", "http_server2_config"),
+        ("aB1C2", "a_b1_c2"),
+        ("endsWithABC1", "ends_with_ab_c1"),
+        ("endsWithABC", "ends_with_abc"),
+        ("X509", "x509"),
+        ("foo_Bar", "foo__bar"),
+        ("AX", "ax"),
+        ("_lead", "_lead"),
+        ("trailing_", "trailing_"),
+    ],
+)
+def test_names_are_split_where_gugugu_splits_them(name: str, snake: str) -> None:
+    assert names.snake(name) == snake
+    assert names.upper_snake(name) == snake.upper()
+
+
+def test_types_nested_beyond_reason_are_refused() -> None:
+    deep = "List (" * 5000 + "Int32" + ")" * 5000
+    assert any("nested deeper" in each for each in errors(f"module A where\ndata X = X {{ a :: {deep} }}\n"))
