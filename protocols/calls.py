@@ -22,7 +22,8 @@ take it from the head, or, when the head names none, from the first argument (a 
 | LANDSCAPE | a module | none | none, or a map of options |
 | MAP | a function, named as for CALL | none | `[items]`: each item a list of positionals |
 
-MAP answers with a list of `[true, value]` and `[false, error map]`, one for each item.
+MAP answers with `[values, errors]`: a value for each item (none where it failed), and for each that failed, in order,
+`[index, error map]`.
 """
 
 from __future__ import annotations

@@ -47,6 +47,7 @@ __all__ = [
     "dict_name",
     "dumps",
     "dumps_error",
+    "error_term",
     "inflate",
     "keywords",
     "loader",
@@ -152,6 +153,11 @@ def dumps_error(error: Mapping[str, object]) -> bytes:
     A key outside the set becomes a binary; a value without a form in Erlang becomes the text that `repr` has for it.
     """
     return dumps(_error_map(error), default=_shown, style=_ERROR_STYLE)
+
+
+def error_term(error: Mapping[str, object]) -> Opaque:
+    """An error map as part of another term."""
+    return Opaque(dumps_error(error)[1:])
 
 
 def _error_map(error: Mapping[str, object]) -> dict[object, object]:

@@ -262,7 +262,7 @@ class Runner:
         plan.encode = values.encoder(want, style, self._hand_out, self._take_back)
         if op == Op.MAP:
             encode = values.encoder(Want.AUTO, style, self._hand_out) if want == _HANDLE else plan.encode
-            plan.encode = partial(self._encode_map, encode, want == _HANDLE)
+            plan.encode = partial(self._encode_map, encode, values.error_value, want == _HANDLE)
         plans = self._plans[codec]
         if len(plans) >= _CACHED:  # heads that vary without end, such as attributes made from data
             plans.clear()
@@ -309,39 +309,49 @@ class Runner:
         self._lost = self._copies = None
         self._foreign = []
 
-    def _map(self, function: Function, items: Any) -> list[list[Any]]:
-        """The operation MAP: one answer for each item, whatever becomes of the others."""
+    def _map(self, function: Function, items: Any) -> list[Any]:
+        """The operation MAP: an answer for each item, whatever becomes of the others."""
         if type(items) is not list:
             raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"MAP takes a list of items, not a {type(items).__name__}")
-        answers: list[list[Any]] = []
+        cell = self.cell
+        values: list[Any] = []
+        errors: list[list[Any]] = []
+        append = values.append
         for item in items:
             try:
                 result = function(*item)
                 if type(result) not in PLAIN and is_awaitable(result):
                     result = self.awaiter.wait(result, self.call_id)
-                answers.append([True, result])
+                append(result)
             except Cancelled:
                 raise
             except BaseException as error:
-                self.cell[ARMED]
-                answers.append([False, self._error_map(error)])
+                cell[ARMED]
+                errors.append([len(values), self._error_map(error)])
+                append(None)
             else:
-                self.cell[ARMED]  # in a child that an item forked, this raises: it must not go on with the others
-        return answers
+                cell[ARMED]  # in a child that an item forked, this raises: it must not go on with the others
+        return [values, errors]
 
-    def _encode_map(self, encode: Any, as_handles: bool, answers: list[list[Any]]) -> Any:
+    def _encode_map(self, encode: Any, error_value: Any, as_handles: bool, answer: list[Any]) -> Any:
         """One item that does not encode must not take the others with it."""
+        values, errors = answer
+        if errors:
+            errors = [[at, error_value(error)] for at, error in errors]
         if as_handles:
-            answers = [[done, self._hand_out(value) if done else value] for done, value in answers]
+            failed = {at for at, _ in errors}
+            values = [None if at in failed else self._hand_out(value) for at, value in enumerate(values)]
         try:
-            return encode(answers)
+            return encode([values, errors])
         except Exception:
-            for answer in answers:
+            for at, value in enumerate(values):
                 try:
-                    encode(answer)
+                    encode(value)
                 except Exception as error:
-                    answer[:] = [False, self._error_map(explained(error, ENCODING))]
-            return encode(answers)
+                    values[at] = None
+                    errors.append([at, error_value(self._error_map(explained(error, ENCODING)))])
+            errors.sort(key=_place)
+            return encode([values, errors])
 
     # Failures
 
@@ -384,3 +394,8 @@ class Runner:
             call=self.call_id,
             elapsed=perf_counter() - self.then,
         )
+
+
+def _place(error: list[Any]) -> int:
+    place: int = error[0]
+    return place

@@ -99,13 +99,15 @@ def _carried_by_etf(replacement: Any) -> bool:
 class ValueCodec:
     """One codec, as the worker's loop uses it."""
 
-    __slots__ = ("_dumps", "_dumps_error", "_keywords", "_loader", "_loads", "name", "native")
+    __slots__ = ("_dumps", "_dumps_error", "_keywords", "_loader", "_loads", "error_value", "name", "native")
 
     def __init__(self, name: str, module: Any) -> None:
         self.name = name
         self.native: Callable[[Any], bool] = _carried_by_etf if name == "etf" else _decided_by_codec
         self._dumps: Callable[..., bytes] = module.dumps
         self._dumps_error: Callable[[dict[str, Any]], bytes] = module.dumps_error
+        self.error_value: Callable[[dict[str, Any]], object] = getattr(module, "error_term", dict)
+        """An error map as a part of a value."""
         self._keywords: Callable[[Any], dict[str, Any]] = module.keywords
         self._loads: Callable[..., Any] = module.loads
         self._loader: Callable[[Resolve, int], Callable[[bytes], Any]] | None = getattr(module, "loader", None)

@@ -78,11 +78,13 @@ class Chunk(NamedTuple):
 
 def read_results(results: Any) -> tuple[list[Any], CallError | None, list[Any]]:
     """What a MAP answered: the values up to the first error, that error, and every item's value or error."""
-    values = [value for good, value in results if good]
-    if len(values) == len(results):
+    values, errors = results
+    if not errors:
         return values, None, values
-    every = [value if good else from_map(value) for good, value in results]
-    first = next(at for at, (good, _) in enumerate(results) if not good)
+    every = list(values)
+    for at, error in errors:
+        every[at] = from_map(error)
+    first = errors[0][0]
     return every[:first], every[first], every
 
 

@@ -685,3 +685,11 @@ def test_a_chain_of_causes_ends() -> None:
     while found is not None:
         found, depth = found.get("cause"), depth + 1
     assert 10 < depth < 100
+
+
+def test_an_error_within_a_term_is_the_same_map() -> None:
+    error = {"kind": "python", "class": "KeyError", "message": "'x'", "frames": [{"file": "a.py", "line": 3}]}
+    found: Any = etf.loads(etf.dumps([[1, None], [[1, etf.error_term(error)]]]), style=RAW)
+    assert found[0] == [1, None]
+    assert found[1] == [[1, etf.loads(etf.dumps_error(error), style=RAW)]]
+    assert all(type(key) is etf.Atom for key in found[1][0][1])

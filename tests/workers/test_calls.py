@@ -134,9 +134,9 @@ def test_a_function_that_is_replaced_is_the_one_called(tmp_path: Path) -> None:
         assert worker.call("moving:C.g") == "two"
         worker.exec("moving.f = lambda: 'patched'")
         assert worker.call("moving:f") == "patched"
-        assert worker.call("moving:f", [[], []], op=Op.MAP) == [[True, "patched"]] * 2
+        assert worker.call("moving:f", [[], []], op=Op.MAP) == [["patched"] * 2, []]
         worker.exec("moving.f = lambda: 'again'")
-        assert worker.call("moving:f", [[]], op=Op.MAP) == [[True, "again"]]
+        assert worker.call("moving:f", [[]], op=Op.MAP) == [["again"], []]
         module.write_text("def f():\n    return 3.0\n")
         worker.exec("import sys; del sys.modules['moving']; importlib.invalidate_caches()")
         assert worker.call("moving:f") == 3.0
@@ -313,29 +313,28 @@ def test_a_landscape_names_a_modules_functions(worker: Worker) -> None:
 
 
 def test_a_map_answers_for_each_item(worker: Worker) -> None:
-    answers = worker.call("things:add", [[1, 2], [1, "2"], [3], []], op=Op.MAP)
-    assert answers[0] == [True, 3]
-    assert answers[2] == [True, 3]
-    assert [answer[0] for answer in answers] == [True, False, True, False]
-    assert answers[1][1]["class"] == "TypeError"
-    assert answers[1][1]["frames"][-1]["function"] == "add"
+    values, errors = worker.call("things:add", [[1, 2], [1, "2"], [3], []], op=Op.MAP)
+    assert values == [3, None, 3, None]
+    assert [at for at, _ in errors] == [1, 3]
+    assert errors[0][1]["class"] == "TypeError"
+    assert errors[0][1]["frames"][-1]["function"] == "add"
 
 
 def test_a_map_awaits_makes_handles_and_keeps_what_does_not_encode_apart(worker: Worker) -> None:
-    assert worker.call("things:aadd", [[1, 2], [3, 4]], op=Op.MAP) == [[True, 3], [True, 7]]
-    answers = worker.call("things:Counter", [[1], [2]], op=Op.MAP)
-    assert [worker.call("len", op=Op.BUILTIN, on=answer[1]) for answer in answers] == [1, 2]
-    answers = worker.call("things:same", [[1], [2]], op=Op.MAP, want=Want.HANDLE)
-    assert all(isinstance(answer[1], Handle) for answer in answers)
+    assert worker.call("things:aadd", [[1, 2], [3, 4]], op=Op.MAP) == [[3, 7], []]
+    values, errors = worker.call("things:Counter", [[1], [2]], op=Op.MAP)
+    assert ([worker.call("len", op=Op.BUILTIN, on=value) for value in values], errors) == ([1, 2], [])
+    values, errors = worker.call("things:add", [[1, 2], [], [1, "2"], [4]], op=Op.MAP, want=Want.HANDLE)
+    assert [type(value) for value in values] == [Handle, type(None), type(None), Handle]
+    assert [at for at, _ in errors] == [1, 2]
     worker.exec("import things; things.some = lambda n: things.Counter(n) if n == 1 else n")
-    answers = worker.call("things:some", [[0], [1], [2]], op=Op.MAP, want=Want.VALUE)
-    assert [answer[0] for answer in answers] == [True, True, True] or answers[1][1]["kind"] == "not_encodable"
-    assert answers[2] == [True, 2]
+    values, [[at, error]] = worker.call("things:some", [[0], [1], [2]], op=Op.MAP, want=Want.VALUE)
+    assert (values, at, error["kind"]) == ([0, None, 2], 1, "not_encodable")
 
 
 def test_sys_exit_in_an_item_of_a_map_is_that_items_error(worker: Worker) -> None:
-    answers = worker.call("things:fail", [["exit"], ["value"]], op=Op.MAP)
-    assert [answer[1]["class"] for answer in answers] == ["SystemExit", "ValueError"]
+    values, errors = worker.call("things:fail", [["exit"], ["value"]], op=Op.MAP)
+    assert [error["class"] for _, error in errors] == ["SystemExit", "ValueError"]
 
 
 # What is malformed
