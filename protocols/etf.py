@@ -28,7 +28,7 @@ from __future__ import annotations
 from bascule.protocols.calls import Style
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 from bascule.protocols.etf_decode import inflate, loader, loads
-from bascule.protocols.etf_encode import dumps
+from bascule.protocols.etf_encode import Raw, dumps
 from bascule.protocols.etf_tagged import date_tuple, dict_name
 from bascule.protocols.etf_terms import Atom, BitString, ImproperList, Map, Opaque
 
@@ -155,9 +155,9 @@ def dumps_error(error: Mapping[str, object]) -> bytes:
     return dumps(_error_map(error), default=_shown, style=_ERROR_STYLE)
 
 
-def error_term(error: Mapping[str, object]) -> Opaque:
-    """An error map as part of another term."""
-    return Opaque(dumps_error(error)[1:])
+def error_term(error: Mapping[str, object]) -> Raw:
+    """An error map as part of another term, written in its own style."""
+    return Raw(dumps_error(error)[1:])
 
 
 def _error_map(error: Mapping[str, object]) -> dict[object, object]:

@@ -1,7 +1,7 @@
 """From Python values to External Term Format.
 
 One loop and a stack of iterators, as in the decoder; the pieces are joined once, at the end. Where a container has
-something before each element or behind the last, the iterator brings it along as a `_Raw`: so the loop knows nothing
+something before each element or behind the last, the iterator brings it along as a `Raw`: so the loop knows nothing
 of closing brackets. A list of integers or of floats is written in bulk (`etf_runs`).
 
 Nothing is checked on the way that Erlang would not miss: what it has no form for (nan, an atom of 300 characters, two
@@ -51,7 +51,7 @@ _DISTINCT: Final = frozenset((str, int, bytes, float, Atom))
 """Types whose unequal values are unequal in Erlang too, as long as all keys are of the one type."""
 
 
-class _Raw:
+class Raw:
     """Bytes that are ETF already, among the values of an iterator."""
 
     __slots__ = ("encoded",)
@@ -71,8 +71,8 @@ class _Mark:
         self.seen: dict[bytes, int] = {}
 
 
-_NIL: Final = (_Raw(b"j"),)
-_PAIR: Final = _Raw(b"h\x02")
+_NIL: Final = (Raw(b"j"),)
+_PAIR: Final = Raw(b"h\x02")
 
 
 def dumps(value: object, *, default: Default | None = None, style: int = 0) -> bytes:
@@ -134,7 +134,7 @@ class _Encoder:
                         if len(value) <= _LONGEST_TEXT and len(texts) < _MOST_TEXTS:
                             texts[value] = encoded
                     add(encoded)
-                elif kind is _Raw:
+                elif kind is Raw:
                     add(value.encoded)
                 elif kind is float:
                     if value - value != 0.0:  # true of nan and the infinities alone
@@ -302,7 +302,7 @@ class _Encoder:
                 return self._replace(value, kind)
             add(b"h\x02" + write_code_points(tagged[0]))
             # The names of a date and of its zone are charlists in every style, as a dict's is.
-            return iter((tuple([_Raw(write_code_points(x)) if type(x) is str else x for x in tagged[1]]),))
+            return iter((tuple([Raw(write_code_points(x)) if type(x) is str else x for x in tagged[1]]),))
         return None
 
     def _replace(self, value: Any, kind: type) -> Iterator[Any]:

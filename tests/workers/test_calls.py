@@ -333,7 +333,7 @@ def test_a_map_awaits_makes_handles_and_keeps_what_does_not_encode_apart(worker:
 
 
 def test_sys_exit_in_an_item_of_a_map_is_that_items_error(worker: Worker) -> None:
-    values, errors = worker.call("things:fail", [["exit"], ["value"]], op=Op.MAP)
+    _, errors = worker.call("things:fail", [["exit"], ["value"]], op=Op.MAP)
     assert [error["class"] for _, error in errors] == ["SystemExit", "ValueError"]
 
 
