@@ -42,13 +42,13 @@ MAY_IMPORT = {
 FOREIGN = {
     "protocols": {"msgpack", "bcoding"},
     "workers": {"msgpack"},
-    "bridge": {"msgpack", "bcoding", "trio", "outcome", "pydantic", "rich"},
+    "bridge": {"msgpack", "bcoding", "trio", "outcome", "pydantic", "rich", "griffe", "yaml"},
 }
 NO_IO = {"socket", "select", "selectors", "subprocess", "threading", "multiprocessing", "asyncio", "signal", "tempfile"}
 HEAVY_FOR_WORKERS = {
     *("dataclasses", "typing", "inspect", "json", "asyncio", "trio", "pydantic", "traceback", "rich", "bcoding"),
 }
-HEAVY_FOR_DOORS = {"trio", "pydantic", "rich", "asyncio"}
+HEAVY_FOR_DOORS = {"trio", "pydantic", "rich", "asyncio", "griffe", "yaml"}
 
 
 @dataclass(frozen=True)
