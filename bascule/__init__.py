@@ -13,10 +13,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bascule.bridge.client import connect as connect
     from bascule.bridge.client import connect_trio as connect_trio
+    from bascule.workers.persist import persist as persist
 
-_LAZY = {"connect": "bascule.bridge.client", "connect_trio": "bascule.bridge.client"}
+_LAZY = {
+    "connect": "bascule.bridge.client",
+    "connect_trio": "bascule.bridge.client",
+    "persist": "bascule.workers.persist",
+}
 
-__all__ = ["__version__", "connect", "connect_trio"]
+__all__ = ["__version__", "connect", "connect_trio", "persist"]
 
 
 def __getattr__(name: str) -> object:

@@ -107,7 +107,7 @@ def test_a_call_is_answered_by_the_installed_wheel(installed: Path, runtime_fold
         service.communicate()
 
 
-@pytest.mark.parametrize("name", ["erlang", "systemd"])
+@pytest.mark.parametrize("name", ["compat", "erlang", "systemd"])
 def test_path_prints_where_shipped_files_are_in_the_tree_and_installed(name: str, installed: Path) -> None:
     told = run(installed, "bascule", "path", name)
     assert told.returncode == 0, told
@@ -125,14 +125,14 @@ def test_path_prints_where_shipped_files_are_in_the_tree_and_installed(name: str
 
 
 def test_path_says_what_there_is_when_asked_for_something_else(installed: Path) -> None:
-    told = run(installed, "bascule", "path", "compat")
+    told = run(installed, "bascule", "path", "cobol")
     assert told.returncode == 1
     assert told.stdout == ""
-    assert "'compat': a drop-in for ErlPort is not part of this version" in told.stderr
-    assert "erlang, systemd" in told.stderr
+    assert "nothing is shipped for 'cobol'" in told.stderr
+    assert "compat, erlang, systemd" in told.stderr
     listing = run(installed, "bascule", "path")
     assert listing.returncode == 0
-    assert [line.split()[0] for line in listing.stdout.splitlines()] == ["erlang", "systemd"]
+    assert [line.split()[0] for line in listing.stdout.splitlines()] == ["compat", "erlang", "systemd"]
 
 
 def test_the_systemd_unit_starts_the_service() -> None:

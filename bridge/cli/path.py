@@ -5,6 +5,7 @@ what there is; with a name it prints one folder, and nothing else, for use in ot
 
     erlc -o ebin "$(bascule path erlang)"/py/src/*.erl
     cp "$(bascule path systemd)/bascule.service" ~/.config/systemd/user/
+    PYTHONPATH="$(bascule path compat)" python program.py
 """
 
 from __future__ import annotations
@@ -14,11 +15,6 @@ import sys
 from pathlib import Path
 
 import bascule
-
-_NOT_SHIPPED = {
-    "compat": "a drop-in for ErlPort is not part of this version",
-}
-"""Names that people may well ask for, and why there is nothing."""
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,8 +39,7 @@ def run(options: argparse.Namespace) -> int:
     if name in folders:
         print(folders[name])
         return 0
-    why = f": {_NOT_SHIPPED[name]}" if name in _NOT_SHIPPED else ""
-    print(f"bascule path: nothing is shipped for {name!r}{why}. There is: {', '.join(folders)}", file=sys.stderr)
+    print(f"bascule path: nothing is shipped for {name!r}. There is: {', '.join(folders)}", file=sys.stderr)
     return 1
 
 

@@ -1,0 +1,3 @@
+"""From keys to names."""
+
+from bascule.workers.persist.hashing import hash as hash

@@ -1,0 +1,48 @@
+"""Results remembered: `persist` keeps what a function computed, on disk, in a database or on a server.
+
+It offers what pypersist does, in the same words and the same files, without its faults, and what joblib, diskcache and
+functools.lru_cache have taught people to expect: one computation for all who ask at once, entries that are never half
+written, time limits, invalidation when code changes. It needs the standard library alone.
+
+A call goes through these modules, in this order:
+
+    decorator, options     what the function was told
+    persisted              the callable: key, name, look; else compute
+    preprocessing          arguments -> key;  hashing, canonical: key -> name
+    shelf                  may this entry be given? what is to be stored?  entries, serializers, lifetimes, fingerprints
+    flights, locks         who computes, and who waits
+    commoncache, places    Store and Place: the one small interface, and which place a URL names
+    diskcache, ...         one module for each place
+
+Beside them: `mapping` (the `.cache` of a function), `limits` (eviction), `statistics`, `replay` (generators).
+"""
+
+from __future__ import annotations
+
+from bascule.workers.persist.canonical import Uncacheable
+from bascule.workers.persist.commoncache import (
+    CacheWarning,
+    HashCollisionError,
+    NotStorable,
+    Place,
+    Store,
+    StoreUnavailable,
+    UnknownStore,
+)
+from bascule.workers.persist.decorator import persist
+from bascule.workers.persist.places import open_place
+from bascule.workers.persist.preprocessing import arg_tuple
+
+__all__ = [
+    "CacheWarning",
+    "HashCollisionError",
+    "NotStorable",
+    "Place",
+    "Store",
+    "StoreUnavailable",
+    "Uncacheable",
+    "UnknownStore",
+    "arg_tuple",
+    "open_place",
+    "persist",
+]

@@ -1,0 +1,349 @@
+"""One computation for all who ask at the same time: threads and tasks of this process, and other processes.
+
+Inside a process whoever asks first for a result that is not there *leads* its `Flight`; the others wait for it to land
+and then look again. The leader also takes the store's lock on the name, which keeps other processes waiting, and looks
+once more when it has it.
+
+Waiting in a circle must not be. A persisted function may call itself or others; the context of each computation knows
+the flights that it leads, and each flight knows for which others its context waits. Who would close a circle computes
+by itself instead of waiting: the same work twice is better than none for ever. Between processes the kernel finds the
+circles (see `locks`), but it takes all threads of a process for one; so only who leads a flight, or has somebody
+waiting for his who does, believes it.
+
+`computing` is written as steps (`Step`), so that the blocking and the asynchronous drivers, `run` and `run_async`,
+share the one and only order of things.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Generator, Hashable
+from contextvars import ContextVar
+from typing import Any
+
+from bascule.workers.persist.locks import Deadlock, Lock
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02  # seconds between two looks at another process's lock
+
+
+class Flight:
+    """One computation that is under way in this process."""
+
+    __slots__ = ("_callbacks", "_landed", "error", "needed_by_leaders", "outcome", "waiting_for")
+
+    def __init__(self) -> None:
+        self._landed = threading.Event()
+        self._callbacks: list[Callable[[], None]] = []
+        self.outcome: tuple[Any] | None = None  # the value, for those who find nothing in the store
+        self.error: Exception | None = None
+        self.waiting_for: list[Flight] = []  # whom the context that leads this one waits for
+        self.needed_by_leaders = 0  # waiters that lead a flight themselves
+
+    def land(self) -> None:
+        """It is over: wake everybody."""
+        with _guard:
+            self._landed.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def wait(self) -> None:
+        """Block this thread until it has landed."""
+        self._landed.wait()
+
+    def call_when_landed(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called, by any thread."""
+        with _guard:
+            if not self._landed.is_set():
+                self._callbacks.append(callback)
+                return
+        callback()
+
+
+_guard = threading.Lock()
+_flights: dict[Hashable, Flight] = {}
+_leading: ContextVar[tuple[Flight, ...]] = ContextVar("bascule_persist_leading", default=())
+
+
+class Step(enum.Enum):
+    """What `computing` asks its driver to do; each comes with what it is to be done to."""
+
+    LANDING = "wait until this flight has landed"
+    LOCK = "wait for this lock; False when that might be for ever"
+    CALL = "call the function"
+
+
+Steps = Generator[tuple[Step, Any], Any, Any]
+
+
+def computing(
+    identity: Hashable,
+    look: Callable[[], tuple[Any, ...] | None],
+    lock: Callable[[], Lock | None],
+    keep: Callable[[Any, BaseException | None, float], None],
+) -> Steps:
+    """Get a result that was not there when its caller looked.
+
+    Args:
+        identity: What is computed: the same for all who ask for the same.
+        look: Looks into the store; a tuple that begins with the value, or None.
+        lock: Makes the lock against other processes; None where there can be none.
+        keep: Stores the outcome: value, error (one of them None) and the seconds it took.
+    """
+    while True:
+        leading = _leading.get()
+        with _guard:
+            flight = _flights.get(identity)
+            lead = flight is None
+            if flight is None:
+                flight = _flights[identity] = Flight()
+            alone = not lead and _leads_back(flight, leading)
+            if not lead and not alone:
+                for own in leading:
+                    own.waiting_for.append(flight)
+                flight.needed_by_leaders += bool(leading)
+        if alone:
+            return (yield Step.CALL, None)
+        if lead:
+            break
+        try:
+            yield Step.LANDING, flight
+        finally:
+            with _guard:
+                for own in leading:
+                    own.waiting_for.remove(flight)
+                flight.needed_by_leaders -= bool(leading)
+        if flight.error is not None:
+            raise flight.error
+        found = look()
+        if found is not None:
+            return found[0]
+        if flight.outcome is not None:
+            return flight.outcome[0]
+    token = _leading.set((*leading, flight))
+    try:
+        return (yield from _led(flight, look, lock, keep, bool(leading)))
+    finally:
+        _leading.reset(token)
+        with _guard:
+            if _flights.get(identity) is flight:
+                del _flights[identity]
+        flight.land()
+
+
+def _led(
+    flight: Flight,
+    look: Callable[[], tuple[Any, ...] | None],
+    make_lock: Callable[[], Lock | None],
+    keep: Callable[[Any, BaseException | None, float], None],
+    nested: bool,
+) -> Steps:
+    lock = make_lock()
+    if lock is not None and not _try(lock):
+        got = yield Step.LOCK, (lock, flight, nested)
+        lock = lock if got else None
+    try:
+        found = look()
+        if found is not None:
+            return found[0]
+        start = time.perf_counter()
+        try:
+            value = yield Step.CALL, None
+        except Exception as error:
+            flight.error = error
+            keep(None, error, time.perf_counter() - start)
+            raise
+        keep(value, None, time.perf_counter() - start)
+        flight.outcome = (value,)
+        return value
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _try(lock: Lock) -> bool:
+    try:
+        return lock.acquire(wait=False)
+    except Deadlock:
+        return False
+
+
+def _leads_back(flight: Flight, own: tuple[Flight, ...]) -> bool:
+    """Whether a flight, or one that it waits for, is led by the very context that would wait for it."""
+    seen: set[int] = set()
+    waiting = [flight]
+    while waiting:
+        each = waiting.pop()
+        if each in own:
+            return True
+        if id(each) not in seen:
+            seen.add(id(each))
+            waiting.extend(each.waiting_for)
+    return False
+
+
+# ---- Drivers --------------------------------------------------------------------------------------------------------
+
+
+def run(steps: Steps, call: Callable[[], Any]) -> Any:
+    """Go through the steps in this thread."""
+    try:
+        step, subject = next(steps)
+        while True:
+            try:
+                if step is Step.CALL:
+                    answer = call()
+                elif step is Step.LANDING:
+                    subject.wait()
+                    answer = None
+                else:
+                    answer = _wait_for_lock(*subject)
+            except BaseException as error:
+                step, subject = steps.throw(error)
+            else:
+                step, subject = steps.send(answer)
+    except StopIteration as end:
+        return end.value
+
+
+async def run_async(steps: Steps, call: Callable[[], Awaitable[Any]]) -> Any:
+    """Go through the steps in this task, of asyncio or trio."""
+    try:
+        step, subject = next(steps)
+        while True:
+            try:
+                if step is Step.CALL:
+                    answer = await call()
+                elif step is Step.LANDING:
+                    await _landing(subject)
+                    answer = None
+                else:
+                    answer = await _wait_for_lock_async(*subject)
+            except BaseException as error:
+                step, subject = steps.throw(error)
+            else:
+                step, subject = steps.send(answer)
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
+
+
+def _wait_for_lock(lock: Lock, flight: Flight, nested: bool) -> bool:
+    try:
+        return lock.acquire(wait=True)
+    except Deadlock:
+        pass
+    while True:
+        if nested or flight.needed_by_leaders:
+            return False
+        if _try(lock):
+            return True
+        time.sleep(_FIRST_PAUSE)
+
+
+async def _wait_for_lock_async(lock: Lock, flight: Flight, nested: bool) -> bool:
+    """In short looks, which can be cancelled; who leads a flight asks the kernel, who alone sees circles."""
+    pause = _FIRST_PAUSE
+    while not nested and not flight.needed_by_leaders:
+        if _try(lock):
+            return True
+        await _sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+    waiter = _Waiter(lock, flight)
+    try:
+        await _landing(waiter.ended)
+    except BaseException:
+        waiter.give_up()
+        raise
+    return waiter.got
+
+
+class _Waiter:
+    """A thread that waits for a lock in the place of a task."""
+
+    def __init__(self, lock: Lock, flight: Flight) -> None:
+        self.ended = Flight()
+        self.got = False
+        self._unwanted = False
+        self._mutex = threading.Lock()
+        self._lock = lock
+        self._flight = flight
+        threading.Thread(target=self._wait, name="bascule-persist-lock", daemon=True).start()
+
+    def _wait(self) -> None:
+        got = _wait_for_lock(self._lock, self._flight, True)
+        with self._mutex:
+            self.got = got and not self._unwanted
+            if got and self._unwanted:
+                self._lock.release()
+        self.ended.land()
+
+    def give_up(self) -> None:
+        """Its task was cancelled."""
+        with self._mutex:
+            self._unwanted = True
+            if self.got:
+                self.got = False
+                self._lock.release()
+
+
+def in_trio() -> bool:
+    """Whether this code runs in a task of trio's; else, if in any, in one of asyncio's."""
+    trio = sys.modules.get("trio")
+    try:
+        return trio is not None and bool(trio.lowlevel.in_trio_task())
+    except AttributeError:
+        return False
+
+
+async def _sleep(seconds: float) -> None:
+    if in_trio():
+        import trio
+
+        await trio.sleep(seconds)
+    else:
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
+
+async def _landing(flight: Flight) -> None:
+    if in_trio():
+        import trio
+
+        event, token = trio.Event(), trio.lowlevel.current_trio_token()
+        flight.call_when_landed(lambda: _quietly(lambda: token.run_sync_soon(event.set)))
+        await event.wait()
+    else:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+
+        def landed() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        flight.call_when_landed(lambda: _quietly(lambda: loop.call_soon_threadsafe(landed)))
+        await future
+
+
+def _quietly(tell: Callable[[], object]) -> None:
+    with contextlib.suppress(RuntimeError):  # that loop is over: nobody waits there any more
+        tell()
+
+
+def _forget() -> None:
+    """In a forked child: what its parent's threads were computing, nobody computes here."""
+    global _guard
+    _guard = threading.Lock()
+    _flights.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

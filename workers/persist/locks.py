@@ -1,0 +1,140 @@
+"""Locks between processes that end with their owner.
+
+Whoever computes a result holds a lock on its name, and the kernel drops the lock when that process dies, however it
+dies. A lock is one byte of a lock file, at an offset made of the name: no file per name, nothing to clean up.
+
+These are POSIX record locks, which belong to a process: a child that was forked from the owner does not keep them. The
+price is that they tell no threads apart (`flights` does, inside a process) and that closing *any* descriptor of the
+file drops them all. So each lock file is opened once in a process and stays open.
+
+The kernel refuses to wait in a circle (EDEADLK). Since it sees processes, not threads, such a circle may be none:
+`Deadlock` is a hint, and `single` decides.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_COMMITS = 1 << 62  # where the second range begins: short locks around the writing of an entry
+_RANGE = (1 << 61) - 1
+
+
+class Deadlock(Exception):
+    """Waiting might be for ever."""
+
+
+class Lock:
+    """What a store gives for a name. This one is nobody's: for stores that no other process sees."""
+
+    def acquire(self, *, wait: bool) -> bool:
+        """Take it; without `wait` only if it is free now.
+
+        Raises:
+            Deadlock: Waiting might be for ever.
+            OSError: There can be no lock here (a folder that can't be written ...).
+        """
+        return True
+
+    def release(self) -> None:
+        """Give it back."""
+
+
+class KernelLock(Lock):
+    """A byte of a lock file."""
+
+    def __init__(self, path: Path, name: str, *, commit: bool = False) -> None:
+        number = int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+        self._path = path
+        self.offset = number % _RANGE + (_COMMITS if commit else 0)
+        self._fd = -1
+
+    def acquire(self, *, wait: bool) -> bool:
+        """Take it; the threads of one process are not kept apart."""
+        fd = _opened(self._path)
+        flags = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+        try:
+            fcntl.lockf(fd, flags, 1, self.offset)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN) and not wait:
+                return False
+            if error.errno == errno.EDEADLK:
+                raise Deadlock from None
+            raise
+        self._fd = fd
+        with _guard:
+            _held[fd, self.offset] += 1
+        return True
+
+    def release(self) -> None:
+        """Give it back once every thread that took it has."""
+        place = (self._fd, self.offset)
+        with _guard:
+            _held[place] -= 1
+            if _held[place] > 0:
+                return
+            del _held[place]
+            fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, self.offset)
+
+
+@contextmanager
+def committing(path: Path, name: str) -> Iterator[None]:
+    """Hold the short lock around the writing of one entry, against threads and processes alike."""
+    lock = KernelLock(path, name, commit=True)
+    with _stripes[lock.offset % len(_stripes)]:
+        while True:
+            try:
+                lock.acquire(wait=True)
+                break
+            except Deadlock:  # it can't be one: nobody waits for anything while it holds such a lock
+                time.sleep(_PAUSE)
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+_PAUSE = 0.001  # seconds
+_stripes = [threading.Lock() for _ in range(64)]
+_guard = threading.Lock()
+_files: dict[str, tuple[int, tuple[int, int]]] = {}  # path -> descriptor, what it is open on
+_held: Counter[tuple[int, int]] = Counter()
+
+
+def _opened(path: Path) -> int:
+    """The one descriptor of a lock file; a new one when the file was removed under our feet."""
+    text = os.fspath(path)
+    with _guard:
+        known = _files.get(text)
+        if known is not None:
+            try:
+                found = os.stat(text)
+            except FileNotFoundError:
+                found = None
+            if found is not None and (found.st_dev, found.st_ino) == known[1]:
+                return known[0]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The old descriptor stays open: others of its locks may be held.
+        fd = os.open(text, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        status = os.fstat(fd)
+        _files[text] = (fd, (status.st_dev, status.st_ino))
+        return fd
+
+
+def _forget() -> None:
+    """In a forked child: its parent's locks are not its own."""
+    global _guard
+    _guard = threading.Lock()
+    _stripes[:] = [threading.Lock() for _ in _stripes]
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

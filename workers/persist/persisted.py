@@ -1,0 +1,264 @@
+"""The decorated function: a callable that looks up before it computes.
+
+`Persisted` stands for plain functions, coroutine functions, generators and asynchronous generators alike; which of them
+it is, is seen once. A hit takes the short way through `__call__`: key, name, look. Everything else (who computes, who
+waits) is in `flights`; what is stored and what may be given, in `shelf`.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import inspect
+import sys
+import threading
+import types
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from bascule.workers.persist import replay
+from bascule.workers.persist.canonical import Uncacheable, encode
+from bascule.workers.persist.commoncache import warn
+from bascule.workers.persist.flights import computing, in_trio, run, run_async
+from bascule.workers.persist.locks import Lock
+from bascule.workers.persist.mapping import Cache, CacheWithKeys
+from bascule.workers.persist.options import Options
+from bascule.workers.persist.preprocessing import BadCall, Binder
+from bascule.workers.persist.shelf import Found, Shelf
+from bascule.workers.persist.statistics import Statistics
+
+
+class Kind(enum.Enum):
+    """What calling the function gives."""
+
+    PLAIN = "a result"
+    COROUTINE = "a coroutine"
+    GENERATOR = "a generator"
+    ASYNC_GENERATOR = "an asynchronous generator"
+
+
+def kind_of(function: Callable[..., Any]) -> Kind:
+    """Which kind a function is of."""
+    if inspect.iscoroutinefunction(function):
+        return Kind.COROUTINE
+    if inspect.isasyncgenfunction(function):
+        return Kind.ASYNC_GENERATOR
+    if inspect.isgeneratorfunction(function):
+        return Kind.GENERATOR
+    return Kind.PLAIN
+
+
+class Persisted:
+    """A function whose results are remembered. It keeps the function's name, docstring and signature."""
+
+    def __init__(self, function: Callable[..., Any], options: Options) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._options = options
+        self._binder = None if options.key is not None else Binder(function)
+        self._is_method = False
+        self._shelf: Shelf | None = None
+        self._opening = threading.Lock()
+        self._refreshing: set[str] = set()
+        self._tasks: set[Any] = set()
+        self._kind = kind_of(function)
+        if self._kind is Kind.COROUTINE:
+            _mark_as_coroutine_function(self)
+        self.statistics = Statistics()
+
+    def __repr__(self) -> str:
+        return f"<persisted {self._function!r}>"
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._is_method = True
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        self._is_method = True
+        return types.MethodType(self, instance)
+
+    def __reduce__(self) -> str:
+        name: str = vars(self)["__qualname__"]  # by name, as functions are pickled
+        return name
+
+    @property
+    def cache(self) -> Cache:
+        """The stored results as a mapping."""
+        shelf = self.shelf
+        return (CacheWithKeys if self._options.storekey or self._options.unhash else Cache)(shelf)
+
+    def clear(self) -> None:
+        """Remove all stored results."""
+        self.shelf.store.clear()
+
+    @property
+    def shelf(self) -> Shelf:
+        """Where the results stand; opened when first needed."""
+        shelf = self._shelf
+        if shelf is None:
+            with self._opening:
+                shelf = self._shelf
+                if shelf is None:
+                    shelf = self._shelf = Shelf(self._function, self._options, self.statistics)
+        return shelf
+
+    # ---- Calling ----------------------------------------------------------------------------------------------------
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """The function's result, found or computed."""
+        shelf = self._shelf or self.shelf
+        try:
+            key = self.key(*args, **kwargs)
+            name = shelf.name(key)
+        except BadCall:
+            return self._function(*args, **kwargs)  # its own TypeError
+        except Uncacheable as problem:
+            if self._options.verbosity > 0:
+                warn(f"{shelf.function_name}: this call is computed and not remembered: {problem}")
+            return self._function(*args, **kwargs)
+        if self._kind is Kind.PLAIN:
+            found = shelf.look(name, key)
+            if found is None:
+                return self._compute(name, key, args, kwargs)
+            if found[1]:
+                self._refresh(name, key, args, kwargs)
+            if self._options.verbosity > 2:
+                print(f"{shelf.function_name}: found {name}")
+            return found[0]
+        return _OTHER_KINDS[self._kind](self, name, key, args, kwargs)
+
+    def key(self, /, *args: Any, **kwargs: Any) -> Any:
+        """The key of a call."""
+        if self._options.key is not None:
+            return self._options.key(*args, **kwargs)
+        assert self._binder is not None
+        if self._is_method and args:
+            args = (instance_key(args[0]), *args[1:])
+        return self._binder.key(args, kwargs)
+
+    def _compute(self, name: str, key: Any, args: Any, kwargs: Any) -> Any:
+        return run(self._steps(name, key), lambda: self._run(name, args, kwargs))
+
+    def _run(self, name: str, args: Any, kwargs: Any) -> Any:
+        if self._options.verbosity > 1:
+            print(f"{self.shelf.function_name}: computing {name}")
+        return self._function(*args, **kwargs)
+
+    def _steps(self, name: str, key: Any, *, fresh: bool = False) -> Any:
+        shelf = self.shelf
+
+        def look() -> Found | None:
+            found = shelf.look(name, key)
+            return None if found is not None and found[1] and fresh else found
+
+        def keep(value: Any, error: BaseException | None, seconds: float) -> None:
+            shelf.keep(name, key, value, error, seconds)
+
+        def lock() -> Lock:
+            return shelf.store.lock(name)
+
+        return computing((*shelf.identity, name), look, lock, keep)
+
+    def _refresh(self, name: str, key: Any, args: Any, kwargs: Any) -> None:
+        """Compute a stale result anew, beside the caller who has been given the old one."""
+        if name in self._refreshing:
+            return
+        self._refreshing.add(name)
+
+        def refresh() -> None:
+            try:
+                run(self._steps(name, key, fresh=True), lambda: self._run(name, args, kwargs))
+            except Exception as error:
+                self._refresh_failed(error)
+            finally:
+                self._refreshing.discard(name)
+
+        threading.Thread(target=refresh, name="bascule-persist-refresh", daemon=True).start()
+
+    def _refresh_failed(self, error: Exception) -> None:
+        if self._options.verbosity > 0:
+            warn(f"{self.shelf.function_name}: a stale result could not be computed anew: {error!r}")
+
+    # ---- The other kinds --------------------------------------------------------------------------------------------
+
+    async def _call_coroutine(self, name: str, key: Any, args: Any, kwargs: Any) -> Any:
+        found = self.shelf.look(name, key)
+        if found is None:
+            return await run_async(self._steps(name, key), lambda: self._function(*args, **kwargs))
+        if found[1]:
+            self._refresh_in_task(name, key, args, kwargs)
+        return found[0]
+
+    def _refresh_in_task(self, name: str, key: Any, args: Any, kwargs: Any) -> None:
+        if name in self._refreshing:
+            return
+        self._refreshing.add(name)
+
+        async def refresh() -> None:
+            try:
+                await run_async(self._steps(name, key, fresh=True), lambda: self._function(*args, **kwargs))
+            except Exception as error:
+                self._refresh_failed(error)
+            finally:
+                self._refreshing.discard(name)
+
+        if in_trio():
+            import trio
+
+            trio.lowlevel.spawn_system_task(refresh)
+        else:
+            import asyncio
+
+            task = asyncio.get_running_loop().create_task(refresh())
+            self._tasks.add(task)  # the loop itself keeps no task alive
+            task.add_done_callback(self._tasks.discard)
+
+    def _call_generator(self, name: str, key: Any, args: Any, kwargs: Any) -> Iterator[Any]:
+        found = self.shelf.look(name, key)
+        if found is not None:
+            return replay.replayed(found[0])
+        return replay.recorded(self._function(*args, **kwargs), self._keep_recorded(name, key))
+
+    def _call_async_generator(self, name: str, key: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]:
+        found = self.shelf.look(name, key)
+        if found is not None:
+            return replay.replayed_async(found[0])
+        return replay.recorded_async(self._function(*args, **kwargs), self._keep_recorded(name, key))
+
+    def _keep_recorded(self, name: str, key: Any) -> Callable[[replay.Recording, float], None]:
+        def keep(recording: replay.Recording, seconds: float) -> None:
+            self.shelf.keep(name, key, recording, None, seconds, replay.FLAG)
+
+        return keep
+
+
+_OTHER_KINDS: dict[Kind, Callable[..., Any]] = {
+    Kind.COROUTINE: Persisted._call_coroutine,
+    Kind.GENERATOR: Persisted._call_generator,
+    Kind.ASYNC_GENERATOR: Persisted._call_async_generator,
+}
+
+
+def instance_key(instance: Any) -> tuple[str, Any]:
+    """What stands for a method's object in a key: its class, and what makes it equal to others. Never itself.
+
+    That is what its `__persist_key__` (an attribute or a method) says, else a digest of its content.
+    """
+    if isinstance(instance, type):
+        return "class", f"{instance.__module__}.{instance.__qualname__}"
+    kind = f"{type(instance).__module__}.{type(instance).__qualname__}"
+    own = getattr(instance, "__persist_key__", None)
+    if own is not None:
+        return kind, own() if callable(own) else own
+    return kind, encode(instance).hex()
+
+
+def _mark_as_coroutine_function(wrapper: Any) -> None:
+    """So that frameworks see that calling it gives a coroutine."""
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(wrapper)
+    else:
+        import asyncio.coroutines
+
+        wrapper._is_coroutine = vars(asyncio.coroutines)["_is_coroutine"]

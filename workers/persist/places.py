@@ -1,0 +1,93 @@
+"""From a URL to the place it names. Each place is opened once in a process; its module is imported when asked for."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from bascule.workers.persist.commoncache import Place, UnknownStore
+
+KNOWN = {
+    "file": "a folder in pypersist's layout: file://persist/",
+    "sqlite": "one file: sqlite://results.db, or sqlite:// for the one in the user's cache folder",
+    "memory": "this process alone: memory://",
+    "redis": "a Redis server: redis://localhost:6379/0",
+    "rediss": "the same, encrypted",
+    "mongodb": "a MongoDB server: mongodb://localhost:27017/results",
+    "mongodb+srv": "the same, found by DNS",
+    "mongodb+http": "pypersist's REST server: mongodb+http://localhost:5000/persist/",
+    "mongodb+https": "the same, encrypted",
+}
+
+_guard = threading.Lock()
+_open: dict[tuple[str, int], Place] = {}
+
+
+def open_place(url: str) -> Place:
+    """The place of a URL; text without a scheme is a folder.
+
+    Raises:
+        UnknownStore: There is no such scheme, or an option of the URL is unknown.
+    """
+    url = os.fspath(url)
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "file", url
+    make = _MAKERS.get(scheme)
+    if make is None:
+        raise UnknownStore(f"no store has the scheme {scheme!r} of {url!r}; there are: {'; '.join(KNOWN.values())}")
+    place = make(url, rest)
+    key = (repr(place.identity), os.getpid())
+    with _guard:
+        return _open.setdefault(key, place)
+
+
+def default_sqlite() -> Path:
+    """Where `sqlite://` without a file is."""
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(root) / "bascule" / "results.sqlite"
+
+
+def _file(url: str, rest: str) -> Place:
+    from bascule.workers.persist.diskcache import FilePlace
+
+    path, options = _options(url, rest, {"durable"})
+    return FilePlace(path or "persist", durable=_flag(url, options.get("durable", "0")))
+
+
+def _options(url: str, rest: str, known: set[str]) -> tuple[str, dict[str, str]]:
+    path, _, query = rest.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    for name in options:
+        if name not in known:
+            raise UnknownStore(f"{url!r}: the option {name!r} is unknown; there are: {', '.join(sorted(known))}")
+    return path, options
+
+
+def _flag(url: str, text: str) -> bool:
+    if text not in ("0", "1"):
+        raise UnknownStore(f"{url!r}: an option is 0 or 1, not {text!r}")
+    return text == "1"
+
+
+def _rest(url: str, rest: str) -> Place:
+    from bascule.workers.persist.mongodbcache import TIMEOUT, RestPlace
+
+    path, options = _options(url, rest, {"timeout"})
+    return RestPlace(f"{url.partition('://')[0]}://{path}", timeout=_number(url, options.get("timeout"), TIMEOUT))
+
+
+def _number(url: str, text: str | None, default: float) -> float:
+    try:
+        number = default if text is None else float(text)
+    except ValueError:
+        number = 0.0
+    if not number > 0:
+        raise UnknownStore(f"{url!r}: timeout must be a number of seconds, not {text!r}")
+    return number
+
+
+_MAKERS: dict[str, Callable[[str, str], Place]] = {"file": _file, "mongodb+http": _rest, "mongodb+https": _rest}
