@@ -13,15 +13,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bascule.bridge.client import connect as connect
     from bascule.bridge.client import connect_trio as connect_trio
+    from bascule.workers.caller import CallbackFailed as CallbackFailed
+    from bascule.workers.caller import caller as caller
     from bascule.workers.persist import persist as persist
 
 _LAZY = {
+    "CallbackFailed": "bascule.workers.caller",
+    "caller": "bascule.workers.caller",
     "connect": "bascule.bridge.client",
     "connect_trio": "bascule.bridge.client",
     "persist": "bascule.workers.persist",
 }
 
-__all__ = ["__version__", "connect", "connect_trio", "persist"]
+__all__ = ["CallbackFailed", "__version__", "caller", "connect", "connect_trio", "persist"]
 
 
 def __getattr__(name: str) -> object:

@@ -34,16 +34,18 @@ class Kind(enum.IntEnum):
     """What a frame is. Each is used in the direction(s) its comment names; c client, b bridge, w worker."""
 
     CALL = 1  # c>b>w  payload: call head, then arguments (see protocols.calls)
-    REPLY = 2  # w>b>c  payload: the value
-    ERROR = 3  # w>b>c  payload: the error as a map
+    REPLY = 2  # w>b>c  payload: the value; c>b>w: the answer to a CALLBACK
+    ERROR = 3  # w>b>c  payload: the error as a map; c>b>w: a CALLBACK's failure
     MISROUTED = 4  # w>b    payload: tokens that live elsewhere, back to back; no user code has run
-    CANCEL = 5  # c>b    no payload (a worker is told by a signal)
+    CANCEL = 5  # c>b    no payload (a worker is told by a signal); w>b>c: a CALLBACK's answer is not wanted any more
     ITEM = 6  # w>b>c  payload: one value of a stream
     END = 7  # w>b>c  no payload: the stream is over
     CREDIT = 8  # c>b>w  payload: u32, how many more items may be sent
     OUTPUT = 9  # w>b>c  payload: text as UTF-8; flag ERR: it was written to stderr
     RELEASE = 10  # c>b>w  payload: tokens, back to back; none: all of the session's
     CONTROL = 11  # both ways on each wire; payload: a msgpack map with "op"
+    CALLBACK = 12  # w>b>c  call id: whose (0: no call's); payload: u64, its number, then `[what, arguments]`
+    NESTED = 13  # c>b>w  payload: u64, number of the CALLBACK in whose course it is made, then as a CALL's
 
 
 class Codec(enum.IntEnum):
@@ -60,7 +62,7 @@ class Flag(enum.IntFlag):
     """Bits of the header's `flags`."""
 
     IDEMPOTENT = 1  # CALL: may be run again when its worker died
-    CAST = 2  # CALL: no answer is wanted
+    CAST = 2  # CALL, CALLBACK: no answer is wanted
     STREAM = 4  # CALL: send what the result yields as ITEMs, as far as CREDIT allows
     ERR = 8  # OUTPUT: stderr
 

@@ -6,14 +6,18 @@
     CALL id 1 ->
     CALL id 2 ->                        <- REPLY id 2, ERROR id 1, ITEM, END, OUTPUT ...
     CANCEL, CREDIT, RELEASE, CONTROL -> <- CONTROL with the same id
+                                        <- CALLBACK number n of call 2; CANCEL n
+    NESTED id 3 in the course of n ->   <- REPLY id 3
+    REPLY n, ERROR n ->
     CONTROL #{<<"op">> => <<"bye">>} ->    and the end
 
 A port is one session, so the session field is 0. Payloads are external terms, and those of calls pass through unread.
 CONTROL payloads are terms on the port and msgpack inside the bridge: they are translated here.
 
 The length limits what can be said: 235 bytes with {packet, 1}, 65,515 with {packet, 2}. An answer that does not fit
-becomes an error that does, and that names the remedy; an error that does not fit loses its traceback, then more; output
-is cut into parts; a stream whose item does not fit ends with an error, and is cancelled (see `take_requests`).
+becomes an error that does, and that names the remedy; so does a callback, for the code that makes it; an error that
+does not fit loses its traceback, then more; output is cut into parts; a stream whose item does not fit ends with an
+error, and is cancelled (see `take_requests`).
 """
 
 from __future__ import annotations
@@ -34,7 +38,9 @@ if TYPE_CHECKING:
 _pack, _unpack = REST.pack, REST.unpack_from
 _CALL, _CANCEL, _CONTROL, _OUTPUT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CONTROL), int(Kind.OUTPUT)
 _REPLY, _ERROR, _ITEM, _END = int(Kind.REPLY), int(Kind.ERROR), int(Kind.ITEM), int(Kind.END)
-_OTHERS: Final = frozenset(map(int, (Kind.CANCEL, Kind.CREDIT, Kind.RELEASE)))
+_CALLBACK, _NESTED = int(Kind.CALLBACK), int(Kind.NESTED)
+_NUMBER: Final = 8  # bytes of a callback's number
+_OTHERS: Final = frozenset(map(int, (Kind.CANCEL, Kind.CREDIT, Kind.RELEASE, Kind.REPLY, Kind.ERROR)))
 _ETF, _MSGPACK = int(Codec.ETF), int(Codec.MSGPACK)
 _MOST_FLAGS: Final = int(Flag.IDEMPOTENT | Flag.CAST | Flag.STREAM)
 _JOINED: Final = 16 << 10  # bytes of a payload that is cheaper to join with its header than to write beside it
@@ -117,7 +123,7 @@ class PortConversation:
         return output
 
     def take_requests(self) -> list[Request]:
-        """Requests of this end's own: cancels of the streams that `encode` had to end."""
+        """Requests of this end's own: cancels of streams that `encode` had to end, answers to what it could not ask."""
         requests = self._requests
         if requests:
             self._requests = []
@@ -138,6 +144,11 @@ class PortConversation:
             if kind == _OUTPUT:
                 parts = _parts_of_text(payload, self._largest)
                 return [piece for part in parts for piece in self._frame(_OUTPUT, flags, call_id, part)]
+            if kind == _CALLBACK:
+                problem = self._too_long(kind, len(payload))
+                number = int.from_bytes(payload[:_NUMBER], "little")
+                self._requests.append((_ERROR, _ETF, 0, number, 0, problem))
+                return []
             if kind == _ITEM:
                 self._cut.add(call_id)
                 self._requests.append((_CANCEL, _ETF, 0, call_id, 0, b""))
@@ -161,6 +172,11 @@ class PortConversation:
                 self._refuse(call_id, codec, flags)
         elif kind == _CONTROL:
             self._take_control(call_id, payload, requests)
+        elif kind == _NESTED:
+            if codec == _ETF and flags <= _MOST_FLAGS and call_id and len(payload) >= _NUMBER:
+                requests.append((_NESTED, _ETF, flags, call_id, deadline, payload))
+            else:
+                self._refuse(call_id, codec, flags)
         elif kind in _OTHERS:
             requests.append((kind, codec, 0, call_id, 0, payload))
         else:
@@ -169,6 +185,8 @@ class PortConversation:
     def _refuse(self, call_id: int, codec: int, flags: int) -> None:
         if not call_id:
             message = "a call's id is not 0"
+        elif flags <= _MOST_FLAGS and codec == _ETF:
+            message = f"a nested call begins with the {_NUMBER} bytes of its callback's number"
         elif codec != _ETF:
             message = f"a port's calls are external terms (codec {_ETF}), not codec {codec}"
         else:
@@ -194,7 +212,7 @@ class PortConversation:
 
     def _too_long(self, kind: int, length: int) -> bytes:
         """The error instead of an answer that does not fit."""
-        what = {_REPLY: "result", _ITEM: "item of the stream"}.get(kind, "answer")
+        what = {_REPLY: "result", _ITEM: "item of the stream", _CALLBACK: "callback"}.get(kind, "answer")
         if self._packet == 4:
             message = f"the {what} has {length} bytes, over the limit of {self._largest}: ask for a handle"
         else:

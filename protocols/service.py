@@ -7,6 +7,9 @@
     CALL id 1 ->
     CALL id 2 ->                           <- REPLY id 2, ERROR id 1, ITEM, END, OUTPUT ...
     CANCEL, CREDIT, RELEASE, CONTROL ->    <- CONTROL with the same id
+                                           <- CALLBACK number n of call 2; CANCEL n
+    NESTED id 3 in the course of n ->      <- REPLY id 3
+    REPLY n, ERROR n ->
 
 Every frame is that of `envelope`, its session field 0: a connection *is* a session. The hello comes first, and until
 it is whole only `limits.MAX_BEFORE_HELLO` bytes are taken in; calls may follow it at once, without waiting for the
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 
 _CALL, _CANCEL, _CREDIT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CREDIT)
 _RELEASE, _CONTROL = int(Kind.RELEASE), int(Kind.CONTROL)
+_NESTED, _ANSWERS = int(Kind.NESTED), (int(Kind.REPLY), int(Kind.ERROR))
+_NUMBER = 8  # bytes of a callback's number
 _MSGPACK, _FIRST_CODEC, _LAST_CODEC = int(Codec.MSGPACK), min(Codec), max(Codec)
 _MOST_FLAGS = int(Flag.IDEMPOTENT | Flag.CAST | Flag.STREAM)
 
@@ -55,6 +60,7 @@ class Hello:
     client: str = ""
     pool: str | None = None  # none: the service's default
     version: int = VERSION
+    callbacks: bool = False  # it answers CALLBACKs
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,9 @@ class ServiceSide:
             elif self.hello is None:
                 self._take_hello(codec, call_id, payload)
                 append((_CONTROL, _MSGPACK, 0, call_id, 0, payload))
+            elif kind == _NESTED and self.hello.callbacks:
+                self._check_nested(codec, flags, call_id, payload)
+                append((_NESTED, codec, flags, call_id, deadline, payload))
             else:
                 self._check(kind, codec, call_id, payload)
                 append((kind, codec, 0, call_id, 0, payload))
@@ -151,7 +160,10 @@ class ServiceSide:
         for name, value in (("client", client), ("pool", "" if "pool" not in message else pool)):
             if not isinstance(value, str) or len(value) > MAX_NAME:
                 raise self._refusal(call_id, f"the hello's {name} must be text of at most {MAX_NAME} characters")
-        self.hello = Hello(client, pool, VERSION)
+        callbacks = message.get("callbacks", False)
+        if not isinstance(callbacks, bool):
+            raise self._refusal(call_id, "the hello's callbacks must be true or false")
+        self.hello = Hello(client, pool, VERSION, callbacks)
 
     def _check(self, kind: int, codec: int, call_id: int, payload: bytes) -> None:
         """The rarer requests: each has one form."""
@@ -170,9 +182,19 @@ class ServiceSide:
                 raise self._refusal(call_id, f"a CANCEL has no payload, this has {len(payload)} bytes")
         elif kind == _CONTROL:
             self._control(codec, call_id, payload)
+        elif kind in _ANSWERS and self.hello is not None and self.hello.callbacks:
+            if not _FIRST_CODEC <= codec <= _LAST_CODEC:
+                raise self._refusal(call_id, f"codec {codec} is unknown; there are 1 (msgpack), 2 (JSON), 3 (ETF)")
         else:
             name = Kind(kind).name if kind in Kind._value2member_map_ else "unknown"
             raise self._refusal(call_id, f"a frame of kind {kind} ({name}) is none that a client may send")
+
+    def _check_nested(self, codec: int, flags: int, call_id: int, payload: bytes) -> None:
+        """A call in the course of a callback; what is wrong with one of these ends the connection."""
+        known = _FIRST_CODEC <= codec <= _LAST_CODEC and flags <= _MOST_FLAGS
+        if not (known and call_id and len(payload) >= _NUMBER):
+            problem = f"a NESTED call has a codec from 1 to 3, an id above 0, and first a number of {_NUMBER} bytes"
+            raise self._refusal(call_id, problem)
 
     def _control(self, codec: int, call_id: int, payload: bytes) -> dict[str, Any]:
         if codec != _MSGPACK:
@@ -228,11 +250,13 @@ def _refused_call(problem: str) -> dict[str, Any]:
     return {**empty, "kind": ErrorKind.REFUSED.value, "message": problem, "frames": [], "notes": [], "details": {}}
 
 
-def hello(call_id: int, *, client: str = "", pool: str | None = None) -> bytes:
+def hello(call_id: int, *, client: str = "", pool: str | None = None, callbacks: bool = False) -> bytes:
     """The first frame of a client."""
     message: dict[str, Any] = {"op": "hello", "version": VERSION, "client": client[:MAX_NAME]}
     if pool is not None:
         message["pool"] = pool
+    if callbacks:
+        message["callbacks"] = True
     return encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, call_id, 0, 0, write_message(message))
 
 

@@ -48,10 +48,12 @@ class Plan:
         patience: Above 0, replies that wait are sent before the call is run, since it may be a slow one.
         decode: Set by whoever runs the plan: bytes to arguments.
         encode: Set by whoever runs the plan: result to bytes.
+        codec, style: How the client writes, and wants its results.
     """
 
     __slots__ = (
         "awaits",
+        "codec",
         "decode",
         "encode",
         "function",
@@ -61,6 +63,7 @@ class Plan:
         "name",
         "patience",
         "plain",
+        "style",
         "watch",
         "watched",
     )
@@ -78,6 +81,8 @@ class Plan:
         self.patience = 1
         self.decode: Callable[[bytes], Any]
         self.encode: Callable[[Any], bytes]
+        self.codec = 0
+        self.style = 0
 
 
 def make_plan(op: int, target: str, want: int, map_items: MapItems) -> Plan:

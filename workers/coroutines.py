@@ -41,6 +41,11 @@ class Awaiter:
             asyncio.set_event_loop(self._loop)
         return self._loop
 
+    def close(self) -> None:
+        """Nothing more is awaited here."""
+        if self._loop is not None:
+            self._loop.close()
+
     def wait(self, awaitable: Any, call_id: int, loop: Any = None) -> Any:
         """Run the loop until `awaitable` has its result.
 

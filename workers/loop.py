@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from bascule.protocols.envelope import Frame, FrameReader
+    from bascule.workers.callbacks import Callbacks, SharedReading
     from bascule.workers.state import WorkerState
     from bascule.workers.streams import Stream
 else:  # lighter than the signal module, see cancel
@@ -52,11 +53,24 @@ class Leave(BaseException):
 
 
 class Loop(ABC):
-    """What every worker does with its frames."""
+    """What every worker does with its frames.
+
+    Attributes:
+        current: This process's.
+        callbacks: What user code asks its clients, once it does.
+        shared: Where another thread reads the wire.
+        attention: Something is to be looked at before and after the next read.
+    """
+
+    current: Loop | None = None
 
     def __init__(self, state: WorkerState, fd: int, reader: FrameReader) -> None:
+        Loop.current = self
+        self.callbacks: Callbacks | None = None
+        self.shared: SharedReading | None = None
+        self.attention = state.objects.lease is not None
         self.state = state
-        self._fd = fd
+        self.fd = fd
         self._reader = reader
         self._waiting = False  # in `read`, where SIGTERM may break in
 
@@ -77,18 +91,30 @@ class Loop(ABC):
         """
         # In this order: a signal after the first line raises, one before it is seen by the second.
         self._waiting = True
-        if self.state.leaving:
-            raise Leave
-        objects = self.state.objects
-        if objects.lease is not None and objects.sessions:
-            self._wait_sweeping(objects.lease)
+        if self.attention:
+            if self.state.leaving:
+                raise Leave
+            if self.shared is not None:
+                frames = self.shared.read(self.state.objects)
+                self._waiting = False
+                return frames
+            self._wait_sweeping()
         view = self._reader.buffer()
         if view is None:
-            data = os.read(self._fd, CHUNK)
+            data = os.read(self.fd, CHUNK)
             self._waiting = False
             return self._reader.receive_data(data) if data else None
-        count = os.readv(self._fd, [view])  # a large frame is under way
+        count = os.readv(self.fd, [view])  # a large frame is under way
         self._waiting = False
+        return self._reader.received(count) if count else None
+
+    def take_in(self) -> list[Frame] | None:
+        """As `read`, where no signal may break in: while a call waits, or on a thread of its own."""
+        view = self._reader.buffer()
+        if view is None:
+            data = os.read(self.fd, CHUNK)
+            return self._reader.receive_data(data) if data else None
+        count = os.readv(self.fd, [view])
         return self._reader.received(count) if count else None
 
     def take_signals(self) -> None:
@@ -122,6 +148,8 @@ class Loop(ABC):
                     self.close_stream(stream)
         elif kind == _CONTROL:
             self.control(packed.loads(payload))
+        elif self.callbacks is not None:
+            self.callbacks.take(frame)
 
     def control(self, message: dict[str, Any]) -> None:
         """One of the bridge's questions and orders."""
@@ -164,6 +192,12 @@ class Loop(ABC):
         """How many calls are being run."""
         return 0
 
+    def run_nested(self, runner: Runner, frame: Frame) -> None:
+        """A call in the course of a callback, on the thread that waits for the callback's answer."""
+        from bascule.workers.nesting import run_on_top
+
+        run_on_top(runner, frame, self.other)
+
     def cancel(self, call_id: int) -> None:  # noqa: B027 - a signal does it
         """Only where several threads run calls: else it is done by a signal."""
 
@@ -182,15 +216,18 @@ class Loop(ABC):
             self.cancel(stream.call_id)
         self.stream_ready(stream)
 
-    def _wait_sweeping(self, lease: float) -> None:
+    def _wait_sweeping(self) -> None:
         """Wait for input, and let leases run out meanwhile."""
+        lease = self.state.objects.lease
+        if lease is None or not self.state.objects.sessions:
+            return
         poller = poll()
-        poller.register(self._fd, POLLIN)
+        poller.register(self.fd, POLLIN)
         while not poller.poll(max(1, int(lease * 500))):
             self.state.objects.sweep()
 
     def _on_term(self, _signal: int, _frame: object) -> None:
-        self.state.leaving = True
+        self.state.leaving = self.attention = True
         if self._waiting:
             self._waiting = False
             raise Leave
@@ -204,6 +241,7 @@ class SingleLoop(Loop):
         gate = SignalGate(state.page, state.capture.flush)
         gate.install()
         self.runner = Runner(state, gate)
+        self.main_reads = False  # while a call waits for an answer
         self._poller: Any = None
 
     def await_setup(self, awaitable: Any) -> None:
@@ -223,6 +261,7 @@ class SingleLoop(Loop):
             runner.then = perf_counter()
             if len(frames) > 1:
                 frames.reverse()
+            runner.frames = frames
             run(frames, other)
             runner.call_id = 0
             if runner.texts or state.capture.dirty:
@@ -249,14 +288,41 @@ class SingleLoop(Loop):
         streams = self.state.streams
         if streams.claim(stream):
             self.runner.streaming.advance(stream)
+            self.runner.call_id = 0
             streams.let_go(stream)
             if stream.iterator is not None:
                 self.stream_ready(stream)
 
+    def advance_stream(self) -> bool:
+        """While a call waits: whether there was a stream to give a turn."""
+        ready, runner = self.state.streams.ready, self.runner
+        if not ready:
+            return False
+        call_id, session, then = runner.call_id, runner.session, runner.then
+        self._advance_one(ready)
+        self.state.wire.flush()
+        runner.call_id, runner.session, runner.then = call_id, session, then
+        return True
+
+    def take_waiting(self) -> list[Frame]:
+        """What was read together with the call that now waits for an answer, and what lies there since."""
+        frames = self.runner.frames[::-1]
+        self.runner.frames.clear()
+        return frames + self.shared.take_all() if self.shared is not None else frames
+
+    def share_reading(self) -> SharedReading:
+        """A thread of user code's own must hear answers, whatever the main thread is doing."""
+        if self.shared is None:
+            from bascule.workers.callbacks import SharedReading
+
+            self.shared = SharedReading(self)
+            self.attention = True
+        return self.shared
+
     def _has_input(self) -> bool:
         if self._poller is None:
             self._poller = poll()
-            self._poller.register(self._fd, POLLIN)
+            self._poller.register(self.fd, POLLIN)
         return bool(self._poller.poll(0))
 
 

@@ -102,6 +102,16 @@ class Capture:
                 shared.owner = owner
         return own.texts
 
+    def owner_here(self) -> tuple[Any, Gate | None]:
+        """What runs the calls of the current thread, and what may interrupt it; None twice: nobody can tell."""
+        buffer: Buffer = getattr(self._local, "buffer", self._shared[0])
+        return buffer.owner, buffer.gate
+
+    def part_with(self) -> None:
+        """The current thread, one of user code's own, runs calls no longer."""
+        self.seal()
+        del self._local.buffer
+
     def write(self, text: str, err: bool) -> None:
         """Take text in; it leaves when it should."""
         try:

@@ -73,6 +73,8 @@ class Runner:
         texts: What was printed and waits to leave.
         threaded: Other threads run calls too.
         then: When the last thing ended, so that one reading of the clock measures a call.
+        frames: What was read with the call that is being run and comes after it, the next one last.
+        plan: Of the call that is being run.
     """
 
     def __init__(self, state: WorkerState, gate: Gate) -> None:
@@ -82,6 +84,9 @@ class Runner:
         self.call_id = 0
         self.session = 0
         self.then = perf_counter()
+        self.frames: list[Frame] = []
+        self.plan: Plan | None = None
+        self.level: tuple[Any, int] = (None, 0)  # the topmost nesting: a frame, and how many there are up to it
         self.awaiter = Awaiter(gate)
         self.streaming = Streaming(self)
         self.threaded = isinstance(gate, ThreadGate)
@@ -126,7 +131,7 @@ class Runner:
                         target_length, object_length = _lengths(payload)
                         split = HEAD_SIZE + target_length
                         last_head, last_codec = bytes(payload[:split]), codec
-                        plan = self._plans[codec].get(last_head)
+                        plan = self.plan = self._plans[codec].get(last_head)
                     if plan is None or (
                         plan.watch is not None
                         and (
@@ -257,7 +262,8 @@ class Runner:
             raise CallFailed(ErrorKind.BAD_ARGUMENTS, str(error)) from None
         values = codec_for(codec)
         self.state.wire.flush()
-        plan = make_plan(op, target_text(target), want, self._map)
+        plan = self.plan = make_plan(op, target_text(target), want, self._map)
+        plan.codec, plan.style = codec, style
         plan.decode = values.decoder(self.on_handle, style)
         plan.encode = values.encoder(want, style, self._hand_out, self._take_back)
         if op == Op.MAP:

@@ -93,8 +93,27 @@ class ThreadedLoop(Loop):
     def cancel(self, call_id: int) -> None:
         """Interrupt a call, or see to it that it is not begun."""
         self._doomed.add(call_id)  # first: the thread that takes it looks here after it has said what it works on
+        if self.callbacks is not None:
+            self.callbacks.cancel(call_id)
         if not any(gate.cancel(call_id) for gate in self.state.gates) and call_id <= self.state.page[STARTED]:
             self._doomed.discard(call_id)  # it has ended
+
+    def run_nested(self, runner: Runner, frame: Frame) -> None:
+        """On the thread that waits, with all that `_work_once` does besides."""
+        _, _, flags, call_id, session, _, _ = frame
+        gate = runner.gate
+        assert isinstance(gate, ThreadGate)
+        below = gate.call_id
+        gate.call_id = call_id
+        self.state.page[STARTED] = max(call_id, self.state.page[STARTED])
+        if call_id in self._doomed:
+            gate.cell[CANCEL] = call_id
+        super().run_nested(runner, frame)
+        self._ended_call(gate, call_id, session)
+        gate.call_id = below
+        stream = self.state.streams.get(call_id) if flags & _STREAM else None
+        if stream is not None:
+            self.stream_ready(stream)
 
     def stream_ready(self, stream: Stream) -> None:
         """A thread advances it, unless one does already."""

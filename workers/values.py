@@ -146,6 +146,25 @@ class ValueCodec:
             "the arguments are not [args] or [args, kwargs], a list of positionals and a map of keywords"
         )
 
+    def decode_value(self, payload: bytes, resolve_handle: Resolve | None, style: int = 0) -> Any:
+        """One value: a client's answer.
+
+        Raises:
+            ArgumentsError: It can't be read.
+        """
+        try:
+            return self._loads(payload, handle=resolve_handle, style=style)
+        except RemoteProtocolError as error:
+            raise ArgumentsError(f"the answer can't be read: {error}") from None
+
+    def decode_error(self, payload: bytes) -> dict[str, Any]:
+        """An error map, from a client."""
+        try:
+            error = self._keywords(self._loads(payload))
+        except (RemoteProtocolError, ValueError, TypeError) as problem:
+            return {"kind": "refused", "message": f"the client's error can't be read: {problem}"}
+        return error
+
     def encode_result(
         self, value: object, want: int, style: int, make_handle: MakeHandle, drop_handles: DropHandles | None = None
     ) -> bytes:

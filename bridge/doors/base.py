@@ -17,7 +17,8 @@ from typing import Protocol, runtime_checkable
 Request = tuple[int, int, int, Hashable, int, bytes]
 """kind, codec, flags, client's call id, deadline in ms (0: none), payload.
 
-Kinds: CALL, CANCEL, CREDIT, RELEASE, CONTROL."""
+Kinds: CALL, CANCEL, CREDIT, RELEASE, CONTROL; of a client that takes callbacks also NESTED, and REPLY and ERROR, whose
+call id is then a callback's number."""
 
 
 class Door(Protocol):
@@ -26,6 +27,10 @@ class Door(Protocol):
     closing: bool
     """Set by `receive_data` when the client said goodbye: nothing more is read, pending output is written, the end.
     `encode` may set it too, when an answer that the door waited for shows that it can't serve."""
+
+    @property
+    def takes_callbacks(self) -> bool:
+        """Whether the client answers CALLBACKs, with a REPLY or an ERROR whose call id is the CALLBACK's number."""
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
         """Take bytes from the client; give the requests that became whole.
@@ -39,7 +44,11 @@ class Door(Protocol):
         """Bytes that the door itself wants to say (a refusal, a farewell), empty when there is nothing."""
 
     def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
-        """An answer as pieces to write: REPLY, ERROR, ITEM, END, OUTPUT (call id 0: of no call), CONTROL."""
+        """An answer as pieces to write: REPLY, ERROR, ITEM, END, OUTPUT (call id 0: of no call), CONTROL.
+
+        For a client that takes callbacks also CALLBACK (call id 0: of no call; the payload begins with its number) and
+        CANCEL (the call id is the number of a callback that is not waited for any more).
+        """
 
     def receive_eof(self) -> Sequence[Request]:
         """The client's input ended. Requests that this still completes; usually none."""

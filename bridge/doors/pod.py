@@ -61,6 +61,8 @@ def warn_on_stderr(text: str) -> None:
 class PodDoor:
     """One pod's conversation. See `bascule.bridge.doors.base.Door`."""
 
+    takes_callbacks = False
+
     def __init__(self, options: PodOptions, warn: Callable[[str], None] = warn_on_stderr) -> None:
         """`warn` takes what is for people, in whole lines or as user code printed it."""
         self.closing = False

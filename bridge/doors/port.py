@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class PortDoor:
     """One Erlang node's conversation. See `bascule.bridge.doors.base.Door`."""
 
+    takes_callbacks = True
+
     __slots__ = ("_conversation", "closing", "encode", "problem", "take_output", "take_requests")
 
     def __init__(self, packet: int = 4) -> None:

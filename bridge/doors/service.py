@@ -34,6 +34,11 @@ class ServiceDoor:
         self.received = self._side.received
 
     @property
+    def takes_callbacks(self) -> bool:
+        """Whether the client said so in its hello."""
+        return self._side.hello is not None and self._side.hello.callbacks
+
+    @property
     def hello(self) -> Hello | None:
         """Who the client says it is, once it did."""
         return self._side.hello

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _REPLY, _ERROR, _MISROUTED = int(Kind.REPLY), int(Kind.ERROR), int(Kind.MISROUTED)
 _ITEM, _END, _OUTPUT, _CONTROL = int(Kind.ITEM), int(Kind.END), int(Kind.OUTPUT), int(Kind.CONTROL)
+_CALLBACK, _CANCEL = int(Kind.CALLBACK), int(Kind.CANCEL)
 _ANSWERS, _STREAMED = (_REPLY, _ERROR), (_ITEM, _END)
 _ERR, _IDEMPOTENT = int(Flag.ERR), int(Flag.IDEMPOTENT)
 
@@ -53,7 +54,7 @@ class Answers:
             return
         calls = worker.calls
         answered = 0
-        for kind, codec, flags, wire_id, _session, micros, payload in frames:
+        for kind, codec, flags, wire_id, session, micros, payload in frames:
             if kind in _ANSWERS:
                 call = calls.pop(wire_id, None)
                 if call is None:
@@ -67,15 +68,14 @@ class Answers:
                 else:
                     core.settle(call, kind, codec, payload)
             else:
-                self._other_answer(worker, kind, codec, flags, wire_id, payload)
+                self._other_answer(worker, kind, codec, flags, wire_id, session, payload)
         if answered:
             self._account(worker, answered)
 
     def _account(self, worker: Worker, answered: int) -> None:
         """Calls have left a worker: there is room now, and perhaps it has answered its share."""
         core = self._core
-        calls = worker.calls
-        worker.slow = sum([not call.profile.waiting for call in calls.values()]) if calls else 0
+        worker.count_slow()
         worker.calls_done += answered
         limit = worker.pool.policy.max_calls
         if limit and worker.calls_done >= limit and not worker.recycle_asked:
@@ -99,7 +99,9 @@ class Answers:
         if worker.state is WorkerState.RETIRING:
             core.leave_if_idle(worker)
 
-    def _other_answer(self, worker: Worker, kind: int, codec: int, flags: int, wire_id: int, payload: bytes) -> None:
+    def _other_answer(
+        self, worker: Worker, kind: int, codec: int, flags: int, wire_id: int, session: int, payload: bytes
+    ) -> None:
         core = self._core
         if kind in _STREAMED:
             self._stream(worker, kind, codec, wire_id, payload)
@@ -109,10 +111,17 @@ class Answers:
             call = worker.calls.pop(wire_id, None)
             worker.doomed.pop(wire_id, None)
             if call is not None and call.state is not SETTLED:
-                core.copies.send_on(call, worker, payload)
+                if not payload and core.callbacks.is_waiting(worker):
+                    core.callbacks.given_back(call)
+                else:
+                    core.copies.send_on(call, worker, payload)
             self._account(worker, 0)
         elif kind == _CONTROL:
             self._worker_control(worker, payload)
+        elif kind == _CALLBACK:
+            core.callbacks.ask(worker, codec, flags, wire_id, session, payload)
+        elif kind == _CANCEL:
+            core.callbacks.give_up(worker, wire_id)
         else:
             core.kill(worker, KillReason.RUBBISH)
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bascule.protocols.calls import decode_head
+from bascule.protocols.envelope import Kind
 
 if TYPE_CHECKING:
+    from bascule.bridge.router.callbacks import Open
     from bascule.bridge.router.peers import Session, Worker
     from bascule.bridge.router.pools import FairQueue, Pool
 
@@ -34,6 +36,8 @@ class CallState(enum.Enum):
 # By name: reading a member off its enum costs several times as much.
 ACCEPTED, SENT, SETTLED = CallState.ACCEPTED, CallState.SENT, CallState.SETTLED
 NOT_SENT = (CallState.ACCEPTED, CallState.QUEUED)
+
+_CALL, _NESTED = int(Kind.CALL), int(Kind.NESTED)
 
 
 class Head:
@@ -56,6 +60,8 @@ class Head:
 
 class Call:
     """What the router must remember of a call. Slots only: there may be a hundred thousand."""
+
+    kind: int = _CALL  # of the frame that brings it to its worker
 
     __slots__ = (
         "accepted_at",
@@ -99,3 +105,25 @@ class Call:
         self.worker: Worker | None = None
         self.hops = 0  # times it was sent on because a handle lives elsewhere, or again because its worker died
         self.state = ACCEPTED
+
+
+class NestedCall(Call):
+    """A call that is made in the course of a callback: see `bascule.bridge.router.callbacks`."""
+
+    __slots__ = ("kind", "parent")
+
+    def __init__(self, parent: Open, *call: Any) -> None:
+        super().__init__(*call)
+        self.parent = parent
+        self.kind = _CALL
+
+    def nest(self, number: int) -> None:
+        """It is going to run on top of what waits for this callback's answer in its worker."""
+        self.kind = _NESTED
+        self.payload = number.to_bytes(8, "little") + self.payload
+
+    def take_out(self) -> None:
+        """It was not run there."""
+        if self.kind == _NESTED:
+            self.kind = _CALL
+            self.payload = self.payload[8:]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bascule.bridge.router.calls import Call, CallState
+from bascule.bridge.router.calls import Call, CallState, NestedCall
 from bascule.protocols import tokens
 from bascule.protocols.errors import ErrorKind
 
@@ -53,7 +53,8 @@ class Copies:
         if home is None and len(owners) == 1 and not self._some_live_in(call, refused_by):
             home = next(iter(owners))
         if home is not None and set(owners) <= {home}:
-            core.place_at(call, home)
+            place_at = core.callbacks.place_at if isinstance(call, NestedCall) else core.place_at
+            place_at(call, home)  # type: ignore[arg-type]
             return
         if home is None and self._some_live_in(call, refused_by):
             owners.setdefault(refused_by, []).extend(self._tokens_of(call, refused_by))
@@ -138,4 +139,6 @@ class _Gathering:
             if worker is not home
             for token, pickle in zip(self._owners[worker], pickles, strict=False)
         }
+        if isinstance(self._call, NestedCall):
+            self._core.callbacks.put_on_top(self._call, home)
         self._core.send_with_objects(self._call, home, objects)

@@ -18,7 +18,8 @@ from typing import Any
 from bascule.bridge.errormaps import encode_error, error_map
 from bascule.bridge.notices import KillReason, Notice, PoolPolicy, WorkerWire
 from bascule.bridge.router.answers import Answers
-from bascule.bridge.router.calls import ACCEPTED, SENT, SETTLED, Call
+from bascule.bridge.router.callbacks import Callbacks
+from bascule.bridge.router.calls import ACCEPTED, SENT, SETTLED, Call, NestedCall
 from bascule.bridge.router.copies import Copies
 from bascule.bridge.router.endings import Endings
 from bascule.bridge.router.messages import write_control
@@ -32,7 +33,7 @@ from bascule.protocols.envelope import HEADER, Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 
 # Plain integers: comparing enum members costs as much as the work they guard.
-_CALL, _ERROR, _CONTROL, _CREDIT = int(Kind.CALL), int(Kind.ERROR), int(Kind.CONTROL), int(Kind.CREDIT)
+_ERROR, _CONTROL, _CREDIT = int(Kind.ERROR), int(Kind.CONTROL), int(Kind.CREDIT)
 _CAST = int(Flag.CAST)
 _pack_header = HEADER.pack
 
@@ -60,6 +61,7 @@ class RouterCore:
         self.logged: list[tuple[Worker, str, bool]] = []  # output of no call: worker, text, whether stderr
         self.queries = Queries(self.control)
         self.copies = Copies(self)
+        self.callbacks = Callbacks(self)
         self.on_control: Callable[[Session, Hashable, bytes], None] = self.refuse_control
         self.requests = Requests(self)
         self.answers = Answers(self)
@@ -215,7 +217,7 @@ class RouterCore:
             worker.sessions.add(session.id)
             session.workers.add(worker)
         payload = call.payload
-        header = _pack_header(len(payload), _CALL, call.codec, call.flags, wire_id, session.id, 0)
+        header = _pack_header(len(payload), call.kind, call.codec, call.flags, wire_id, session.id, 0)
         if len(payload) <= SMALL:
             worker.outbox.append(header + payload)
         else:
@@ -229,6 +231,8 @@ class RouterCore:
 
     def take_back(self, call: Call) -> None:
         """A call has left its worker without being run: it is as if it had not been sent."""
+        if isinstance(call, NestedCall):
+            call.take_out()
         call.state = ACCEPTED
         call.worker = None
         call.credit = min(call.credit + call.given, MOST_CREDIT)

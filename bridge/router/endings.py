@@ -14,7 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from bascule.bridge.notices import KILLED_SINCE, KillReason, WorkerExited
-from bascule.bridge.router.calls import NOT_SENT, Call, CallState
+from bascule.bridge.router.calls import NOT_SENT, Call, CallState, NestedCall
 from bascule.bridge.router.peers import Doom, Effect, Worker, WorkerState
 from bascule.bridge.supervision.exits import ExitCause
 from bascule.protocols.envelope import Flag
@@ -51,6 +51,7 @@ class Endings:
                 group.remove(worker)
         for session in core.sessions.values():
             session.workers.discard(worker)
+        core.callbacks.worker_gone(worker)
         started = started_id(worker.page)
         guilty = [call for wire_id, call in worker.calls.items() if wire_id <= started]
         again = [call for wire_id, call in worker.calls.items() if wire_id > started]
@@ -122,6 +123,8 @@ class Endings:
         pool = call.pool
         if pool.failed is not None:
             core.fail(call, ErrorKind.POOL_UNAVAILABLE, pool.failed)
+        elif isinstance(call, NestedCall):
+            core.callbacks.place(call)
         else:
             pool.queue.push(call, first=True)
 
@@ -178,6 +181,7 @@ class Endings:
             core.fail(call, ErrorKind.CLIENT_GONE, "the client left", worker=worker)
         if worker is None or was in NOT_SENT:
             return
+        core.callbacks.call_ended(call)
         if call.wire_id in worker.streams:
             core.control(worker, {"op": "close_stream", "call": call.wire_id})
             worker.streams.pop(call.wire_id, None)

@@ -139,6 +139,11 @@ class Worker(Peer):
         """Whether a call may be put behind those it has: not behind slow ones."""
         return self.slow < self.threads if waiting else True
 
+    def count_slow(self) -> None:
+        """How many of its calls let nobody wait behind them."""
+        calls = self.calls
+        self.slow = sum([not call.profile.waiting for call in calls.values()]) if calls else 0
+
     def cpu_time(self) -> float:
         """Seconds of processor time that its process has used (0 when it is gone)."""
         try:

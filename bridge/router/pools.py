@@ -44,6 +44,15 @@ class Profile:
         self.waiting = 0
 
 
+class NothingBehind(Profile):
+    """Of a target that makes callbacks: how long it takes says nothing about who may wait behind it. Nobody may."""
+
+    __slots__ = ()
+
+    def learn(self, micros: int) -> None:
+        """There is nothing to learn."""
+
+
 class FairQueue:
     """Calls that wait for a worker: sessions take turns, each session's calls keep their order.
 
@@ -156,6 +165,12 @@ class Pool:
                 self._profiles.clear()
             profile = self._profiles[target] = Profile()
         return profile
+
+    def let_nothing_wait_behind(self, call: Call) -> None:
+        """The call waits for something outside: no call may wait in a worker behind its like, from now on."""
+        if not isinstance(call.profile, NothingBehind):
+            call.profile = self._profiles[call.target] = NothingBehind()
+            call.session.head = None  # it knows the old one
 
     def worker_for(self, call: Call) -> Worker | None:
         """Who takes this call now, or None when it must wait."""

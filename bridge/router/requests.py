@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from bascule.bridge.router.core import RouterCore
 
 _CALL, _CANCEL, _CREDIT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CREDIT)
-_RELEASE, _CONTROL = int(Kind.RELEASE), int(Kind.CONTROL)
+_RELEASE, _CONTROL, _NESTED = int(Kind.RELEASE), int(Kind.CONTROL), int(Kind.NESTED)
+_ANSWERS = (int(Kind.REPLY), int(Kind.ERROR))  # to callbacks
 
 HINT_WINDOW = 64 << 10  # how far a payload is searched for handles; beyond, the worker finds them
 TURN = 64  # requests of one session handled in one turn, so that nobody starves
@@ -77,7 +78,7 @@ class Requests:
             if kind == _CALL:
                 self._accept(session, codec, flags, client_id, deadline_ms, payload)
             else:
-                self._other_request(session, kind, client_id, payload)
+                self._other_request(session, kind, codec, flags, client_id, deadline_ms, payload)
         elif received:
             session.requests.extend(received)
             self.serve_session(session)
@@ -114,7 +115,7 @@ class Requests:
             if kind == _CALL:
                 self._accept(session, codec, flags, client_id, deadline_ms, payload)
             else:
-                self._other_request(session, kind, client_id, payload)
+                self._other_request(session, kind, codec, flags, client_id, deadline_ms, payload)
         if requests:
             core.busy.append(session)
         elif session.input_over:
@@ -130,6 +131,7 @@ class Requests:
         for call in list(session.calls.values()):
             core.endings.abandon(call, KillReason.CLIENT_GONE)
         session.calls.clear()
+        core.callbacks.session_ended(session)
         for worker in session.workers:
             worker.sessions.discard(session.id)
             core.send(worker, _RELEASE, Codec.MSGPACK, 0, 0, session.id, b"")
@@ -218,7 +220,15 @@ class Requests:
             return ErrorKind.QUARANTINED, f"{name} killed worker after worker; it is refused for {seconds:.0f} s more"
         return None
 
-    def _other_request(self, session: Session, kind: int, client_id: Hashable, payload: bytes) -> None:
+    def hint(self, payload: bytes, start: int) -> bytes:
+        """A token among the arguments, if one is easily seen. Only a hint: the worker judges."""
+        core = self._core
+        at = payload.find(core.prefix_bytes, start, start + HINT_WINDOW)
+        return payload[at : at + tokens.TOKEN_LENGTH] if at >= 0 else b""
+
+    def _other_request(
+        self, session: Session, kind: int, codec: int, flags: int, client_id: Hashable, deadline_ms: int, payload: bytes
+    ) -> None:
         core = self._core
         if kind == _CANCEL:
             call = session.calls.get(client_id)
@@ -232,6 +242,10 @@ class Requests:
             self._release(session, payload)
         elif kind == _CONTROL:
             core.on_control(session, client_id, payload)
+        elif kind == _NESTED:
+            core.callbacks.accept(session, codec, flags, client_id, deadline_ms, payload)
+        elif kind in _ANSWERS:
+            core.callbacks.answered(session, kind, codec, client_id, payload)
 
     def _release(self, session: Session, payload: bytes) -> None:
         """Hand each token to its owner; tokens of the dead need no release."""

@@ -27,6 +27,7 @@ class ListDoor:
     """A door whose protocol is: requests are handed over as they are, answers are kept as tuples."""
 
     def __init__(self) -> None:
+        self.takes_callbacks = True
         self.closing = False
         self.requests: list[Request] = []
         self.answers: list[tuple[int, Hashable, bytes]] = []
@@ -61,8 +62,17 @@ class FakeWorker:
         self.core: Worker = world.core.attach_worker(wire)
         self._reader = FrameReader()
 
-    def say(self, kind: int, wire_id: int = 0, payload: bytes = b"", codec: int = Codec.MSGPACK) -> None:
-        self.world.core.answers.worker_data(self.core, encode_frame(kind, codec, 0, wire_id, 0, 0, payload))
+    def say(
+        self,
+        kind: int,
+        wire_id: int = 0,
+        payload: bytes = b"",
+        codec: int = Codec.MSGPACK,
+        *,
+        flags: int = 0,
+        session: int = 0,
+    ) -> None:
+        self.world.core.answers.worker_data(self.core, encode_frame(kind, codec, flags, wire_id, session, 0, payload))
 
     def ready(self) -> FakeWorker:
         self.say(Kind.CONTROL, payload=write_control({"op": "ready", "pid": 1, "python": "3.11"}))

@@ -150,7 +150,7 @@ def test_a_call_that_can_not_be_taken_is_answered_and_the_next_one_is_taken(fram
     [
         (b"\0\0\0\0", "shorter than its header"),
         (b"\0\0\0\x13" + b"x" * 19, "shorter than its header"),
-        (said(Kind.REPLY), "kind 2"),
+        (said(Kind.ITEM), "kind 6"),
         (said(99), "kind 99"),
         (said(Kind.CALL, CALL, session=1), "session"),
         (b"\xff\xff\xff\xff", "over the limit"),
@@ -249,3 +249,22 @@ def test_output_that_is_no_utf_8_goes_out_too() -> None:
     output = b"\x80" * 1000
     frames = heard(PortConversation(1).encode(Kind.OUTPUT, Codec.ETF, 0, 0, output), 1)
     assert b"".join(frame[4] for frame in frames) == output
+
+
+def test_a_callback_that_does_not_fit_is_answered_for_the_node() -> None:
+    conversation = PortConversation(packet=1)
+    number = (7).to_bytes(8, "little")
+    assert conversation.encode(Kind.CALLBACK, Codec.ETF, 0, 1, number + b"x" * 300) == []
+    ((kind, _, _, call_id, _, payload),) = conversation.take_requests()
+    assert (kind, call_id) == (Kind.ERROR, 7)
+    assert b"start the port with {packet, 4}" in payload
+
+
+def test_answers_to_callbacks_and_nested_calls_are_requests() -> None:
+    conversation = PortConversation()
+    number = (7).to_bytes(8, "little")
+    frames = said(Kind.REPLY) + said(Kind.ERROR) + said(Kind.NESTED, number + CALL)
+    kinds = [request[0] for request in conversation.receive_data(frames)]
+    assert kinds == [Kind.REPLY, Kind.ERROR, Kind.NESTED]
+    assert conversation.receive_data(said(Kind.NESTED, b"short")) == []
+    assert b"begins with the 8 bytes of its callback's number" in conversation.take_output()

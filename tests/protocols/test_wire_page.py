@@ -80,6 +80,12 @@ EXPECTED = {
     "stream": frame(
         Kind.CALL, MSGPACK, 8, encode_call(Op.CALL, "itertools:count", packed.dumps([[10]])), flags=Flag.STREAM
     ),
+    "hello-callbacks": hello(0, client="demo", pool="default", callbacks=True),
+    "callback": frame(Kind.CALLBACK, MSGPACK, 1, struct.pack("<Q", 5) + packed.dumps(["rate", ["EUR"]])),
+    "callback-reply": frame(Kind.REPLY, MSGPACK, 5, packed.dumps(1.25)),
+    "nested": frame(
+        Kind.NESTED, MSGPACK, 2, struct.pack("<Q", 5) + encode_call(Op.CALL, "math:pow", packed.dumps([[2, 16]]))
+    ),
     "credit": frame(Kind.CREDIT, MSGPACK, 8, struct.pack("<I", 2)),
     "item": frame(Kind.ITEM, MSGPACK, 8, packed.dumps(10)),
     "end": frame(Kind.END, MSGPACK, 8),
@@ -95,7 +101,19 @@ def test_every_block_of_the_page_is_what_we_write() -> None:
 
 def test_a_service_understands_what_the_page_has_a_client_say() -> None:
     side = ServiceSide()
-    said_by_clients = ["hello", "call", "call-json", "call-etf", "map", "cancel", "init", "method", "operator"]
+    said_by_clients = [
+        "hello-callbacks",
+        "callback-reply",
+        "nested",
+        "call",
+        "call-json",
+        "call-etf",
+        "map",
+        "cancel",
+        "init",
+        "method",
+        "operator",
+    ]
     said_by_clients += ["release", "stream", "credit", "status"]
     requests = side.receive_data(b"".join(VECTORS[name] for name in said_by_clients))
     assert len(requests) == len(said_by_clients)
