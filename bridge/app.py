@@ -63,13 +63,13 @@ class Bridge:
         self.pump.attach_client(read_fd, write_fd, door, pool=self.specs[0].name, identity=identity)
 
 
-def run_stdio(spec: PoolSpec, door: Door, early: EarlyWorker) -> int:
-    """Serve the one client at descriptors 0 and 1 until it leaves; the exit status."""
+def run_stdio(spec: PoolSpec, door: Door, early: EarlyWorker, descriptor: int | None = None) -> int:
+    """Serve the one client at descriptors 0 and 1, or at that of a socket, until it leaves; the exit status."""
     bridge = Bridge([spec], early.bridge)
     bridge.adopt(early.started)
     # A terminal is shared with the shell that started us: it is given back as it was.
-    terminals = [os.dup(fd) for fd in (0, 1) if os.isatty(fd) and os.get_blocking(fd)]
-    read_fd, write_fd = _take_stdio()
+    terminals = [os.dup(fd) for fd in (0, 1) if descriptor is None and os.isatty(fd) and os.get_blocking(fd)]
+    read_fd, write_fd = _take_stdio() if descriptor is None else (descriptor, descriptor)
     bridge.attach(read_fd, write_fd, door, identity="stdio")
     bridge.pump.start()
     from bascule.bridge.tree import supervise
@@ -82,13 +82,13 @@ def run_stdio(spec: PoolSpec, door: Door, early: EarlyWorker) -> int:
             os.close(fd)
 
 
-def run_pod(options: PodOptions, early: EarlyWorker) -> int:
-    """`bascule pod`."""
+def run_pod(options: PodOptions, early: EarlyWorker, descriptor: int | None = None) -> int:
+    """`bascule pod`; its client is at stdio, or at the descriptor of a socket."""
     from bascule.bridge.doors.pod import PodDoor
 
     door = PodDoor(options)
     spec = stdio_spec(workers=options.workers, python=options.python, paths=options.paths)
-    status = run_stdio(spec, door, early)
+    status = run_stdio(spec, door, early, descriptor)
     return status or door.exit_status
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tomllib
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -111,6 +111,8 @@ class ServiceConfig(BaseModel):
     """The Unix socket; in the user's runtime folder when not said."""
     pools: dict[str, PoolConfig] = Field(default_factory=lambda: {"default": PoolConfig()})
     """The pools by name. Clients that name none use `default`, or the first one."""
+    pod: dict[str, Any] = {}
+    """What a pod offers that attaches to the service and names no modules: the settings of `bascule pod`."""
 
 
 def load(path: Path) -> ServiceConfig:

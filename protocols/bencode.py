@@ -1,17 +1,19 @@
-"""Where one bencode value ends, found without trusting the peer; the value itself is bcoding's work.
+"""Bencode: where one value ends, found without trusting the peer; and values as bytes, both ways.
 
     integer  i-12e        text  4:spam        list  l...e        dict  d<text><value>...e
 
 A pod's messages carry no length of their own: the end of a dict is known once all that stands in it was seen.
 `Framer` takes bytes as they come, cut anywhere, and gives complete values as bytes. It looks at each token once, skips
 text by its length, and keeps only a stack of open containers, so its time is linear and its memory is the frame. What
-it lets through, `decode` (bcoding) can take without a surprise: alone, bcoding reads on past the end, accepts a
-truncated dict, nests until the interpreter gives up, and believes a length of 10^12.
+it lets through, `decode` can take without a surprise, recursively.
 
 Strictness: leading zeros, `-0`, a key that is no text, a key without a value, `i-e` and the like are refused; keys that
 are unsorted or come twice are accepted (the last counts), since clients write their messages in any order.
 
-bcoding gives `str` where the bytes are UTF-8 and `bytes` where they are not; both are encoded alike.
+A text is `str` where its bytes are UTF-8 and `bytes` where they are not; both are encoded alike.
+
+This is done by hand since a pod's client waits: the libraries that there are import the regular expressions, which
+cost a pod as much as all of its own modules.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from bascule.protocols.limits import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Union
 
     Value = Union[int, str, bytes, list["Value"], dict[str, "Value"]]
@@ -166,14 +169,12 @@ def decode(frame: bytes) -> Value:
     Raises:
         RemoteProtocolError: It is none.
     """
-    from bcoding import bdecode
-
     try:
-        value: Value = bdecode(frame)
-    except Exception as error:
+        value, end = _read(frame, 0)
+    except (ValueError, IndexError, TypeError, RecursionError) as error:
         raise RemoteProtocolError(f"a frame of {len(frame)} bytes is no bencode: {error}") from None
-    if value is None:  # what bcoding makes of an end without a beginning
-        raise RemoteProtocolError("an end without a beginning is no value")
+    if end != len(frame):
+        raise RemoteProtocolError(f"a frame of {len(frame)} bytes is no bencode: it goes on after its end at {end}")
     return value
 
 
@@ -183,14 +184,12 @@ def encode(value: Value) -> bytes:
     Raises:
         LocalProtocolError: Something in it is neither integer, text, bytes, list nor dict with text keys.
     """
-    from bcoding import bencode
-
-    _check(value)
+    pieces: list[bytes] = []
     try:
-        encoded: bytes = bencode(value)
-    except (TypeError, ValueError, AttributeError) as error:
+        _write(value, pieces.append)
+    except UnicodeEncodeError as error:
         raise LocalProtocolError(f"this can't be written as bencode: {error}") from None
-    return encoded
+    return b"".join(pieces)
 
 
 def encode_text(text: bytes) -> bytes:
@@ -216,21 +215,76 @@ def _integer_end(data: bytes | bytearray, start: int, at: int, stop: int) -> int
     return last + 1
 
 
-def _check(value: Value) -> None:
-    """bcoding writes `True` as `iTruee`, and any iterable as a list: only what bencode has may reach it."""
+def _read(data: bytes, at: int) -> tuple[Value, int]:
+    """The value that begins at `at`, and where it ends."""
+    byte = data[at]
+    if 0x30 <= byte <= 0x39:
+        colon = data.index(b":", at)
+        end = colon + 1 + int(data[at:colon])
+        text = data[colon + 1 : end]
+        if end > len(data):
+            raise ValueError(f"the text at {at} reaches beyond the end")
+        try:
+            return text.decode(), end
+        except UnicodeDecodeError:
+            return text, end
+    if byte == 0x64:  # d
+        found: dict[str, Value] = {}
+        at += 1
+        while data[at] != 0x65:
+            key, at = _read(data, at)
+            found[key if isinstance(key, str) else _odd_key(key)], at = _read(data, at)
+        return found, at + 1
+    if byte == 0x6C:  # l
+        elements: list[Value] = []
+        at += 1
+        while data[at] != 0x65:
+            element, at = _read(data, at)
+            elements.append(element)
+        return elements, at + 1
+    if byte == 0x69:  # i
+        end = data.index(b"e", at)
+        return int(data[at + 1 : end]), end + 1
+    raise ValueError(f"{data[at : at + 1]!r} at {at} begins no value")
+
+
+def _odd_key(key: Value) -> str:
+    """A key that is not UTF-8: nobody looks for it, but it is one."""
+    if not isinstance(key, bytes):
+        raise ValueError(f"a key is a text, not {type(key).__name__}")
+    return key.decode("latin-1")
+
+
+def _write(value: Value, write: Callable[[bytes], None]) -> None:
     kind = type(value)
-    if kind is str or kind is bytes or kind is int:
-        return
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if type(key) is not str:
-                raise LocalProtocolError(f"a bencode key is a text, not {type(key).__name__}")
-            _check(inner)
+    if kind is str:
+        write(encode_text(value.encode()))  # type: ignore[union-attr]
+    elif kind is bytes:
+        write(encode_text(value))  # type: ignore[arg-type]
+    elif kind is int:
+        write(b"i%de" % value)  # type: ignore[str-format]
+    elif isinstance(value, dict):
+        write(b"d")
+        try:
+            pairs = sorted([(key.encode(), inner) for key, inner in value.items()], key=_first)
+        except AttributeError:
+            names = {type(key).__name__ for key in value} - {"str"}
+            raise LocalProtocolError(f"a bencode key is a text, not {', '.join(sorted(names))}") from None
+        for key, inner in pairs:
+            write(encode_text(key))
+            _write(inner, write)
+        write(b"e")
     elif isinstance(value, list):
+        write(b"l")
         for inner in value:
-            _check(inner)
+            _write(inner, write)
+        write(b"e")
     else:
         raise LocalProtocolError(f"bencode has no {kind.__name__}")
+
+
+def _first(pair: tuple[bytes, Value]) -> bytes:
+    return pair[0]
 
 
 def _malformed(offset: int, what: str) -> RemoteProtocolError:

@@ -74,6 +74,11 @@ def _named(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
     return named
 
 
+def error_term(error_map: dict[str, Any]) -> Any:
+    """An error map as a part of a value."""
+    return with_keyword_keys(error_map)
+
+
 def with_keyword_keys(value: Any) -> Any:
     """Plain data with keywords for its maps' text keys, as one reads it in Clojure: `(:class (ex-data e))`."""
     if type(value) is dict:

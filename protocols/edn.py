@@ -27,7 +27,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 
-from bascule.protocols.clojure import Keyword, Symbol, with_keyword_keys
+from bascule.protocols.clojure import Keyword, Symbol, error_term, with_keyword_keys
 from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
 from bascule.protocols.packed import HandleFailed, keywords
 from bascule.protocols.tagged import READERS, form_of, read_tagged
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     Default = Callable[[Any], Any]
     Resolve = Callable[[str, str], object]
 
-__all__ = ["dumps", "dumps_error", "keywords", "loads", "quote", "read_one"]
+__all__ = ["dumps", "dumps_error", "error_term", "keywords", "loads", "quote", "read_one"]
 
 MAX_DEPTH: Final = 200  # both ways: Clojure's own reader is recursive too
 _MAX_REPLACED: Final = 8  # times that `default` may replace a replacement

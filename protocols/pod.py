@@ -17,7 +17,12 @@ the next message for it, whatever it is. So this machine
 
 `receive_data` takes bytes, `next_event` gives what they say; the `send_...` methods make messages, `take` hands over
 what is to be written, in pieces so that a large payload is not copied. Payloads (args, values, ex-data) are bytes that
-are passed on as they are.
+are passed on as they are. An id is kept as it stands in bencode (`b"2:id"`, `b"i5e"`): it is only compared, and goes
+back as it came.
+
+Nearly all that a client ever says is `invoke`, in one and the same spelling, since bencode sorts its keys. `invoke_at`
+reads that spelling where it stands and leaves all others, and whatever is odd, to the conversation; `value_reply` is
+the answer. A door that uses them keeps its own account in `open`.
 
 A pod should answer soon after its start, so nothing here needs dataclasses or typing at run time.
 """
@@ -35,16 +40,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, Union
 
-    Id = Union[str, bytes, int]
-    """What a client may call a request. bcoding gives bytes for what is not UTF-8; it goes back as it came."""
+    Id = bytes
+    """What a client calls a request, as it stands in bencode."""
 
     Event = Union["Describe", "Invoke", "LoadNamespace", "Shutdown", "Refused"]
 
 _SMALL: Final = 1 << 12  # a payload up to this size is joined to its message rather than written beside it
 
+INVOKE: Final = "invoke"
+"""The request that an id in `open` belongs to, when it is a call."""
+
 # request -> reply -> whether it is the last one
 _REPLIES: Final = {
-    "invoke": {"out": False, "item": False, "value": True, "done": True, "error": True},
+    INVOKE: {"out": False, "item": False, "value": True, "done": True, "error": True},
     "load-ns": {"namespace": True},  # clients take any reply for the namespace: an error would end their reading
     "shutdown": {"done": True},
     "refused": {"error": True},
@@ -126,8 +134,10 @@ class PodConnection:
         self._framer = bencode.Framer(max_frame=max_frame)
         self._frames: deque[bytes] = deque()  # whole, not decoded yet
         self._problem = ""
-        self._open: dict[Id, tuple[str, bytes]] = {}  # id -> which request, and the id as bencode
+        self.open: dict[Id, str] = {}
+        """The ids that may still be answered, and which request each belongs to."""
         self._describes: list[Id | None] = []  # not answered yet
+        self._is_map = _MAPS.get(payload_format, _MAPS["json"])
         self._begun = False
         self._ended = False
         self._out: list[bytes] = []
@@ -170,7 +180,11 @@ class PodConnection:
     def _request(self, message: dict[str, bencode.Value]) -> Event:
         op = message.get("op")
         given = message.get("id")
-        id = given if isinstance(given, (str, bytes, int)) else None
+        id = None
+        if isinstance(given, int):
+            id = b"i%de" % given
+        elif isinstance(given, (str, bytes)):
+            id = bencode.encode_text(_bytes(given))
         if op == "describe":
             self._describes.append(id)
             return Describe(id)
@@ -178,11 +192,10 @@ class PodConnection:
             if op == "shutdown":
                 return Shutdown(None)
             return Refused(None, f"a message without a usable id (op {op!r}): nobody could be answered")
-        if id in self._open:
-            return Refused(None, f"the id {id!r} is still in use: its second message (op {op!r}) is ignored")
+        if id in self.open:
+            return Refused(None, f"the id {given!r} is still in use: its second message (op {op!r}) is ignored")
         event, kind = self._request_with_id(message, op, id)
-        written = bencode.encode(id) if isinstance(id, int) else bencode.encode_text(_bytes(id))
-        self._open[id] = (kind, written)
+        self.open[id] = kind
         return event
 
     def _request_with_id(self, message: dict[str, bencode.Value], op: object, id: Id) -> tuple[Event, str]:
@@ -192,7 +205,7 @@ class PodConnection:
                 return Refused(id, "invoke needs a var, as text: namespace/name"), "refused"
             if not isinstance(args, (str, bytes)):
                 return Refused(id, f"the args of {var} must be text, not a {type(args).__name__}"), "refused"
-            return Invoke(id, var, _bytes(args)), "invoke"
+            return Invoke(id, var, _bytes(args)), INVOKE
         if op == "load-ns":
             name = message.get("ns")
             if not isinstance(name, str):
@@ -206,11 +219,17 @@ class PodConnection:
     @property
     def open_calls(self) -> list[Id]:
         """The calls that wait for their last reply."""
-        return [id for id, (request, _) in self._open.items() if request == "invoke"]
+        return [id for id, request in self.open.items() if request is INVOKE]
 
-    def is_open(self, id: object) -> bool:
-        """Whether something may still be said to this id."""
-        return id in self._open
+    @property
+    def plain(self) -> bool:
+        """Whether what comes next may be read by `invoke_at`: nothing waits, nothing is half read or forbidden."""
+        return self._begun and not (self._frames or self._framer.pending or self._framer.problem or self._ended)
+
+    @property
+    def holding(self) -> bool:
+        """Whether answers wait for the description to go out first."""
+        return self._held is not None
 
     @property
     def pending(self) -> int:
@@ -226,43 +245,49 @@ class PodConnection:
             self._out = []
         return out
 
-    def send_description(self, namespaces: list[bencode.Value], ops: list[str]) -> None:
+    def send_description(
+        self, namespaces: list[bencode.Value], ops: list[str], readers: dict[str, bencode.Value] | None = None
+    ) -> None:
         """Answer every describe that waits.
 
         Args:
             namespaces: Dicts {name, vars [{name, meta, ...}], defer}. The first one's name is the pod's id.
             ops: What is understood beyond describe and invoke.
+            readers: For EDN: tag -> the client's function that reads it. One that is not told kills the client.
         """
         if not namespaces:
             raise LocalProtocolError("a pod describes at least one namespace: the first names the pod")
         asked, self._describes = self._describes, []
-        known: dict[str, bencode.Value] = {op: {} for op in ops}
-        message: dict[str, bencode.Value] = {"format": self.payload_format, "namespaces": namespaces, "ops": known}
+        begin = b"d6:format" + bencode.encode(self.payload_format)
+        rest = b"10:namespaces%b3:ops%b" % (bencode.encode(namespaces), bencode.encode({op: {} for op in ops}))
+        if readers:
+            rest += b"7:readers" + bencode.encode(dict(readers))
         for id in asked:
-            self._out.append(bencode.encode(message if id is None else {**message, "id": id}))
+            self._out.append(begin + (b"" if id is None else b"2:id" + id) + rest + b"e")
         if asked and self._held is not None:
             self._out += self._held
             self._held = None
 
-    def send_namespace(self, id: Id, namespace: dict[str, bencode.Value]) -> None:
+    def send_namespace(self, id: Id, name: str, variables: list[bencode.Value]) -> None:
         """The vars of a deferred namespace."""
         self._close(id, "namespace")
-        self._write([bencode.encode({**namespace, "id": id, "status": ["done"]})])
+        named, described = bencode.encode(name), bencode.encode(variables)
+        self._write([b"d2:id%b4:name%b6:statusl4:donee4:vars%be" % (id, named, described)])
 
     def send_value(self, id: Id, payload: bytes) -> None:
         """The result of a call, its last message."""
-        written = self._close(id, "value")
-        self._write_payload(b"d2:id%s6:statusl4:donee5:value%d:" % (written, len(payload)), payload)
+        self._close(id, "value")
+        self._write(value_reply(id, payload))
 
     def send_item(self, id: Id, payload: bytes) -> None:
         """One value of a stream; more messages follow."""
-        written = self._close(id, "item")
-        self._write_payload(b"d2:id%s5:value%d:" % (written, len(payload)), payload)
+        self._close(id, "item")
+        self._write(_with_payload(b"d2:id%b5:value%d:" % (id, len(payload)), payload))
 
     def send_done(self, id: Id) -> None:
         """The end, without a value."""
-        written = self._close(id, "done")
-        self._write([b"d2:id%s6:statusl4:doneee" % written])
+        self._close(id, "done")
+        self._write([b"d2:id%b6:statusl4:doneee" % id])
 
     def send_error(self, id: Id, message: str, data: bytes) -> None:
         """The end by an error.
@@ -275,43 +300,85 @@ class PodConnection:
         Raises:
             LocalProtocolError: `data` is no map; it would kill the client.
         """
-        if data[:1] != b"{" or data[-1:] != b"}":
+        if not (data.startswith(self._is_map[0]) and data.endswith(self._is_map[1])):
             raise LocalProtocolError(f"ex-data must be a map, not {data[:40]!r}")
         self._close(id, "error")
-        reply: dict[str, bencode.Value] = {
-            "ex-data": data,
-            "ex-message": message.encode("utf-8", "replace"),
-            "id": id,
-            "status": ["done", "error"],
-        }
-        self._write([bencode.encode(reply)])
+        said = message.encode("utf-8", "replace")
+        text = bencode.encode_text
+        self._write(
+            [b"d7:ex-data%b10:ex-message%b2:id%b6:statusl4:done5:erroree" % (text(data), text(said), id)],
+        )
 
     def send_output(self, id: Id, text: bytes, *, err: bool = False) -> None:
         """What a call printed. The client ends each text with a newline of its own, so one at the end is taken off."""
-        written = self._close(id, "out")
+        self._close(id, "out")
         if text:
             if text[-1:] == b"\n":
                 text = text[:-1]
             said = b"%s%s" % (b"3:err" if err else b"3:out", bencode.encode_text(text))
-            self._write([b"d%s2:id%se" % (said, written) if err else b"d2:id%s%se" % (written, said)])
+            self._write([b"d%s2:id%se" % (said, id) if err else b"d2:id%s%se" % (id, said)])
 
-    def _close(self, id: Id, reply: str) -> bytes:
-        """The id as bencode, if this reply may be given to it; after the last one it is forgotten."""
+    def _close(self, id: Id, reply: str) -> None:
+        """See that this reply may be given to the id; after the last one it is forgotten."""
         try:
-            request, written = self._open[id]
-            last = _REPLIES[request][reply]
+            last = _REPLIES[self.open[id]][reply]
         except KeyError:
             raise LocalProtocolError(f"no request {id!r} is open that {reply} may answer") from None
         if last:
-            del self._open[id]
-        return written
+            del self.open[id]
 
     def _write(self, pieces: list[bytes]) -> None:
         out = self._out if self._held is None else self._held
         out += pieces
 
-    def _write_payload(self, before: bytes, payload: bytes) -> None:
-        self._write([before + payload + b"e"] if len(payload) <= _SMALL else [before, payload, b"e"])
+
+def value_reply(id: Id, payload: bytes) -> list[bytes]:
+    """The last message of a call, with its value."""
+    length = len(payload)
+    if length <= _SMALL:
+        return [b"d2:id%b6:statusl4:donee5:value%d:%be" % (id, length, payload)]
+    return [b"d2:id%b6:statusl4:donee5:value%d:" % (id, length), payload, b"e"]
+
+
+def invoke_at(data: bytes, at: int) -> tuple[Id, bytes, bytes, int] | None:
+    """The id, the var, the arguments and the end of the `invoke` that stands at `at` in its usual spelling.
+
+    None: something else stands there, or it is not whole.
+    """
+    if not data.startswith(b"d4:args", at):
+        return None
+    colon = data.find(b":", at + 7, at + 18)
+    digits = data[at + 7 : colon]
+    if not digits.isdigit() or digits[:1] == b"0" != digits:
+        return None
+    end = colon + 1 + int(digits)
+    if not data.startswith(b"2:id", end):
+        return None
+    args = data[colon + 1 : end]
+    first = end + 4
+    colon = data.find(b":", first, first + 11)
+    digits = data[first:colon]
+    if not digits.isdigit() or digits[:1] == b"0" != digits:
+        return None
+    end = colon + 1 + int(digits)
+    if not data.startswith(b"2:op6:invoke3:var", end):
+        return None
+    id = data[first:end]
+    first = end + 17
+    colon = data.find(b":", first, first + 11)
+    digits = data[first:colon]
+    if not digits.isdigit() or digits[:1] == b"0" != digits:
+        return None
+    end = colon + 1 + int(digits)
+    return (id, data[colon + 1 : end], args, end + 1) if data[end : end + 1] == b"e" else None
+
+
+def _with_payload(before: bytes, payload: bytes) -> list[bytes]:
+    return [before + payload + b"e"] if len(payload) <= _SMALL else [before, payload, b"e"]
+
+
+_MAPS: Final = {"json": (b"{", b"}"), "edn": (b"{", b"}"), "transit+json": (b'["^ "', b"]")}
+"""How a map begins and ends in each payload format."""
 
 
 def _bytes(text: str | bytes) -> bytes:

@@ -29,7 +29,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 
-from bascule.protocols.clojure import Keyword, Symbol, with_keyword_keys
+from bascule.protocols.clojure import Keyword, Symbol, error_term, with_keyword_keys
 from bascule.protocols.edn import hashable, resolve_handle
 from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
 from bascule.protocols.packed import HandleFailed, keywords
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     Default = Callable[[Any], Any]
     Resolve = Callable[[str, str], object]
 
-__all__ = ["dumps", "dumps_error", "keywords", "loads"]
+__all__ = ["dumps", "dumps_error", "error_term", "keywords", "loads"]
 
 MAX_DEPTH: Final = 200
 _MAX_REPLACED: Final = 8

@@ -352,7 +352,17 @@ _OF_THEIR_CALLER: Final[dict[int, Function]] = {
 }
 """Builtins that work on the frame of their caller, which would be ours: here it is `__main__`."""
 
-_EXTRA_OPERATORS: Final[dict[str, Function]] = {"call": _call, "setattr": setattr, "delattr": delattr}
+
+def _identity(value: Any, /) -> Any:
+    return value
+
+
+_EXTRA_OPERATORS: Final[dict[str, Function]] = {
+    "call": _call,
+    "setattr": setattr,
+    "delattr": delattr,
+    "identity": _identity,
+}
 """What `operator` lacks, or lacked before 3.11."""
 
 _NOTHING_PLAIN: Final[frozenset[type]] = frozenset()

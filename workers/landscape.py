@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 _MAX_DOC: Final = 1 << 16  # characters of one docstring
 _MOST_MEMBERS: Final = 10_000
-_OPTIONS: Final = frozenset(["imports", "private"])
+_OPTIONS: Final = frozenset(["file", "imports", "private", "unless_installed"])
+_INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 _DATA: Final = frozenset([bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, range])
 
 
@@ -53,7 +54,9 @@ def describe_module(name: str, options: Mapping[str, Any] | None = None) -> dict
 
     Args:
         name: Its dotted name.
-        options: `imports`: names that come from other modules too; `private`: names with a leading underscore too.
+        options: `imports`: names that come from other modules too; `private`: names with a leading underscore too;
+            `unless_installed`: if the module belongs to an installed package, and was not imported yet, say so
+            (`{module, installed: true, members: []}`) instead of importing it; `file`: where it must come from.
 
     Raises:
         CallFailed: BAD_ARGUMENTS, for options that there are not.
@@ -61,8 +64,12 @@ def describe_module(name: str, options: Mapping[str, Any] | None = None) -> dict
     options = options or {}
     if type(options) is not dict or not _OPTIONS.issuperset(options):
         raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"a landscape's options are {sorted(_OPTIONS)}, not {options!r}")
+    if options.get("unless_installed") and _is_installed(name):
+        return {"module": name, "doc": None, "file": None, "members": [], "error": None, "installed": True}
     try:
         module = names.resolve(name + ":").value
+        if options.get("file"):
+            _expect_file(name, module, options["file"])
     except (Exception, SystemExit) as error:
         return _from_source(name, error, private=bool(options.get("private")))
     attributes = own_dict(module)
@@ -73,6 +80,30 @@ def describe_module(name: str, options: Mapping[str, Any] | None = None) -> dict
         "members": _members(module, attributes, name, options),
         "error": None,
     }
+
+
+def _is_installed(name: str) -> bool:
+    """Whether it is below one of the folders that packages are installed in. Nothing is imported to find out."""
+    top = name.partition(".")[0]
+    if name in sys.modules or top in sys.builtin_module_names:
+        return False
+    from importlib.machinery import PathFinder
+
+    try:
+        spec = PathFinder.find_spec(top)
+    except Exception:  # a finder of the user's
+        return False
+    origin = spec.origin if spec is not None else None
+    return origin is not None and any(folder in origin for folder in _INSTALLED)
+
+
+def _expect_file(name: str, module: object, file: str) -> None:
+    import os
+
+    found = own_dict(module).get("__file__")
+    if type(found) is not str or os.path.realpath(found) != os.path.realpath(file):
+        where = found if type(found) is str else "built in"
+        raise ImportError(f"{file} can't be imported: another module is called {name!r} ({where}); rename the file")
 
 
 def _members(module: object, attributes: Mapping[str, Any], name: str, options: Mapping[str, Any]) -> list[Member]:

@@ -1,17 +1,20 @@
 """`bascule`: finds the command's module and runs it.
 
 Only the module of the command that was asked for is imported: a pod or a port is started by a program that waits for
-it, and pays for nothing else. Exit statuses: 0 done, 1 the work failed, 2 the command line is wrong, 3 no service
-answers.
+it, and pays for nothing else; a pod whose command line is plain not even for argparse. Exit statuses: 0 done, 1 the
+work failed, 2 the command line is wrong, 3 no service answers.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from importlib import import_module
 
 import bascule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 COMMANDS = {
     "serve": "run the service on a Unix socket",
@@ -27,6 +30,33 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:2] == ["pod", "--attach"]:
+        from bascule.bridge.cli import relay
+
+        return relay.main(arguments[2:])
+    command, options = arguments[0] if arguments else "", None
+    if command == "pod":
+        from bascule.bridge.cli import pod
+
+        options = pod.parse(arguments[1:])
+    if options is None:
+        command, options = _parsed(arguments)
+    if sys.platform != "linux" and command != "path":
+        message = "bascule needs Linux: its workers are watched by pidfd, share memfd pages and end with their parent"
+        print(f"{message}; this is {sys.platform}", file=sys.stderr)
+        return 2
+    module = import_module(f"bascule.bridge.cli.{command}")
+    try:
+        status: int = module.run(options)
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _parsed(arguments: list[str]) -> tuple[str, Any]:
+    """The command and what it is told; where that is not well formed, the process ends with the reason."""
+    import argparse
+
     parser = argparse.ArgumentParser(prog="bascule", description="The bridge between any runtime and Python.")
     parser.add_argument("--version", action="version", version=f"bascule {bascule.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
@@ -37,16 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             commands.add_parser(name, help=summary)
     options = parser.parse_args(arguments)
-    if sys.platform != "linux" and options.command != "path":
-        message = "bascule needs Linux: its workers are watched by pidfd, share memfd pages and end with their parent"
-        print(f"{message}; this is {sys.platform}", file=sys.stderr)
-        return 2
-    module = import_module(f"bascule.bridge.cli.{options.command}")
-    try:
-        status: int = module.run(options)
-    except KeyboardInterrupt:
-        return 130
-    return status
+    return options.command, options
 
 
 if __name__ == "__main__":

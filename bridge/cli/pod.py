@@ -1,27 +1,28 @@
-"""`bascule pod MODULE...`: be a babashka pod over stdio.
+"""`bascule pod MODULE...`: be a babashka pod over stdio, or over a socket if the client wants one.
 
     (babashka.pods/load-pod ["bascule" "pod" "my_mod"])
     (my-mod/do-it 1 2)
 
-Standard output belongs to the client; what is for people goes to standard error.
+Standard output belongs to the client; what is for people goes to standard error. Two more ways to be a pod: `--attach`
+connects a client to a service that runs already (see `relay`, which `main` calls without coming here), `--install` puts
+this pod where clients look for registered ones (see `pod_install`).
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
-from bascule.bridge.cli.stdio import add_worker_options, folders, start
-from bascule.bridge.doors.pod_options import PodOptions
-from bascule.bridge.doors.pod_vars import kebab
+from bascule.bridge.cli.pod_settings import OPTIONS, Install, pod_options
+from bascule.bridge.cli.stdio import start
+from bascule.bridge.cli.table import plainly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
-
-LONGEST_NAME = 500
+    from bascule.bridge.cli.table import Values
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,29 +37,43 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "modules",
         nargs="*",
         metavar="MODULE[=NAMESPACE]",
-        help="what to export, by dotted name; the first one's namespace names the pod in its client",
+        help="what to export, by dotted name or as a file (./tool.py); the first one's namespace names the pod in its "
+        "client",
     )
-    add_worker_options(parser)
-    parser.add_argument("--imports", action="store_true", help="export what the modules imported from elsewhere too")
-    parser.add_argument("--strict", action="store_true", help="end when a module can't be imported, don't just warn")
+    for option in OPTIONS:
+        option.add_to(parser)
     parser.add_argument(
-        "--defer", action="store_true", help="import a module only when the client requires its namespace"
+        "--attach",
+        nargs="?",
+        const="",
+        metavar="SOCKET",
+        help="be a pod of the service that runs already, at SOCKET or at the usual place; given first",
     )
     parser.add_argument(
-        "--import-timeout", type=_seconds, default=60.0, metavar="SECONDS", help="for one import (default: 60)"
-    )
-    parser.add_argument(
-        "--py-namespace",
-        default="py",
-        metavar="NAME",
-        help="another name for the namespace `py`, where a client loads two such pods",
+        "--install",
+        nargs=2,
+        metavar=("ORG/NAME", "VERSION"),
+        help="don't serve: put this pod where load-pod and bb.edn find it by that name and version",
     )
 
 
-def run(options: argparse.Namespace) -> int:
+def parse(arguments: Sequence[str]) -> Values | None:
+    """The command line, where it needs no argparse."""
+    return plainly(arguments, OPTIONS, "modules")
+
+
+def run(options: argparse.Namespace | Values) -> int:
     """Serve until the client goes."""
+    if getattr(options, "attach", None) is not None:
+        print("bascule pod: --attach stands first: bascule pod --attach [SOCKET] MODULE...", file=sys.stderr)
+        return 2
     try:
         pod = pod_options(options)
+        install: Sequence[str] | None = getattr(options, "install", None)
+        if install is not None:
+            from bascule.bridge.cli.pod_install import install_pod
+
+            return install_pod(Install(*install), options)
     except ValueError as error:
         print(f"bascule pod: {error}", file=sys.stderr)
         return 2
@@ -67,70 +82,9 @@ def run(options: argparse.Namespace) -> int:
         return early
     from bascule.bridge.app import run_pod
 
-    return run_pod(pod, early)
+    if os.environ.get("BABASHKA_POD_TRANSPORT") != "socket":
+        return run_pod(pod, early)
+    from bascule.bridge.cli.pod_socket import one_client
 
-
-def pod_options(options: argparse.Namespace) -> PodOptions:
-    """The command line, checked.
-
-    Raises:
-        ValueError: Something in it can't be; the message says what.
-    """
-    exports = read_exports(options.modules)
-    core = options.py_namespace
-    if any(namespace == core for _, namespace in exports):
-        raise ValueError(f"the namespace {core!r} is taken: give --py-namespace another name")
-    return PodOptions(
-        exports,
-        workers=options.workers,
-        python=options.python,
-        paths=folders(options.path),
-        core_namespace=_namespace(core),
-        imports=options.imports,
-        strict=options.strict,
-        defer=options.defer,
-        import_timeout=options.import_timeout,
-    )
-
-
-def read_exports(modules: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """`my_mod` or `my_mod=my.ns`, each as module and namespace.
-
-    Raises:
-        ValueError: No module's name, or two modules for one namespace.
-    """
-    exports: dict[str, str] = {}
-    for each in modules:
-        module, equals, alias = each.partition("=")
-        if len(module) > LONGEST_NAME or not all(part.isidentifier() for part in module.split(".")):
-            hint = ""
-            if module.endswith(".py") or os.sep in module:
-                folder, file = os.path.split(module)
-                hint = f"; for a file: --path {folder or '.'} {file.removesuffix('.py')}"
-            raise ValueError(f"{module!r} is no module's name{hint}")
-        namespace = _namespace(alias if equals else kebab_path(module))
-        if namespace in exports:
-            raise ValueError(
-                f"{exports[namespace]} and {module} would both be the namespace {namespace!r}: give one of them "
-                f"another name, as in {module}=NAMESPACE"
-            )
-        exports[namespace] = module
-    return tuple([(module, namespace) for namespace, module in exports.items()])
-
-
-def kebab_path(module: str) -> str:
-    """`my_pkg.sub_mod` as a namespace: `my-pkg.sub-mod`."""
-    return ".".join([kebab(part) for part in module.split(".")])
-
-
-def _namespace(name: str) -> str:
-    if not name or any(char in name for char in ' \t\n"()[]{}/\\;@^`~,') or name[0] in "0123456789:#'":
-        raise ValueError(f"{name!r} is no name of a Clojure namespace")
-    return name
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 86400 seconds")
-    return seconds
+    with one_client() as descriptor:
+        return 1 if descriptor is None else run_pod(pod, early, descriptor)

@@ -5,28 +5,41 @@ Nothing heavy may be imported here: a client waits.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
+from bascule.bridge.cli.table import Option
 from bascule.bridge.early import EarlyWorker, NotStarted, start_early
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
+
+
+def positive(text: str) -> int:
+    """A number above 0.
+
+    Raises:
+        ValueError: It is none.
+    """
+    number = int(text)
+    if number < 1:
+        raise ValueError(f"{text} is less than 1")
+    return number
+
+
+WORKER_OPTIONS = (
+    Option("--workers", "N", "worker processes (default: 2)", default=2, read=positive),
+    Option("--python", "EXE", "the workers' interpreter (default: this one)"),
+    Option("--path", "DIR", "a folder to import modules from, may be repeated (default: the current one)", many=True),
+)
 
 
 def add_worker_options(parser: argparse.ArgumentParser) -> None:
     """Which workers there shall be."""
-    parser.add_argument("--workers", type=_positive, default=2, metavar="N", help="worker processes (default: 2)")
-    parser.add_argument("--python", metavar="EXE", help="the workers' interpreter (default: this one)")
-    parser.add_argument(
-        "--path",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="a folder to import modules from, may be repeated (default: the current one)",
-    )
+    for option in WORKER_OPTIONS:
+        option.add_to(parser)
 
 
 def folders(path: Sequence[str]) -> tuple[str, ...]:
@@ -42,10 +55,3 @@ def start(command: str, python: str | None) -> EarlyWorker | int:
     except NotStarted as error:
         print(f"bascule {command}: {error}", file=sys.stderr)
         return error.status
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number

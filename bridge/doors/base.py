@@ -71,3 +71,19 @@ class BufferedDoor(Door, Protocol):
 
     def received(self, count: int) -> Sequence[Request]:
         """So many bytes were read into `buffer()`. Like `receive_data`."""
+
+
+class DoorChanged(Exception):
+    """Raised instead of giving requests: from now on another door speaks with this client.
+
+    Attributes:
+        door: That one.
+        data: What the client has said to it already.
+        output: What the client is told first.
+    """
+
+    def __init__(self, door: Door, data: bytes, output: bytes = b"") -> None:
+        super().__init__()
+        self.door = door
+        self.data = data
+        self.output = output

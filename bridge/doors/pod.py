@@ -2,18 +2,21 @@
 
 **What there is** is asked of a worker, since only workers import the user's modules: for each exported module one
 LANDSCAPE call goes out when the door is attached, before the client has said anything. `describe` is answered when all
-have come back. A client that remembers an earlier description may call at once; a call into a module whose landscape is
-still on its way waits for it. A module that can't be imported is described by what its source defines, with a warning
-on stderr; calling one of its vars, or the var `import-error`, raises the reason. Nothing waits for an import without
-end: it has a deadline.
+have come back. A module of an installed package, which may be large and slow to import, is only announced: its client
+asks for the vars when it requires the namespace. A client that remembers an earlier description may call at once; a
+call into a module whose landscape is still on its way waits for it. A module that can't be imported is described by
+what its source defines, with a warning on stderr; calling one of its vars, or the var `import-error`, raises the
+reason. Nothing waits for an import without end: it has a deadline.
 
-**Calls** become CALL requests whose arguments are the client's own JSON text (see `pod_arguments`); the namespace `py`
-is in `pod_core`. Errors travel as the whole error map in ex-data. Streams are credited here, as their items are
-written: the pod protocol has no credit of its own.
+**Calls** become CALL requests whose arguments are the client's own text (see `pod_arguments`); the namespace `py` is in
+`pod_core`, the part of it that runs in the client in `pod_code`. Errors travel as the whole error map in ex-data.
+Streams are credited here, as their items are written: the pod protocol has no credit of its own. It has no cancel
+either: a call that was begun under a key can be ended by it.
 
 **Output** that a call printed goes to the client with the call's id. Any other goes to this process's stderr, which the
 client shows: a message without an id would kill it.
 
+The usual call of an exported function, and its answer, take the short way: `receive_data` and `encode` do them alone.
 This module is imported while somebody waits for the first answer: nothing heavy may be imported here.
 """
 
@@ -21,14 +24,24 @@ from __future__ import annotations
 
 import sys
 
-from bascule.bridge.doors import pod_core
-from bascule.bridge.doors.pod_arguments import BadArguments, payload, split
+from bascule.bridge.doors import pod_code, pod_core
+from bascule.bridge.doors.pod_arguments import BadArguments
 from bascule.bridge.doors.pod_exports import IMPORT_ERROR, Export, message_of
+from bascule.bridge.doors.pod_formats import FORMATS
 from bascule.bridge.doors.pod_vars import var
 from bascule.bridge.errormaps import error_map
 from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
-from bascule.protocols.pod import Describe, Invoke, LoadNamespace, PodConnection, Refused
+from bascule.protocols.pod import (
+    INVOKE,
+    Describe,
+    Invoke,
+    LoadNamespace,
+    PodConnection,
+    Refused,
+    invoke_at,
+    value_reply,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,16 +50,19 @@ if TYPE_CHECKING:
 
     from bascule.bridge.doors.base import Request
     from bascule.bridge.doors.pod_options import PodOptions
+    from bascule.bridge.doors.pod_scatter import Scatter
     from bascule.protocols.bencode import Value
     from bascule.protocols.pod import Event, Id
 
 WINDOW: Final = 64  # items of a stream that may be under way to a client
 MOST_WAITING: Final = 10_000  # requests that wait for a module's landscape
+MOST_KEYS: Final = 1_000  # keys of calls that are remembered before those that ended are looked for
 
 _REPLY, _ERROR, _ITEM, _END, _OUTPUT = int(Kind.REPLY), int(Kind.ERROR), int(Kind.ITEM), int(Kind.END), int(Kind.OUTPUT)
-_CALL, _CREDIT, _RELEASE = int(Kind.CALL), int(Kind.CREDIT), int(Kind.RELEASE)
-_JSON, _MSGPACK = int(Codec.JSON), int(Codec.MSGPACK)
+_CALL, _CREDIT, _RELEASE, _CANCEL = int(Kind.CALL), int(Kind.CREDIT), int(Kind.RELEASE), int(Kind.CANCEL)
+_MSGPACK = int(Codec.MSGPACK)
 _STREAM, _ERR = int(Flag.STREAM), int(Flag.ERR)
+_LANDSCAPE = "landscape"
 
 
 def warn_on_stderr(text: str) -> None:
@@ -70,11 +86,17 @@ class PodDoor:
         """What the process should end with: 1 when the client spoke nonsense, or (strict) a module is broken."""
         self._options = options
         self._warn = warn
-        self._pod = PodConnection()
-        self._exports = {namespace: Export(module, namespace) for module, namespace in options.exports}
+        self._format = FORMATS[options.payload_format]()
+        self._codec = self._format.codec
+        self._pod = PodConnection(payload_format=options.payload_format)
+        self._open = self._pod.open
+        self._exports = {namespace: Export(module, namespace, options) for module, namespace in options.exports}
+        self._heads: dict[bytes, bytes] = {}  # var -> the head of its call's payload, for the modules that are known
         self._describing = False  # somebody waits for the description
         self._requests: list[Request] = []  # not handed to the router yet
         self._streams: dict[Hashable, int] = {}  # open streams: items since the last credit
+        self._keys: dict[str, Id] = {}  # calls that were begun under a key
+        self._scatters: dict[Hashable, Scatter] = {}
         if not options.defer:
             for export in self._exports.values():
                 self._ask(export)
@@ -87,6 +109,25 @@ class PodDoor:
         Raises:
             RemoteProtocolError: It is no bencode. The calls that are open were answered with an error.
         """
+        at = 0
+        if self._pod.plain:
+            open_, heads = self._open, self._heads
+            while (found := invoke_at(data, at)) is not None:
+                id, name, args, end = found
+                head = heads.get(name)
+                if head is None or id in open_:
+                    break
+                at = end
+                open_[id] = INVOKE
+                try:
+                    self._requests.append((_CALL, self._codec, 0, id, 0, head + self._format.pass_on(args)))
+                except BadArguments as error:
+                    self._fail(id, ErrorKind.BAD_ARGUMENTS, f"{name.decode()}: {error}")
+        if at < len(data):
+            self._converse(data[at:] if at else data)
+        return self.take_requests()
+
+    def _converse(self, data: bytes) -> None:
         pod = self._pod
         pod.receive_data(data)
         try:
@@ -97,7 +138,6 @@ class PodDoor:
             self._end_calls(ErrorKind.REFUSED, f"the pod ended, since its input could not be understood: {error}")
             self.exit_status = 1
             raise
-        return self.take_requests()
 
     def receive_eof(self) -> list[Request]:
         """The client's input ended; what it asked for is still answered, if anybody reads."""
@@ -107,7 +147,8 @@ class PodDoor:
 
     def take_output(self) -> bytes:
         """What was answered without a worker."""
-        return b"".join(self._pod.take())
+        out = self._pod.take()
+        return b"".join(out) if out else b""
 
     def take_requests(self) -> list[Request]:
         """Questions about modules, calls that waited for the answers, credit."""
@@ -150,9 +191,7 @@ class PodDoor:
             elif not export.known:
                 self._wait(export, event)
             elif name in export.calls:
-                positional, keywords = split(event.args)
-                call = export.calls[name] + payload(positional, keywords)
-                self._requests.append((_CALL, _JSON, 0, event.id, 0, call))
+                self._call(event.id, export.calls[name] + self._format.pass_on(event.args))
             elif name == IMPORT_ERROR and export.failure is not None:
                 self._fail_with(event.id, export.failure)
             else:
@@ -160,25 +199,91 @@ class PodDoor:
         except BadArguments as error:
             self._fail(event.id, ErrorKind.BAD_ARGUMENTS, f"{event.var}: {error}")
 
+    def _call(self, id: Id, call: bytes, flags: int = 0, deadline: int = 0) -> None:
+        self._requests.append((_CALL, self._codec, flags, id, deadline, call))
+
     def _invoke_core(self, event: Invoke, name: str) -> None:
-        if name == pod_core.RELEASE:
-            tokens = pod_core.handles(event.args)
-            if tokens:
-                self._requests.append((_RELEASE, _JSON, 0, event.id, 0, tokens))
-            self._pod.send_value(event.id, b"null")
-            return
         function = pod_core.FUNCTIONS.get(name)
-        if function is None:
-            self._no_var(event, self._options.core_namespace, name, [*pod_core.FUNCTIONS, pod_core.RELEASE])
-            return
-        flags, call = pod_core.request(function, event.args)
-        self._requests.append((_CALL, _JSON, flags, event.id, 0, call))
-        if flags & _STREAM:
-            self._streams[event.id] = 0
-            self._credit(event.id, WINDOW)
+        if function is not None:
+            flags, deadline, call = pod_core.request(function, self._format.arguments(event.args))
+            self._call(event.id, call, flags, deadline)
+            if flags & _STREAM:
+                self._streams[event.id] = 0
+                self._credit(event.id, WINDOW)
+        elif name == pod_core.RELEASE:
+            tokens = self._format.tokens(event.args)
+            if tokens:
+                self._requests.append((_RELEASE, self._codec, 0, event.id, 0, tokens))
+            self._pod.send_value(event.id, self._format.nothing)
+        elif name == pod_core.KEYED:
+            self._begin_under_key(event)
+        elif name == pod_core.CANCEL:
+            found = self._cancel(self._format.arguments(event.args).text("the key"))
+            self._pod.send_value(event.id, self._format.write(found))
+        elif name in (pod_core.SCATTER, pod_core.PMAP):
+            self._scatter(event, columns=name == pod_core.PMAP)
+        else:
+            known = [*pod_core.FUNCTIONS, *pod_core.OF_THE_DOOR]
+            self._no_var(event, self._options.core_namespace, name, known)
 
     def _credit(self, id: Hashable, items: int) -> None:
-        self._requests.append((_CREDIT, _JSON, 0, id, 0, items.to_bytes(4, "little")))
+        self._requests.append((_CREDIT, self._codec, 0, id, 0, items.to_bytes(4, "little")))
+
+    def _begin_under_key(self, event: Invoke) -> None:
+        """Unpack the call that is meant, and remember what can be cancelled by this key."""
+        arguments = self._format.arguments(event.args)
+        key, name = arguments.text("the key"), arguments.text("the var (namespace/name)")
+        if len(self._keys) >= MOST_KEYS:
+            self._keys = {known: id for known, id in self._keys.items() if id in self._open}
+        if self._keys.get(key) in self._open:
+            raise BadArguments(f"the key {key!r:.60} belongs to a call that is still under way")
+        self._keys[key] = event.id
+        self._invoke(Invoke(event.id, name, arguments.tail()))
+
+    def _cancel(self, key: str) -> bool:
+        id = self._keys.pop(key, None)
+        if id is None or id not in self._open:
+            return False
+        scatter = self._scatters.pop(id, None)
+        if scatter is not None:
+            self._requests += scatter.cancel()
+            self._fail(id, ErrorKind.CANCELLED, "the client cancelled it")
+        else:
+            self._requests.append((_CANCEL, self._codec, 0, id, 0, b""))
+        return True
+
+    def _scatter(self, event: Invoke, *, columns: bool) -> None:
+        from bascule.bridge.doors.pod_scatter import Scatter
+
+        args = self._format.read_arguments(event.args)
+        scatter = Scatter(event.id, self._format, args, workers=self._options.workers, columns=columns)
+        self._scatters[event.id] = scatter
+        self._requests += scatter.requests()
+        if scatter.over:
+            self._gather(scatter)
+
+    def _take_chunk(self, kind: int, id: Id, number: int, content: bytes) -> None:
+        """A worker answered, or failed, one chunk of a scatter."""
+        scatter = self._scatters.get(id)
+        if scatter is None:
+            return
+        try:
+            found = self._format.read(content)
+        except RemoteProtocolError as error:
+            kind, found = _ERROR, error_map(ErrorKind.NOT_ENCODABLE, f"its results can't be read: {error}")
+        told = scatter.take(number, None, found) if kind == _ERROR else scatter.take(number, found, None)
+        if told:
+            self._pod.send_output(id, told.encode(), err=True)
+        if scatter.over:
+            self._gather(scatter)
+
+    def _gather(self, scatter: Scatter) -> None:
+        del self._scatters[scatter.id]
+        if scatter.failure is None:
+            self._pod.send_value(scatter.id, scatter.value())
+        else:
+            self._requests += scatter.cancel()
+            self._fail_with(scatter.id, scatter.failure)
 
     def _no_var(self, event: Invoke, namespace: str, name: str, names: list[str]) -> None:
         from difflib import get_close_matches
@@ -188,6 +293,7 @@ class PodDoor:
         self._fail(event.id, ErrorKind.NOT_FOUND, f"the namespace {namespace!r} has no var {name!r}{there}")
 
     def _end_calls(self, kind: ErrorKind, message: str) -> None:
+        self._scatters.clear()
         for id in self._pod.open_calls:
             self._fail(id, kind, message)
 
@@ -195,9 +301,7 @@ class PodDoor:
         self._fail_with(id, error_map(kind, message))
 
     def _fail_with(self, id: Id, error: dict[str, Any], data: bytes = b"") -> None:
-        from json import dumps
-
-        self._pod.send_error(id, message_of(error), data or dumps(error, default=repr).encode())
+        self._pod.send_error(id, message_of(error), data or self._format.write_error(error))
 
     # -- what there is -------------------------------------------------------------------------------------------
 
@@ -207,8 +311,7 @@ class PodDoor:
         under_way = sum(other.asked and not other.known for other in self._exports.values())
         deadline = max(1, int(self._options.import_timeout * under_way * 1000))
         # A tuple: an id that no client can choose.
-        id = ("landscape", export.namespace)
-        self._requests.append((_CALL, _MSGPACK, 0, id, deadline, export.question(imports=self._options.imports)))
+        self._requests.append((_CALL, _MSGPACK, 0, (_LANDSCAPE, export.namespace), deadline, export.question()))
 
     def _wait(self, export: Export, event: Invoke | LoadNamespace) -> None:
         """Keep a request until the module is known."""
@@ -224,27 +327,34 @@ class PodDoor:
         """A client takes whatever comes for the namespace, so there is always one; its vars say what is wrong."""
         export = self._exports.get(event.name)
         if event.name == self._options.core_namespace:
-            self._pod.send_namespace(event.id, {"name": event.name, "vars": pod_core.variables()})
+            self._pod.send_namespace(event.id, event.name, self._core_variables())
         elif export is None:
             doc = f"This pod has no namespace {event.name}."
-            self._pod.send_namespace(event.id, {"name": event.name, "vars": [var(IMPORT_ERROR, doc, ["[]"])]})
+            self._pod.send_namespace(event.id, event.name, [var(IMPORT_ERROR, doc, ["[]"])])
         elif export.known:
-            self._pod.send_namespace(event.id, {"name": export.namespace, "vars": export.vars})
+            self._pod.send_namespace(event.id, export.namespace, export.vars)
         else:
             self._wait(export, event)
 
     def _describe(self) -> None:
         """Answer `describe`, once everything that it tells is known."""
-        defer = self._options.defer
-        if not self._describing or not (defer or all(export.known for export in self._exports.values())):
+        exports = list(self._exports.values())
+        if not self._describing or not all(export.known or export.deferred for export in exports):
             return
         self._describing = False
         namespaces: list[Value] = []
-        for export in self._exports.values():
+        for export in exports:
             described: dict[str, Value] = {"name": export.namespace, "vars": export.vars}
             namespaces.append(described if export.known else {**described, "defer": "true"})
-        namespaces.append({"name": self._options.core_namespace, "vars": pod_core.variables()})
-        self._pod.send_description(namespaces, ["shutdown", "load-ns"] if defer else ["shutdown"])
+        core = self._options.core_namespace
+        namespaces.append({"name": core, "vars": self._core_variables()})
+        ops = ["shutdown", "load-ns"] if any(export.deferred for export in exports) else ["shutdown"]
+        self._pod.send_description(namespaces, ops, pod_code.readers(self._format.name, core))
+
+    def _core_variables(self) -> list[Value]:
+        core = self._options.core_namespace
+        variables = pod_core.variables(arg_meta=self._format.name == "transit+json")
+        return [*variables, *pod_code.code(self._format.name, core, next(iter(self._exports), core))]
 
     def _learn(self, export: Export, kind: int, content: bytes) -> None:
         """A worker answered what the module offers, or why it can't."""
@@ -256,25 +366,35 @@ class PodDoor:
                 self.closing = True
                 self.exit_status = 1
                 return
-        waiting, export.waiting = export.waiting, []
-        for event in waiting:
-            if self._pod.is_open(event.id):
-                self._handle(event)
+        if not export.known and export.waiting:
+            self._ask(export)  # it was to be deferred, and is needed already
+        elif export.known:
+            self._heads.update({f"{export.namespace}/{name}".encode(): head for name, head in export.calls.items()})
+            waiting, export.waiting = export.waiting, []
+            for event in waiting:
+                if event.id in self._open:
+                    self._handle(event)
         self._describe()
 
     # -- what the workers say ------------------------------------------------------------------------------------
 
     def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
         """An answer as pieces to write; none when it was for the door itself."""
-        pod = self._pod
+        pod, open_ = self._pod, self._open
+        if kind == _REPLY and open_.get(call_id) is INVOKE and not pod.holding:  # type: ignore[call-overload]
+            del open_[call_id]  # type: ignore[arg-type]
+            if self._streams:
+                self._streams.pop(call_id, None)
+            return value_reply(call_id, payload)  # type: ignore[arg-type]
         if kind not in (_REPLY, _ITEM) or isinstance(call_id, tuple):
             payload = bytes(payload)  # a large one comes as a bytearray: good to pass on, not to look into
-        # Output of no call has the id 0, which a client could use too.
-        if not isinstance(call_id, (str, bytes, int)) or not pod.is_open(call_id) or (kind == _OUTPUT and call_id == 0):
+        if not isinstance(call_id, bytes) or call_id not in open_:  # output of no call, or an answer to the door
             if kind == _OUTPUT:
                 self._warn(payload.decode("utf-8", "replace"))
-            elif isinstance(call_id, tuple):
+            elif isinstance(call_id, tuple) and call_id[0] == _LANDSCAPE:
                 self._learn(self._exports[call_id[1]], kind, payload)
+            elif isinstance(call_id, tuple):
+                self._take_chunk(kind, call_id[1], call_id[2], payload)
         elif kind == _REPLY:
             pod.send_value(call_id, payload)
         elif kind == _OUTPUT:
@@ -299,18 +419,12 @@ class PodDoor:
 
     def _send_failure(self, id: Id, content: bytes) -> None:
         """An error map of a worker or the router. A client can't survive ex-data that it can't read: look first."""
-        from json import dumps, loads
-
         try:
-            error = loads(content, parse_constant=_no_constant)
+            error = self._format.read(content)
             if not isinstance(error, dict):
-                raise TypeError
-        except (ValueError, TypeError, RecursionError):
-            error = error_map(ErrorKind.PYTHON, f"the call failed, and its error is no JSON map: {content[:200]!r}")
-            content = dumps(error).encode()
-        as_it_is = content.isascii() and content[:1] == b"{" and content[-1:] == b"}"
-        self._fail_with(id, error, content if as_it_is else b"")
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+                raise RemoteProtocolError(f"it is a {type(error).__name__}")
+        except RemoteProtocolError:
+            said = f"{content[:200]!r}"
+            error = error_map(ErrorKind.PYTHON, f"the call failed, and its error is no map: {said}")
+            content = b""
+        self._fail_with(id, error, content if content.isascii() else b"")

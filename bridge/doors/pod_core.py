@@ -1,7 +1,8 @@
 """The namespace `py`: all that can be done with Python, beside the exported modules' own functions.
 
 Each function is a row of `FUNCTIONS`: which operation it is, what its first arguments are, and what its user reads
-about it. `request` turns a row and the text of the arguments into the payload of a CALL. Only `release` is no call.
+about it. `request` turns a row and the text of the arguments into the payload of a CALL. What is in `OF_THE_DOOR` is no
+call: the door does it itself (see `pod`). Macros and what else runs in the client is in `pod_code`.
 
 An object that an operation works on comes first. When it is a handle, its token goes into the call's head, where the
 router sees which worker has it; a plain value stays among the arguments.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import enum
 
-from bascule.bridge.doors.pod_arguments import Arguments, BadArguments, payload, split
+from bascule.bridge.doors.pod_arguments import Arguments, BadArguments
 from bascule.bridge.doors.pod_vars import snake, var
 from bascule.protocols.calls import Op, Want, encode_call
 from bascule.protocols.envelope import Flag
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
     from bascule.protocols.bencode import Value
 
 
+LONGEST = 4_000_000  # seconds: milliseconds of it fit the 32 bits that a frame has for a deadline
+
+
 class Shape(enum.Enum):
     """What a function's first arguments are; what follows is passed on."""
 
     TARGET = "the name of something in a module"
+    MODULE = "the name of a module"
+    TIMED = "seconds, then the name of something in a module"
     NAME_OBJECT = "a name, then what it works on"
     OBJECT_NAME = "an object, then a name"
     OBJECT = "an object"
@@ -73,6 +79,27 @@ FUNCTIONS: dict[str, Function] = {
         'Calls a function: (py/call "math:pow" 2 16), or by its dotted name: (py/call "os.path.join" "a" "b").\n'
         "A last argument {:py/kwargs {...}} gives keywords. What JSON can't carry comes back as a handle.",
     ),
+    "within": Function(
+        Op.CALL,
+        Shape.TIMED,
+        ("[seconds target & args]",),
+        'Calls a function that has so much time: (py/within 0.5 "time:sleep" 60) fails with the kind "timeout".',
+    ),
+    "import": Function(Op.CONST, Shape.MODULE, ("[module]",), 'A module, as a handle: (py/import "numpy").'),
+    "value": Function(
+        Op.OPERATOR,
+        Shape.OBJECT,
+        ("[obj]",),
+        "What a handle stands for, as data: the rows of a data frame, the text of a path. An error where it is none.",
+        target="identity",
+        want=Want.VALUE,
+    ),
+    "map": Function(
+        Op.MAP,
+        Shape.TARGET,
+        ("[target items]",),
+        "Calls a function with each item, a vector of arguments, in one worker: [values errors].",
+    ),
     "ref": Function(
         Op.CALL,
         Shape.TARGET,
@@ -112,8 +139,7 @@ FUNCTIONS: dict[str, Function] = {
         Op.ITERATE,
         Shape.STREAM,
         ("[handle]", "[target & args]"),
-        "The values of an iterable, one message each: of a handle, or of what a function returns. Use it through\n"
-        "(babashka.pods/invoke pod-id 'py/stream [target] {:handlers {:success f :error g :done h}}).",
+        "The values of an iterable, one message each: of a handle, or of what a function returns.",
         flags=Flag.STREAM,
     ),
     "describe": Function(Op.DESCRIBE, Shape.OBJECT, ("[obj]",), "What an object is: type, module, repr, size."),
@@ -132,63 +158,80 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
-RELEASE = "release"
-_RELEASE_DOC = "Lets Python forget objects; their handles are lost."
+RELEASE, CANCEL, KEYED, SCATTER, PMAP = "release", "-cancel", "-keyed", "scatter", "pmap"
+OF_THE_DOOR = {
+    RELEASE: ("Lets Python forget objects; their handles are lost.", ("[handle & handles]",)),
+    CANCEL: ("Ends a call or a stream that was begun with this key; whether there was one.", ("[key]",)),
+    KEYED: ("Calls a var of this pod so that -cancel can end it: the key is any text of yours.", ("[key var & args]",)),
+    SCATTER: (
+        "Calls a function with each item on all workers; the results in the items' order. Progress goes to *err*.\n"
+        'Options: "chunk" items that travel together, "timeout" in seconds for a chunk, "star" true: each item is a\n'
+        'vector of arguments, "errors" "raise" (the default), or "return": {"error" ...} stands in a result\'s place,\n'
+        '"progress" false.',
+        ("[target items]", "[target items options]"),
+    ),
+    PMAP: (
+        "Calls a function with the first of each collection, the second of each, and so on, on all workers.",
+        ("[target items & more]",),
+    ),
+}
+"""What the door does itself: its documentation and arglists."""
 
 
-def variables() -> list[Value]:
-    """The namespace's vars for the description."""
-    calls = [var(name, function.doc, function.arglists) for name, function in FUNCTIONS.items()]
-    return [*calls, var(RELEASE, _RELEASE_DOC, ["[handle & handles]"])]
+def variables(*, arg_meta: bool = False) -> list[Value]:
+    """The namespace's vars for the description, without the code that runs in the client.
+
+    Args:
+        arg_meta: The client shall send the metadata of arguments.
+    """
+    described = [var(name, function.doc, function.arglists) for name, function in FUNCTIONS.items()]
+    described += [var(name, doc, arglists) for name, (doc, arglists) in OF_THE_DOOR.items()]
+    if arg_meta:
+        for one in described:
+            one["arg-meta"] = "true"
+    return list(described)
 
 
-def request(function: Function, args: bytes) -> tuple[int, bytes]:
-    """The flags and the payload of the CALL that does it.
+def request(function: Function, arguments: Arguments) -> tuple[int, int, bytes]:
+    """The flags, the deadline in ms (0: none) and the payload of the CALL that does it.
 
     Raises:
         BadArguments: The arguments are not what the function takes.
     """
-    positional, keywords = split(args)
-    arguments = Arguments(positional)
-    op, target, token, value = function.op, function.target, b"", b""
+    op, target, token, value, deadline = function.op, function.target, b"", b"", 0
     shape = function.shape
     if shape is Shape.STREAM:
-        token = arguments.handle()
-        if not token:
+        if arguments.next_is_text():
             op, target = Op.CALL, arguments.text("the target (a handle, or a function's name)")
-    elif shape is Shape.TARGET:
-        target = arguments.text('the target ("module:name")')
-    else:
-        if shape is Shape.NAME_OBJECT:
-            target = snake(arguments.text("the name"))
-            token = arguments.handle()
         else:
-            token = arguments.handle()
-            if not token and arguments.left:
-                value = arguments.raw("the object")
-            elif not token:
-                raise BadArguments("the object is missing")
+            token, value = _object(arguments, "the target (a handle, or a function's name)")
+    elif shape is Shape.MODULE:
+        target = arguments.text("the module's name") + ":"
+    elif shape is Shape.TARGET or shape is Shape.TIMED:
+        if shape is Shape.TIMED:
+            deadline = _milliseconds(arguments.number("the time in seconds"))
+        target = arguments.text('the target ("module:name")')
+    elif shape is Shape.NAME_OBJECT:
+        target = snake(arguments.text("the name"))
+        token = arguments.handle()
+    else:
+        token, value = _object(arguments, "the object")
         if shape is Shape.OBJECT_NAME:
             target = snake(arguments.text("the name"))
-    rest = b",".join([part for part in (value, arguments.rest()) if part])
     try:
-        call = encode_call(op, target, payload(rest, keywords), object_token=token, want=function.want)
+        call = encode_call(op, target, arguments.payload(value), object_token=token, want=function.want)
     except LocalProtocolError as error:  # the client's name is too long
         raise BadArguments(str(error)) from None
-    return function.flags, call
+    return function.flags, deadline, call
 
 
-def handles(args: bytes) -> bytes:
-    """The tokens of arguments that are handles alone, back to back.
+def _object(arguments: Arguments, what: str) -> tuple[bytes, bytes]:
+    """What an operation works on: a handle's token, or a value as it came."""
+    token = arguments.handle()
+    return token, b"" if token else arguments.raw(what)
 
-    Raises:
-        BadArguments: One of them is something else.
-    """
-    arguments = Arguments(split(args)[0])
-    tokens: list[bytes] = []
-    while arguments.left:
-        token = arguments.handle()
-        if not token:
-            raise BadArguments(f"argument {len(tokens) + 1} is no handle")
-        tokens.append(token)
-    return b"".join(tokens)
+
+def _milliseconds(seconds: float) -> int:
+    if not 0 < seconds <= LONGEST:
+        raise BadArguments(f"the time must be above 0 and at most {LONGEST} seconds, not {seconds}")
+    return max(1, int(seconds * 1000))

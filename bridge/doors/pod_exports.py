@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final, Union
 
+    from bascule.bridge.doors.pod_options import PodOptions
     from bascule.protocols.bencode import Value
     from bascule.protocols.pod import Invoke, LoadNamespace
 
@@ -23,29 +24,37 @@ _OPERATIONS: Final = {"class": Op.INIT, "constant": Op.CONST}  # all else is cal
 class Export:
     """One module."""
 
-    __slots__ = ("asked", "calls", "failure", "known", "module", "namespace", "vars", "waiting")
+    __slots__ = ("_options", "asked", "calls", "deferred", "failure", "known", "module", "namespace", "vars", "waiting")
 
-    def __init__(self, module: str, namespace: str) -> None:
+    def __init__(self, module: str, namespace: str, options: PodOptions) -> None:
         self.module = module
         self.namespace = namespace
+        self._options = options
         self.asked = False
         self.known = False
+        self.deferred = bool(options.defer)  # its vars are told when the client requires the namespace
         self.calls: dict[str, bytes] = {}  # var -> the head of the call's payload
         self.vars: list[Value] = []
         self.failure: dict[str, Any] | None = None  # why it can't be imported, as an error map
         self.waiting: list[Union[Invoke, LoadNamespace]] = []  # what can't be answered before it is known
 
-    def question(self, *, imports: bool) -> bytes:
-        """The payload of the call that asks what the module offers, for MessagePack.
-
-        Args:
-            imports: What the module imported from elsewhere too.
-        """
+    def question(self) -> bytes:
+        """The payload of the call that asks what the module offers, for MessagePack."""
+        options = self._options
+        wanted: dict[str, Any] = {}
+        if options.imports:
+            wanted["imports"] = True
+        if options.private:
+            wanted["private"] = True
+        if options.defer is None and not (self.deferred or options.strict or self.module in options.files):
+            wanted["unless_installed"] = True
+        if self.module in options.files:
+            wanted["file"] = options.files[self.module]
         arguments = b""
-        if imports:
+        if wanted:
             from bascule.protocols import packed
 
-            arguments = packed.dumps([[{"imports": True}]])
+            arguments = packed.dumps([[wanted]])
         return encode_call(Op.LANDSCAPE, self.module, arguments)
 
     def learn(self, answer: bytes, *, is_error: bool) -> dict[str, Any] | None:
@@ -62,6 +71,9 @@ class Export:
             content = packed.loads(answer)
             if is_error:
                 self.failure = dict(content)
+            elif content.get("installed"):
+                self.deferred, self.known, self.asked = True, False, False
+                return None
             else:
                 self._take_members(content["members"])
                 self.failure = content["error"]
@@ -75,8 +87,14 @@ class Export:
         return self.failure
 
     def _take_members(self, members: list[dict[str, Any]]) -> None:
+        options = self._options
+        natural = options.payload_format != "json"
         for member in members:
-            described = member_var(member)
+            if not options.offers(self.module, member["name"]):
+                continue
+            described = member_var(member, python_names=options.python_names, natural_keywords=natural)
+            if options.payload_format == "transit+json":
+                described["arg-meta"] = "true"
             target = f"{self.module}:{member['name']}"
             self.calls[str(described["name"])] = encode_call(_OPERATIONS.get(member["kind"], Op.CALL), target, b"")
             self.vars.append(described)

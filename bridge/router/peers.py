@@ -189,3 +189,8 @@ class Session(Peer):
         self.closing = False
         self.dead = False
         self.output_dropped = 0  # bytes of captured output that it did not read in time
+
+    def use(self, door: Door) -> None:
+        """Let another door speak with this client from now on."""
+        self.door = door
+        self.buffered = door if isinstance(door, BufferedDoor) else None

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
-from bascule.bridge.doors.base import Door, Request
+from bascule.bridge.doors.base import Door, DoorChanged, Request
 from bascule.bridge.notices import KillReason
 from bascule.bridge.router.calls import NOT_SENT, Call, CallState, Head
 from bascule.bridge.router.peers import Session, Worker
@@ -51,6 +51,13 @@ class Requests:
             received = session.door.receive_data(data)
         except RemoteProtocolError:
             self._reject(session)
+        except DoorChanged as change:
+            session.use(change.door)
+            if change.output:
+                session.outbox.append(change.output)
+                self._core.mark(session)
+            self.client_data(session, change.data)
+            self.door_requests(session)
         else:
             self._take(session, received)
 

@@ -57,7 +57,8 @@ class Talk:
         self.turn()
 
     def answer(self, kind: Kind, id: Any, payload: bytes = b"", flags: int = 0, codec: int = Codec.JSON) -> None:
-        self.wire += b"".join(self.door.encode(kind, codec, flags, id, payload))
+        written = bencode.encode(id) if isinstance(id, str) else id
+        self.wire += b"".join(self.door.encode(kind, codec, flags, written, payload))
         self.turn()
 
     def offer(self, namespace: str, members: list[dict[str, Any]], error: Any = None) -> None:
@@ -121,12 +122,12 @@ def test_describe_waits_for_all_modules_and_names_the_first_first() -> None:
     assert [each["name"] for each in reply["namespaces"]] == ["my-mod", "alias", "py"]
     assert reply["namespaces"][0]["vars"] == [
         {"name": "do-it", "meta": '{:doc "Does \\"it\\"." :arglists ([the-first])}'},
-        {"name": "Thing"},
-        {"name": "MAX-SIZE", "meta": '{:doc "The constant MAX_SIZE, of type int." :arglists ([])}'},
+        {"name": "Thing", "meta": "{:py/class true}"},
+        {"name": "MAX-SIZE", "meta": '{:doc "The constant MAX_SIZE, of type int." :arglists ([]) :py/type "int"}'},
         {"name": "later"},
     ]
     core = {each["name"] for each in reply["namespaces"][2]["vars"]}
-    assert core == {*pod_core.FUNCTIONS, "release"}
+    assert core >= {*pod_core.FUNCTIONS, *pod_core.OF_THE_DOOR, "..", "with-handles"}
 
 
 def test_without_modules_the_description_is_there_at_once() -> None:
@@ -139,7 +140,7 @@ def test_without_modules_the_description_is_there_at_once() -> None:
 
 def test_imported_names_are_asked_for_when_wanted() -> None:
     (request,) = Talk(("my_mod", "my-mod"), imports=True).asked()
-    assert packed.loads(request[5][decode_head(request[5])[5] :]) == [[{"imports": True}]]
+    assert packed.loads(request[5][decode_head(request[5])[5] :]) == [[{"imports": True, "unless_installed": True}]]
 
 
 def test_a_broken_module_is_described_with_a_warning_and_raises_when_called() -> None:
@@ -243,7 +244,7 @@ def test_load_ns_is_always_answered_by_a_namespace() -> None:
     talk.say(op="load-ns", id="2", ns="py")
     first, second = talk.heard()
     assert (first["name"], first["vars"][0]["name"], first["status"]) == ("nothing", "import-error", ["done"])
-    assert len(second["vars"]) == len(pod_core.FUNCTIONS) + 1
+    assert len(second["vars"]) > len(pod_core.FUNCTIONS) + len(pod_core.OF_THE_DOOR)
 
 
 # Calls.
@@ -407,6 +408,7 @@ def test_release_is_answered_by_the_door() -> None:
         ("py/cal", "[]", "not_found", "no var 'cal'; there is: call"),
         ("my-mod/do-it", "{}", "bad_arguments", "a JSON array"),
         ("my-mod/do-it", "[1", "bad_arguments", "a JSON array"),
+        ("my-mod/do-it", '"kwargs"', "bad_arguments", "a JSON array"),
         ("my-mod/do-it", '[{"py/kwargs":1}]', "bad_arguments", "must hold a map"),
         ("py/call", "[]", "bad_arguments", "the target"),
         ("py/call", "[1]", "bad_arguments", "must be text"),
@@ -420,7 +422,18 @@ def test_release_is_answered_by_the_door() -> None:
         ("py/method", "[" * 40_000 + "]" * 40_000, "bad_arguments", "JSON"),
         ("py/len", "[]", "bad_arguments", "the object is missing"),
         ("py/release", "[1]", "bad_arguments", "argument 1 is no handle"),
-        ("py/stream", "[1]", "bad_arguments", "must be text"),
+        ("py/stream", "[]", "bad_arguments", "the target"),
+        ("py/within", '["math:pow", 1, 2]', "bad_arguments", "must be a number"),
+        ("py/within", '[0, "math:pow"]', "bad_arguments", "above 0"),
+        ("py/-keyed", '["key"]', "bad_arguments", "the var"),
+        ("py/-cancel", "[1]", "bad_arguments", "must be text"),
+        ("py/scatter", '["math:pow"]', "bad_arguments", "what to go over"),
+        ("py/scatter", '["math:pow", [1], {"chunks": 1}]', "bad_arguments", "the options are"),
+        ("py/scatter", '["math:pow", [1], {"chunk": 0}]', "bad_arguments", "chunk is a number"),
+        ("py/scatter", '["math:pow", [1], {"timeout": 0}]', "bad_arguments", "timeout is a number"),
+        ("py/scatter", '["math:pow", [1], {"errors": "no"}]', "bad_arguments", "errors is"),
+        ("py/scatter", '["math:pow", [1], {"star": true}]', "bad_arguments", "with star"),
+        ("py/pmap", "[1]", "bad_arguments", "the target"),
     ],
 )
 def test_a_bad_call_is_answered_with_an_error_that_says_why(name: str, args: str, kind: str, why: str) -> None:
@@ -532,7 +545,7 @@ def test_a_stream_is_values_and_then_done_with_credit_as_they_are_written() -> N
     call, credit = talk.asked()
     assert call[2] == Flag.STREAM
     assert call_of(call)[:4] == (Op.CALL, "my_mod:count_up", b"", b"[[3]]")
-    assert (credit[0], credit[3], credit[5]) == (Kind.CREDIT, "1", WINDOW.to_bytes(4, "little"))
+    assert (credit[0], credit[3], credit[5]) == (Kind.CREDIT, b"1:1", WINDOW.to_bytes(4, "little"))
     granted = WINDOW
     for item in range(3 * WINDOW):
         talk.answer(Kind.ITEM, "1", b"%d" % item)
@@ -648,7 +661,9 @@ def test_the_command_line_becomes_options() -> None:
     ("arguments", "why"),
     [
         (["my-mod"], "'my-mod' is no module's name"),
-        (["src/tool.py"], "for a file: --path src tool"),
+        (["src/tool.py"], "src/tool.py: there is no such file"),
+        (["json", "--eager", "--defer"], "are opposites"),
+        (["json", "--config", "nowhere.toml"], "nowhere.toml: No such file"),
         ([""], "no module's name"),
         (["json", "os=json"], "json and os would both be the namespace 'json'"),
         (["json=a b"], "no name of a Clojure namespace"),
