@@ -1,0 +1,175 @@
+"""Runs a module or a script as `__main__`, recorded: what `bascule record run` starts in the program's own interpreter.
+
+    python -c BOOT '{"output": ...}' -m MODULE arguments...
+    python -c BOOT '{"output": ...}' script.py arguments...
+
+The program finds itself as if started plainly: `sys.argv`, `sys.path[0]`, the module `__main__` with its `__file__` and
+`__spec__`. Its exit status and its traceback are its own.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib.util
+import io
+import os
+import sys
+import types
+
+from .errors import RecordError
+from .session import VARIABLE, Recording, Wanted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
+REFUSED = 2  # exit status when the recording can't start
+
+PYTEST = "pytest"
+
+
+def main(arguments: list[str]) -> int:
+    """Record the program that the arguments name; its exit status."""
+    try:
+        wanted = Wanted.from_text(arguments[0])
+        quiet = os.environ.pop("BASCULE_RECORD_QUIET", "") == "1"
+        recording = Recording(wanted)
+        if arguments[1:3] == ["-m", PYTEST]:
+            return _pytest(recording, arguments[3:], quiet=quiet)
+        program = _find(arguments[1:])
+        recording.start()
+    except RecordError as error:
+        print(f"bascule record: {error}", file=sys.stderr)
+        return REFUSED
+    _in_environment(wanted)
+    return program.run(recording, quiet=quiet)
+
+
+def _pytest(recording: Recording, arguments: list[str], *, quiet: bool) -> int:
+    from .plugin import plugin
+
+    try:
+        import pytest
+    except ImportError:
+        raise RecordError("pytest is not installed where the program runs; name its Python with --python") from None
+    sys.argv = ["pytest", *arguments]
+    sys.path.insert(0, os.getcwd())  # as `python -m pytest` does
+    recording.start()
+    recording.paused = True
+    _in_environment(recording.wanted)
+    try:
+        return int(pytest.main(arguments, plugins=[plugin(recording)]))
+    finally:
+        _finish(recording, quiet=quiet)
+
+
+def _in_environment(wanted: Wanted) -> None:
+    """Let child processes know."""
+    os.environ[VARIABLE] = wanted.to_text()
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = folder + (os.pathsep + before if before else "")
+
+
+def _finish(recording: Recording, *, quiet: bool) -> None:
+    recording.stop()
+    if not quiet:
+        print(f"bascule record: {recording.summary()}", file=sys.stderr)
+
+
+class Program:
+    """A program that was found and compiled."""
+
+    def __init__(self, code: types.CodeType, spec: ModuleSpec | None, file: str, argv: list[str], folder: str) -> None:
+        self.code = code
+        self.spec = spec
+        self.file = file
+        self.argv = argv
+        self.folder = folder
+
+    def run(self, recording: Recording, *, quiet: bool) -> int:
+        """Run it to its end."""
+        module = types.ModuleType("__main__")
+        module.__file__ = self.file
+        module.__builtins__ = builtins  # type: ignore[attr-defined]
+        module.__spec__ = self.spec
+        if self.spec is not None:
+            module.__package__ = self.spec.parent
+            module.__loader__ = self.spec.loader
+        sys.modules["__main__"] = module
+        sys.argv = self.argv
+        sys.path.insert(0, self.folder)
+        code = recording.as_main(self.code)
+        try:
+            exec(code, module.__dict__)
+        except SystemExit as error:
+            return _status(error)
+        except BaseException as error:
+            _show(error)
+            return 130 if isinstance(error, KeyboardInterrupt) else 1
+        finally:
+            _finish(recording, quiet=quiet)
+        return 0
+
+
+def _status(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _show(error: BaseException) -> None:
+    """The traceback as the program alone would have it: without this module's own frames."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") == __name__:
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    sys.excepthook(type(error), error, trace)
+
+
+def _find(arguments: list[str]) -> Program:
+    if not arguments:
+        raise RecordError("no program to run: name a script, or a module with -m")
+    if arguments[0] == "-m":
+        if len(arguments) < 2:
+            raise RecordError("-m needs the name of a module")
+        return _find_module(arguments[1], arguments[2:])
+    return _find_script(arguments[0], arguments[1:])
+
+
+def _find_module(name: str, rest: list[str]) -> Program:
+    sys.path.insert(0, os.getcwd())
+    try:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(f"{name}.__main__")
+    except (ImportError, ValueError, AttributeError) as error:
+        raise RecordError(f"no module {name!r}: {error}") from None
+    finally:
+        sys.path.pop(0)
+    get_code = getattr(getattr(spec, "loader", None), "get_code", None)
+    if spec is None or get_code is None:
+        raise RecordError(f"no module {name!r} that could be run")
+    code = get_code(spec.name)
+    if code is None:
+        raise RecordError(f"module {name!r} has no Python code to run")
+    file = spec.origin or ""
+    return Program(code, spec, file, [file, *rest], os.getcwd())
+
+
+def _find_script(path: str, rest: list[str]) -> Program:
+    if os.path.isdir(path):
+        path = os.path.join(path, "__main__.py")
+    try:
+        with io.open_code(os.path.abspath(path)) as file:
+            source = file.read()
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}") from None
+    try:
+        code = compile(source, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise RecordError(f"{path}: it is no Python that {sys.version.split()[0]} can read: {error}") from None
+    return Program(code, None, path, [path, *rest], os.path.dirname(os.path.abspath(path)))
