@@ -20,6 +20,10 @@ class RemoteProtocolError(ProtocolError):
     """The peer broke the protocol. The connection it came from cannot go on."""
 
 
+class CutOff(RemoteProtocolError):
+    """What the peer sent ends too soon; with more of it, it might have been right."""
+
+
 class LocalProtocolError(ProtocolError):
     """Our own side asked a protocol for something that it does not allow."""
 

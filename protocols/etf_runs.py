@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from math import isfinite
 
-from bascule.protocols.errors import RemoteProtocolError
+from bascule.protocols.errors import CutOff, RemoteProtocolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def read_runs(data: bytes, position: int, most: int, into: list[object]) -> int:
             break
         end = position + count * width
         if end > size:
-            raise RemoteProtocolError("a number at the end of the term is cut off")
+            raise CutOff("a number at the end of the term is cut off")
         into.extend(read(data, position, count))
         position = end
         most -= count

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from bascule.protocols.errors import RemoteProtocolError
+from bascule.protocols.errors import CutOff, RemoteProtocolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,20 +46,31 @@ def _atom_end(data: bytes, position: int) -> int:
     return position + before + _length(data, position + 1, width)
 
 
+def term_end(data: bytes, position: int) -> int:
+    """Where the term that begins here ends, whatever it is.
+
+    Raises:
+        RemoteProtocolError: It is cut off, or contains what is no term.
+    """
+    try:
+        end = _terms_end(data, position, 1)
+    except (IndexError, struct.error):
+        end = len(data) + 1
+    if end > len(data):
+        raise CutOff(f"the term at byte {position} is cut off")
+    return end
+
+
 def opaque_end(data: bytes, position: int) -> int:
     """Where the pid, port, reference, fun or export that begins here ends.
 
     Raises:
         RemoteProtocolError: It is none of these, is cut off, or contains what is no term.
     """
-    try:
-        _expect(data, position, OPAQUE, "a pid, port, reference or fun")
-        end = _terms_end(data, position, 1)
-    except (IndexError, struct.error):
-        end = len(data) + 1
-    if end > len(data):
-        raise RemoteProtocolError(f"the term at byte {position} is cut off")
-    return end
+    if position >= len(data):
+        raise CutOff(f"the term at byte {position} is cut off")
+    _expect(data, position, OPAQUE, "a pid, port, reference or fun")
+    return term_end(data, position)
 
 
 def _terms_end(data: bytes, position: int, pending: int) -> int:

@@ -1,0 +1,41 @@
+"""Calls and messages to Erlang, and the hooks for values: see `bascule.workers.erlport.api`."""
+
+from bascule.workers.erlport.api import (
+    CallError,
+    DuplicateMessageId,
+    Error,
+    InvalidMessage,
+    UnexpectedMessage,
+    UnexpectedResponses,
+    UnknownMessage,
+    call,
+    cast,
+    make_ref,
+    self,
+    set_decoder,
+    set_default_decoder,
+    set_default_encoder,
+    set_default_message_handler,
+    set_encoder,
+    set_message_handler,
+)
+
+__all__ = [
+    "CallError",
+    "DuplicateMessageId",
+    "Error",
+    "InvalidMessage",
+    "UnexpectedMessage",
+    "UnexpectedResponses",
+    "UnknownMessage",
+    "call",
+    "cast",
+    "make_ref",
+    "self",
+    "set_decoder",
+    "set_default_decoder",
+    "set_default_encoder",
+    "set_default_message_handler",
+    "set_encoder",
+    "set_message_handler",
+]
