@@ -132,3 +132,35 @@ def peek(head: bytes) -> Stamp | None:
         return None
     _magic, _version, form, created, expires, cost, fingerprint = _unpack_head(head)
     return Stamp(created, expires, cost, form, fingerprint)
+
+
+_LENGTHS = struct.Struct("<II")  # of key and metadata, one more than that; 0: there is none
+
+
+def seal_all(name: str, entry: Entry) -> bytes:
+    """An entry as one piece, key and metadata in front."""
+    metadata = None if entry.metadata is None else entry.metadata.encode("utf-8", "surrogatepass")
+    lengths = [0 if part is None else len(part) + 1 for part in (entry.key, metadata)]
+    return _LENGTHS.pack(*lengths) + (entry.key or b"") + (metadata or b"") + seal(name, entry)
+
+
+def unseal_all(name: str, data: bytes, *, check: bool = True) -> Entry:
+    """What `seal_all` made one piece of. Without `check`, for listings, nothing is promised of it.
+
+    Raises:
+        Damaged, OtherVersion: As `unseal`.
+    """
+    if len(data) < _LENGTHS.size:
+        raise Damaged("it is cut short")
+    key_length, metadata_length = _LENGTHS.unpack_from(data)
+    middle = _LENGTHS.size + max(key_length - 1, 0)
+    start = middle + max(metadata_length - 1, 0)
+    if start + HEAD_SIZE > len(data):
+        raise Damaged("it is cut short")
+    key = data[_LENGTHS.size : middle] if key_length else None
+    try:
+        metadata = data[middle:start].decode("utf-8", "surrogatepass") if metadata_length else None
+    except UnicodeDecodeError:
+        raise Damaged("its metadata is no text") from None
+    envelope = data[start:]
+    return checked(name, envelope, memoryview(envelope)[HEAD_SIZE:], key, metadata, known_good=not check)

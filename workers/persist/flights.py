@@ -144,8 +144,13 @@ def _led(
     nested: bool,
 ) -> Steps:
     lock = make_lock()
-    if lock is not None and not _try(lock):
-        got = yield Step.LOCK, (lock, flight, nested)
+    if lock is not None:
+        try:
+            got = _try(lock)
+            if not got:
+                got = yield Step.LOCK, (lock, flight, nested)
+        except OSError:
+            got = False  # there can be no locks here: at least this process computes only once
         lock = lock if got else None
     try:
         found = look()
@@ -277,7 +282,10 @@ class _Waiter:
         threading.Thread(target=self._wait, name="bascule-persist-lock", daemon=True).start()
 
     def _wait(self) -> None:
-        got = _wait_for_lock(self._lock, self._flight, True)
+        try:
+            got = _wait_for_lock(self._lock, self._flight, True)
+        except OSError:
+            got = False
         with self._mutex:
             self.got = got and not self._unwanted
             if got and self._unwanted:

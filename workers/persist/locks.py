@@ -22,7 +22,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 _COMMITS = 1 << 62  # where the second range begins: short locks around the writing of an entry
 _RANGE = (1 << 61) - 1
@@ -51,9 +50,9 @@ class Lock:
 class KernelLock(Lock):
     """A byte of a lock file."""
 
-    def __init__(self, path: Path, name: str, *, commit: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], name: str, *, commit: bool = False) -> None:
         number = int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-        self._path = path
+        self._path = os.fspath(path)
         self.offset = number % _RANGE + (_COMMITS if commit else 0)
         self._fd = -1
 
@@ -86,7 +85,7 @@ class KernelLock(Lock):
 
 
 @contextmanager
-def committing(path: Path, name: str) -> Iterator[None]:
+def committing(path: str | os.PathLike[str], name: str) -> Iterator[None]:
     """Hold the short lock around the writing of one entry, against threads and processes alike."""
     lock = KernelLock(path, name, commit=True)
     with _stripes[lock.offset % len(_stripes)]:
@@ -109,9 +108,8 @@ _files: dict[str, tuple[int, tuple[int, int]]] = {}  # path -> descriptor, what 
 _held: Counter[tuple[int, int]] = Counter()
 
 
-def _opened(path: Path) -> int:
+def _opened(text: str) -> int:
     """The one descriptor of a lock file; a new one when the file was removed under our feet."""
-    text = os.fspath(path)
     with _guard:
         known = _files.get(text)
         if known is not None:
@@ -121,9 +119,13 @@ def _opened(path: Path) -> int:
                 found = None
             if found is not None and (found.st_dev, found.st_ino) == known[1]:
                 return known[0]
-        path.parent.mkdir(parents=True, exist_ok=True)
         # The old descriptor stays open: others of its locks may be held.
-        fd = os.open(text, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            fd = os.open(text, flags, 0o666)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(text), exist_ok=True)
+            fd = os.open(text, flags, 0o666)
         status = os.fstat(fd)
         _files[text] = (fd, (status.st_dev, status.st_ino))
         return fd

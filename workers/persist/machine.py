@@ -30,3 +30,14 @@ def _folder() -> Path:
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to somebody else: remove it, or set XDG_RUNTIME_DIR")
     return folder
+
+
+def machine_id() -> str:
+    """The same for all processes that share these locks, and for no others."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            boot = file.read().strip()
+    except OSError:
+        boot = os.uname().nodename
+    status = _folder().stat()
+    return f"{boot}-{status.st_dev:x}-{status.st_ino:x}"

@@ -8,8 +8,8 @@
 
 Everything there is text. A result that somebody else can read (the text of a pickle, of a `pickle=` function) is sent
 as it is, and its stamp, which such a server has no field for, is left out; what is no text is sent sealed, as base64
-with a mark in front. Setting again replaces: what was there is deleted after the new entry has arrived, and of several
-the newest counts.
+with a mark in front; what is too long for one document is sent in pieces, as entries of `funcname.pieces`. Setting
+again replaces: what was there is deleted after the new entry has arrived, and of several the newest counts.
 
 A server has no locks. Processes of one machine keep each other from computing twice by a lock file of their user's; for
 the machines of a network there is `redis://` or `mongodb://`.
@@ -22,6 +22,7 @@ import http.client
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -32,6 +33,8 @@ from bascule.workers.persist.locks import Lock
 from bascule.workers.persist.machine import machine_lock
 
 _SEALED = "bascule:1:"
+_IN_PIECES = "bascule:pieces:"
+_PIECE = 8 << 20  # characters of one document; MongoDB takes 16 MiB
 _NAMESPACE = "pypersist"
 _PAGE = 100
 TIMEOUT = 10.0  # seconds for each step of a request
@@ -122,6 +125,7 @@ class RestStore(Store):
         self.place = place
         self.function = function
         self._path = f"/{quote(function, safe='')}"
+        self._pieces = f"/{quote(f'{function}.pieces', safe='')}"
 
     def __repr__(self) -> str:
         return f"{self.place.url.rstrip('/')}/{self.function}"
@@ -162,8 +166,13 @@ class RestStore(Store):
             return None
         result, key, metadata = item.get("result", ""), item.get("key"), item.get("metadata")
         data = None if key is None else str(key).encode("utf-8", "surrogatepass")
-        if not str(result).startswith(_SEALED):
-            return Entry(str(result).encode("utf-8", "surrogatepass"), None, data, metadata)
+        try:
+            result = self._whole(str(result))
+        except Damaged as why:
+            self.damaged(name, why)
+            return None
+        if not result.startswith(_SEALED):
+            return Entry(result.encode("utf-8", "surrogatepass"), None, data, metadata)
         try:
             return unseal(name, base64.b64decode(result[len(_SEALED) :], validate=True), data, metadata)
         except (Damaged, ValueError) as why:
@@ -175,25 +184,56 @@ class RestStore(Store):
     def put(self, name: str, entry: Entry) -> None:
         form = Form.TEXT if entry.stamp is None else entry.stamp.form
         document: dict[str, Any] = {"funcname": self.function, "hash": name, "namespace": _NAMESPACE}
-        if form == Form.TEXT and (entry.stamp is None or not entry.stamp.expires):
-            document["result"] = bytes(entry.value).decode("utf-8", "surrogatepass")
+        if form == Form.TEXT and (entry.stamp is None or not entry.stamp.expires) and len(entry.value) <= _PIECE:
+            result = bytes(entry.value).decode("utf-8", "surrogatepass")
         else:
-            document["result"] = _SEALED + base64.b64encode(seal(name, entry)).decode("ascii")
+            result = _SEALED + base64.b64encode(seal(name, entry)).decode("ascii")
+        document["result"] = result if len(result) <= _PIECE else self._cut(result)
         if entry.key is not None:
             document["key"] = entry.key.decode("utf-8", "surrogatepass")
         if entry.metadata is not None:
             document["metadata"] = entry.metadata
         before = self._item(name)
-        status, body = self.place.request("POST", self._path, document)
-        if status not in (200, 201):
-            raise StoreUnavailable(f"{self}: the server does not take a result: it answers {status}: {body!r:.200}")
-        new = body.get("_id") if isinstance(body, dict) else None
+        new = self._post(self._path, document)
         while before is not None and before.get("hash") == name and before.get("_id") != new:
             if not self._delete_item(before):
                 break
             before = self._item(name)  # a server that does not replace may have had several
 
+    def _post(self, path: str, document: dict[str, Any]) -> Any:
+        status, body = self.place.request("POST", path, document)
+        if status not in (200, 201):
+            raise StoreUnavailable(f"{self}: the server does not take a result: it answers {status}: {body!r:.200}")
+        return body.get("_id") if isinstance(body, dict) else None
+
+    def _cut(self, text: str) -> str:
+        """Store a long text in pieces; what stands in its place."""
+        generation, count = uuid.uuid4().hex, 0
+        common = {"funcname": f"{self.function}.pieces", "namespace": _NAMESPACE}
+        for start in range(0, len(text), _PIECE):
+            piece = {**common, "hash": f"{generation}-{count}", "result": text[start : start + _PIECE]}
+            self._post(self._pieces, piece)
+            count += 1
+        return f"{_IN_PIECES}{generation}:{count}"
+
+    def _whole(self, text: str) -> str:
+        if not text.startswith(_IN_PIECES):
+            return text
+        pieces = [self.place.request("GET", f"{self._pieces}/{name}") for name in _piece_names(text)]
+        if any(status != 200 for status, _ in pieces):
+            raise Damaged("some of its pieces are missing")
+        return "".join([str(piece["result"]) for _, piece in pieces])
+
+    def _delete_pieces(self, text: str) -> None:
+        for name in _piece_names(text):
+            status, piece = self.place.request("GET", f"{self._pieces}/{name}")
+            if status == 200:
+                headers = {"If-Match": str(piece["_etag"])}
+                self.place.request("DELETE", f"{self._pieces}/{quote(str(piece['_id']), safe='')}", headers=headers)
+
     def _delete_item(self, item: dict[str, Any]) -> bool:
+        if str(item.get("result", "")).startswith(_IN_PIECES):
+            self._delete_pieces(item["result"])
         path = f"{self._path}/{quote(str(item['_id']), safe='')}"
         status, _ = self.place.request("DELETE", path, headers={"If-Match": str(item["_etag"])})
         if status not in (200, 204, 404, 412):
@@ -229,15 +269,24 @@ class RestStore(Store):
         return int(body.get("_meta", {}).get("total", 0))
 
     def clear(self) -> None:
-        status, _ = self.place.request("DELETE", self._path)
-        if status not in (200, 204, 404):
-            raise StoreUnavailable(f"{self}: the server does not clear: it answers {status}")
+        for path in (self._path, self._pieces):
+            status, _ = self.place.request("DELETE", path)
+            if status not in (200, 204, 404):
+                raise StoreUnavailable(f"{self}: the server does not clear: it answers {status}")
 
     def lock(self, name: str) -> Lock:
         return machine_lock(self.place.identity, f"{self.function}\0{name}")
 
 
 _claims: dict[tuple[str, str], str] = {}
+
+
+def _piece_names(text: str) -> list[str]:
+    """What the pieces of a cut result are called."""
+    generation, _, count = text[len(_IN_PIECES) :].partition(":")
+    if not (generation.isalnum() and count.isdecimal() and len(count) < 6):
+        raise Damaged("it does not say where its pieces are")
+    return [f"{generation}-{number}" for number in range(int(count))]
 
 
 def _http_time(text: Any) -> float:

@@ -20,7 +20,6 @@ from bascule.workers.persist import replay
 from bascule.workers.persist.canonical import Uncacheable, encode
 from bascule.workers.persist.commoncache import warn
 from bascule.workers.persist.flights import computing, in_trio, run, run_async
-from bascule.workers.persist.locks import Lock
 from bascule.workers.persist.mapping import Cache, CacheWithKeys
 from bascule.workers.persist.options import Options
 from bascule.workers.persist.preprocessing import BadCall, Binder
@@ -155,10 +154,7 @@ class Persisted:
         def keep(value: Any, error: BaseException | None, seconds: float) -> None:
             shelf.keep(name, key, value, error, seconds)
 
-        def lock() -> Lock:
-            return shelf.store.lock(name)
-
-        return computing((*shelf.identity, name), look, lock, keep)
+        return computing((*shelf.identity, name), look, lambda: shelf.lock(name), keep)
 
     def _refresh(self, name: str, key: Any, args: Any, kwargs: Any) -> None:
         """Compute a stale result anew, beside the caller who has been given the old one."""

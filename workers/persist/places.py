@@ -73,6 +73,32 @@ def _flag(url: str, text: str) -> bool:
     return text == "1"
 
 
+def _sqlite(url: str, rest: str) -> Place:
+    from bascule.workers.persist.sqlitecache import SqlitePlace
+
+    path, options = _options(url, rest, {"durable"})
+    return SqlitePlace(path or default_sqlite(), durable=_flag(url, options.get("durable", "0")))
+
+
+def _memory(url: str, rest: str) -> Place:
+    from bascule.workers.persist.memorycache import MemoryPlace
+
+    return MemoryPlace(_options(url, rest, set())[0])
+
+
+def _redis(url: str, rest: str) -> Place:
+    from bascule.workers.persist.rediscache import RedisPlace
+
+    path, options = _options(url, rest, {"timeout"})
+    return RedisPlace(f"{url.partition('://')[0]}://{path}", timeout=_number(url, options.get("timeout"), 5.0))
+
+
+def _mongo(url: str, rest: str) -> Place:
+    from bascule.workers.persist.mongocache import MongoPlace
+
+    return MongoPlace(url)
+
+
 def _rest(url: str, rest: str) -> Place:
     from bascule.workers.persist.mongodbcache import TIMEOUT, RestPlace
 
@@ -90,4 +116,14 @@ def _number(url: str, text: str | None, default: float) -> float:
     return number
 
 
-_MAKERS: dict[str, Callable[[str, str], Place]] = {"file": _file, "mongodb+http": _rest, "mongodb+https": _rest}
+_MAKERS: dict[str, Callable[[str, str], Place]] = {
+    "file": _file,
+    "sqlite": _sqlite,
+    "memory": _memory,
+    "redis": _redis,
+    "rediss": _redis,
+    "mongodb": _mongo,
+    "mongodb+srv": _mongo,
+    "mongodb+http": _rest,
+    "mongodb+https": _rest,
+}

@@ -27,6 +27,7 @@ from bascule.workers.persist.hashing import hash as default_hash
 from bascule.workers.persist.hashing import pypersist_hash
 from bascule.workers.persist.lifetimes import Freshness
 from bascule.workers.persist.limits import Keeper
+from bascule.workers.persist.locks import Lock
 from bascule.workers.persist.options import Options
 from bascule.workers.persist.places import open_place
 from bascule.workers.persist.serializers import Unreadable, choose
@@ -130,7 +131,7 @@ class Shelf:
             HashCollisionError: Another key has this name.
             Exception: One that the function had raised, where those are remembered.
         """
-        if self._down_until and time.monotonic() < self._down_until:
+        if self._down_until and self._is_down():
             return None
         try:
             entry = self.store.get(name)
@@ -206,6 +207,9 @@ class Shelf:
     def keep(self, name: str, key: Any, value: Any, error: BaseException | None, cost: float, flags: int = 0) -> None:
         """Store what was computed; what can't be stored is warned of, and only that."""
         size = 0
+        if self._is_down():
+            self.statistics.miss(cost, 0)
+            return
         if error is None or isinstance(error, self.options.exceptions):
             try:
                 size = self._put(
@@ -236,8 +240,6 @@ class Shelf:
             stored_key = self._write_key(key) if self.options.storekey else None
         except Exception as error:  # whatever a key's own way of being written raises
             raise NotStorable(f"its key can't be written: {error}") from error
-        if self._down_until and time.monotonic() < self._down_until:
-            return 0
         self.store.put(name, Entry(data, stamp, stored_key, metadata))
         self._down_until = 0.0
         if self._keeper is not None:
@@ -252,6 +254,13 @@ class Shelf:
             if other is not None and other != name:
                 there = self.store.delete(other) or there
         return there
+
+    def lock(self, name: str) -> Lock | None:
+        """The lock on computing a result; None while the place can't be used."""
+        return None if self._is_down() else self.store.lock(name)
+
+    def _is_down(self) -> bool:
+        return time.monotonic() < self._down_until
 
     def trouble(self, error: StoreUnavailable) -> None:
         """The place can't be used: say so once, do without it, try again later."""

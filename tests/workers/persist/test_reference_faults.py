@@ -224,27 +224,27 @@ class Slotted:
     def __init__(self, n: int) -> None:
         self.n = n
 
-    @persist
+    @persist(cache="memory://slotted")
     def plus(self, x: int) -> int:
         return self.n + x
 
-    @persist
+    @persist(cache="memory://slotted")
     @classmethod
     def name(cls, x: int) -> str:
         return f"{cls.__name__}{x}"
 
     @classmethod
-    @persist
+    @persist(cache="memory://slotted")
     def name_too(cls, x: int) -> str:
         return f"{cls.__name__}{x}"
 
-    @persist
+    @persist(cache="memory://slotted")
     @staticmethod
     def twice(x: int) -> int:
         return 2 * x
 
     @staticmethod
-    @persist
+    @persist(cache="memory://slotted")
     def thrice(x: int) -> int:
         return 3 * x
 
@@ -285,7 +285,7 @@ def test_a_method_key_holds_no_object() -> None:
         assert isinstance(key[0][1], tuple)
 
 
-@persist
+@persist(cache="memory://at-module-level")
 def at_module_level(x: int) -> int:
     return -x
 

@@ -1,0 +1,454 @@
+"""`sqlite://results.db`: one file for all functions, in write-ahead mode: readers and writers wait for nobody.
+
+    functions   id, name, owner, statistics
+    entries     function, name, data (see `entries`), file, key, metadata, size, created, used, expires
+
+A result of more than a few pages stands in a file of its own in `results.db.files/`: reading a large one out of a
+database costs twenty times what reading a file does. Its head, with the checksum, is in the row.
+
+A connection belongs to a thread and to a process; a forked child makes its own. Before each use the file's inode is
+looked at: when somebody removed the file, or `_replace` moved a damaged one away, we begin anew. Locks are bytes of
+`results.db.lock` (see `locks`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from bascule.workers.persist.commoncache import Place, Store, StoreUnavailable, unavailable, warn
+from bascule.workers.persist.entries import HEAD_SIZE, Damaged, Entry, Listed, OtherVersion, checked, head_of
+from bascule.workers.persist.largefiles import LargeFiles
+from bascule.workers.persist.locks import KernelLock, Lock, committing
+
+SCHEMA_VERSION = 1
+LARGE = 64 << 10  # bytes of a result that gets a file of its own
+_PAGE = 1000
+_PATIENCE = 30.0  # seconds to wait for other writers
+_MOST_TOUCHED = 256  # uses that are written together
+_SCHEMA = f"""
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA journal_mode = WAL;
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS functions (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, owner TEXT, statistics TEXT
+);
+CREATE TABLE IF NOT EXISTS entries (
+    id INTEGER PRIMARY KEY, function INTEGER NOT NULL, name BLOB NOT NULL, data BLOB NOT NULL, file BLOB, key BLOB,
+    metadata BLOB, size INTEGER NOT NULL, created REAL NOT NULL, used REAL NOT NULL, expires REAL NOT NULL,
+    UNIQUE (function, name)
+);
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+_GET = "SELECT data, file, key, metadata FROM entries WHERE function = ? AND name = ?"
+_PUT = """
+INSERT INTO entries (function, name, data, file, key, metadata, size, created, used, expires)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (function, name) DO UPDATE SET data = excluded.data, file = excluded.file, key = excluded.key,
+    metadata = excluded.metadata, size = excluded.size, created = excluded.created, used = excluded.used,
+    expires = excluded.expires
+"""
+_generation = itertools.count(1)
+_current = next(_generation)  # counts the forks on the way to this process
+
+
+class _Open:
+    """A connection of one thread, and what it knows."""
+
+    __slots__ = ("connection", "functions", "generation", "inode")
+
+    def __init__(self, connection: sqlite3.Connection, inode: int) -> None:
+        self.connection = connection
+        self.inode = inode
+        self.generation = _current
+        self.functions: dict[str, int] = {}
+
+
+class SqlitePlace(Place):
+    """A database file."""
+
+    def __init__(self, path: str | os.PathLike[str], *, durable: bool = False) -> None:
+        self.path = os.path.abspath(os.path.expanduser(path))
+        super().__init__(f"sqlite://{self.path}", ("sqlite", self.path))
+        self.files = LargeFiles(f"{self.path}.files", durable=durable)
+        self.lock_path = f"{self.path}.lock"
+        self._durable = durable
+        self._local = threading.local()
+
+    def store(self, function: str) -> SqliteStore:
+        return SqliteStore(self, function)
+
+    def functions(self) -> Iterator[str]:
+        with self.trouble("can't list", None):
+            opened = self.opened()
+            if opened is not None:
+                names = opened.connection.execute("SELECT name FROM functions ORDER BY name").fetchall()
+                yield from [name for (name,) in names]
+
+    def claim(self, function: str, owner: str) -> bool:
+        try:
+            with self.trouble("can't write", None):
+                opened = self.opened(create=True)
+                assert opened is not None
+                self.function_id(opened, function)
+                change = "UPDATE functions SET owner = ? WHERE name = ? AND owner IS NULL"
+                opened.connection.execute(change, (owner, function))
+                row = opened.connection.execute("SELECT owner FROM functions WHERE name = ?", (function,)).fetchone()
+                return row is not None and row[0] == owner
+        except StoreUnavailable:
+            return True  # where nothing can be written nobody can be told apart either
+
+    def opened(self, *, create: bool = False) -> _Open | None:
+        """This thread's connection; None when there is no file and none is to be made."""
+        known: _Open | None = getattr(self._local, "opened", None)
+        try:
+            inode = os.stat(self.path).st_ino
+        except FileNotFoundError:
+            inode = 0
+        if known is not None:
+            if known.inode == inode and known.generation == _current:
+                return known
+            if known.generation == _current:
+                known.connection.close()
+            else:
+                _not_ours.append(known)  # the parent's: not even to be closed here
+            self._local.opened = None
+        if not inode and not create:
+            return None
+        if not inode:
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        made = _Open(self._connect(), 0)
+        made.inode = os.stat(self.path).st_ino
+        self._local.opened = made
+        return made
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = _connection(self.path)
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                with committing(self.lock_path, "schema"):
+                    connection.executescript(_SCHEMA)
+                version = SCHEMA_VERSION
+        except sqlite3.OperationalError:
+            if not os.path.exists(self.path):
+                raise
+            connection = self._connect_to_read()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            connection.close()
+            raise StoreUnavailable(f"{self}: it is of version {version}, this Bascule reads up to {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        connection.execute("PRAGMA mmap_size = 1073741824")
+        return connection
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        """Where the folder can't be written; then nobody writes, and the file stays as it is."""
+        from urllib.parse import quote
+
+        connection = _connection(f"file:{quote(self.path)}?mode=ro&immutable=1", uri=True)
+        connection.execute("SELECT 1 FROM entries LIMIT 1").fetchone()
+        return connection
+
+    def function_id(self, opened: _Open, function: str) -> int:
+        """The number of a function, made when there is none."""
+        known = opened.functions.get(function)
+        if known is None:
+            opened.connection.execute("INSERT OR IGNORE INTO functions (name) VALUES (?)", (function,))
+            known = self.known_function(opened, function)
+            assert known is not None
+        return known
+
+    def known_function(self, opened: _Open, function: str) -> int | None:
+        """The number of a function, if it has one."""
+        known = opened.functions.get(function)
+        if known is None:
+            row = opened.connection.execute("SELECT id FROM functions WHERE name = ?", (function,)).fetchone()
+            if row is not None:
+                known = opened.functions[function] = row[0]
+        return known
+
+    @contextlib.contextmanager
+    def trouble(self, what: str, damaged: str | None) -> Iterator[None]:
+        """Whatever SQLite raises: a damaged file is moved away, anything else makes the place unavailable."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            text = str(error)
+            broken = not isinstance(error, sqlite3.OperationalError) or "malformed" in text
+            if broken or (damaged is not None and "disk I/O error" in text):
+                self._replace(text)
+                if damaged is not None:
+                    return
+            raise unavailable(self, what, error) from None
+        except (OSError, sqlite3.Error) as error:
+            if isinstance(error, StoreUnavailable):
+                raise
+            raise unavailable(self, what, error) from None
+
+    def _replace(self, why: str) -> None:
+        """The file is no database any more: put it aside, once, whoever notices."""
+        known: _Open | None = getattr(self._local, "opened", None)
+        with contextlib.suppress(OSError), committing(self.lock_path, "replace"):
+            inode = os.stat(self.path).st_ino
+            if known is not None and known.inode != inode:
+                return  # another process has done so
+            aside = f"{self.path}.damaged-{int(time.time())}"
+            warn(f"a store is damaged and is begun anew: {self}: {why}; the damaged one is now {aside}")
+            os.replace(self.path, aside)
+            for suffix in ("-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.path + suffix)
+
+    def tidy(self, now: float) -> None:
+        """Remove files that no row knows."""
+        opened = self.opened()
+        if opened is not None:
+            find = opened.connection.execute
+            self.files.tidy(
+                now, lambda file: find("SELECT 1 FROM entries WHERE file = ?", (file.encode(),)).fetchone() is not None
+            )
+
+    def close(self) -> None:
+        known: _Open | None = getattr(self._local, "opened", None)
+        if known is not None and known.generation == _current:
+            known.connection.close()
+            self._local.opened = None
+
+
+class SqliteStore(Store):
+    """One function's rows."""
+
+    def __init__(self, place: SqlitePlace, function: str) -> None:
+        self.place = place
+        self.function = function
+        self._touched: dict[str, float] = {}
+
+    def __repr__(self) -> str:
+        return f"{self.place.url}#{self.function}"
+
+    def get(self, name: str) -> Entry | None:
+        place = self.place
+        try:
+            for _ in range(2):  # a file may be replaced between the row and its reading
+                opened = place.opened()
+                if opened is None:
+                    return None
+                function = opened.functions.get(self.function) or place.known_function(opened, self.function)
+                if function is None:
+                    return None
+                row = opened.connection.execute(_GET, (function, _blob(name))).fetchone()
+                if row is None:
+                    return None
+                try:
+                    return self._entry(name, *row)
+                except FileNotFoundError:
+                    why: Exception = Damaged("its file is gone")
+        except OtherVersion:
+            return None
+        except Damaged as damaged:
+            why = damaged
+        except (sqlite3.Error, OSError):
+            with place.trouble("can't read", name):
+                raise
+            return None
+        self.damaged(name, why)
+        return None
+
+    def _entry(self, name: str, data: Any, file: Any, key: Any, metadata: Any) -> Entry:
+        for column in (data, file, key, metadata):
+            if column is not None and type(column) is not bytes:
+                raise Damaged("a column is of another type")
+        if data is None:
+            raise Damaged("it has no data")
+        text = None if metadata is None else metadata.decode("utf-8", "surrogatepass")
+        if file is None:
+            return checked(name, data, memoryview(data)[HEAD_SIZE:], key, text)
+        value, known_good, remember = self.place.files.read(file.decode("ascii", "replace"), mapped=self.mapped)
+        entry = checked(name, data, value, key, text, known_good=known_good == data)
+        remember(data)
+        return entry
+
+    def put(self, name: str, entry: Entry) -> None:
+        place = self.place
+        head, size = head_of(name, entry), len(entry.value)
+        stamp = entry.stamp
+        created, expires = (stamp.created, stamp.expires) if stamp is not None else (time.time(), 0.0)
+        metadata = None if entry.metadata is None else entry.metadata.encode("utf-8", "surrogatepass")
+        with place.trouble("can't write", None):
+            opened = place.opened(create=True)
+            assert opened is not None
+            file = place.files.write(entry.value) if size > LARGE else None
+            data = head if file is not None else head + entry.value
+            connection = opened.connection
+            try:
+                function = place.function_id(opened, self.function)
+                values = (data, file and file.encode(), entry.key, metadata, size, created, created, expires)
+                with _transaction(connection):
+                    where = (function, _blob(name))
+                    old = connection.execute("SELECT file FROM entries WHERE function = ? AND name = ?", where)
+                    before = old.fetchone()
+                    connection.execute(_PUT, (*where, *values))
+            except BaseException:
+                if file is not None:
+                    place.files.remove(file)
+                raise
+            if before is not None and before[0] is not None:
+                place.files.remove(before[0].decode("ascii", "replace"))
+
+    def delete(self, name: str) -> bool:
+        place = self.place
+        with place.trouble("can't delete", None):
+            opened = place.opened()
+            function = None if opened is None else place.known_function(opened, self.function)
+            if opened is None or function is None:
+                return False
+            connection, where = opened.connection, (function, _blob(name))
+            with _transaction(connection):
+                row = connection.execute("SELECT file FROM entries WHERE function = ? AND name = ?", where).fetchone()
+                connection.execute("DELETE FROM entries WHERE function = ? AND name = ?", where)
+            if row is not None and isinstance(row[0], bytes):
+                place.files.remove(row[0].decode("ascii", "replace"))
+            return row is not None
+        return False
+
+    def iterate(self) -> Iterator[Listed]:
+        self._write_touched()
+        last = 0
+        while True:
+            page = self._page(last)
+            for identifier, name, size, created, used, expires, key in page:
+                last = identifier
+                yield Listed(bytes(name).decode("utf-8", "surrogatepass"), size, created, used, expires, key)
+            if len(page) < _PAGE:
+                return
+
+    def _page(self, after: int) -> list[Any]:
+        place = self.place
+        with place.trouble("can't list", "a page"):
+            opened = place.opened()
+            function = None if opened is None else place.known_function(opened, self.function)
+            if opened is not None and function is not None:
+                return opened.connection.execute(
+                    "SELECT id, name, size, created, used, expires, key FROM entries "
+                    "WHERE function = ? AND id > ? ORDER BY id LIMIT ?",
+                    (function, after, _PAGE),
+                ).fetchall()
+        return []
+
+    def lock(self, name: str) -> Lock:
+        return KernelLock(self.place.lock_path, f"{self.function}\0{name}")
+
+    def count(self) -> int:
+        place = self.place
+        with place.trouble("can't count", "all"):
+            opened = place.opened()
+            function = None if opened is None else place.known_function(opened, self.function)
+            if opened is not None and function is not None:
+                find = "SELECT COUNT(*) FROM entries WHERE function = ?"
+                return int(opened.connection.execute(find, (function,)).fetchone()[0])
+        return 0
+
+    def clear(self) -> None:
+        place = self.place
+        with place.trouble("can't clear", "all"):
+            opened = place.opened()
+            function = None if opened is None else place.known_function(opened, self.function)
+            if opened is None or function is None:
+                return
+            connection = opened.connection
+            find = "SELECT file FROM entries WHERE function = ? AND file IS NOT NULL"
+            with _transaction(connection):
+                files = connection.execute(find, (function,)).fetchall()
+                connection.execute("DELETE FROM entries WHERE function = ?", (function,))
+            for (file,) in files:
+                place.files.remove(bytes(file).decode("ascii", "replace"))
+            connection.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def touch(self, name: str, now: float) -> None:
+        self._touched[name] = now
+        if len(self._touched) >= _MOST_TOUCHED:
+            self._write_touched()
+
+    def _write_touched(self) -> None:
+        touched, self._touched = self._touched, {}
+        if not touched:
+            return
+        with contextlib.suppress(StoreUnavailable), self.place.trouble("can't write", None):
+            opened = self.place.opened()
+            function = None if opened is None else self.place.known_function(opened, self.function)
+            if opened is not None and function is not None:
+                with _transaction(opened.connection):
+                    opened.connection.executemany(
+                        "UPDATE entries SET used = ? WHERE function = ? AND name = ?",
+                        [(now, function, _blob(name)) for name, now in touched.items()],
+                    )
+
+    def add_statistics(self, numbers: dict[str, float]) -> None:
+        place = self.place
+        with place.trouble("can't write", None):
+            opened = place.opened()
+            if opened is None:
+                return
+            function = place.function_id(opened, self.function)
+            with _transaction(opened.connection):
+                known = self._statistics(opened.connection, function)
+                for name, number in numbers.items():
+                    known[name] = known.get(name, 0.0) + number
+                change = "UPDATE functions SET statistics = ? WHERE id = ?"
+                opened.connection.execute(change, (json.dumps(known), function))
+
+    def statistics(self) -> dict[str, float]:
+        place = self.place
+        with place.trouble("can't read", "statistics"):
+            opened = place.opened()
+            function = None if opened is None else place.known_function(opened, self.function)
+            if opened is not None and function is not None:
+                return self._statistics(opened.connection, function)
+        return {}
+
+    def _statistics(self, connection: sqlite3.Connection, function: int) -> dict[str, float]:
+        row = connection.execute("SELECT statistics FROM functions WHERE id = ?", (function,)).fetchone()
+        try:
+            return {str(name): float(number) for name, number in json.loads(row[0] or "{}").items()}
+        except (TypeError, ValueError, AttributeError):
+            return {}
+
+
+def _connection(path: str, *, uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False, uri=uri)
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _blob(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")
+
+
+_not_ours: list[_Open] = []
+
+
+def _forked() -> None:
+    global _current
+    _current = next(_generation)
+
+
+os.register_at_fork(after_in_child=_forked)
