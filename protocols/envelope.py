@@ -74,7 +74,7 @@ REST: Final = struct.Struct("<BBHQII")
 REST_SIZE: Final = REST.size
 _OWN_BUFFER: Final = 1 << 10  # bytes of an unfinished payload that is worth a buffer of its own
 LARGE_FRAME: Final = 1 << 18  # bytes of a payload that is not copied out of that buffer any more
-_pack = HEADER.pack
+_pack, _unpack = HEADER.pack, HEADER.unpack_from
 
 
 def encode_frame(
@@ -120,6 +120,11 @@ class FrameReader:
         Raises:
             RemoteProtocolError: A frame claims more than the limit. Nothing after this can be trusted.
         """
+        end = len(data)
+        if end >= HEADER_SIZE and not self._rest and not self._large:
+            length, kind, codec, flags, call_id, session, deadline = _unpack(data)
+            if length == end - HEADER_SIZE and length <= self._max_frame:  # a frame and nothing else, as often
+                return [(kind, codec, flags, call_id, session, deadline, data[HEADER_SIZE:])]
         frames: list[Frame] = []
         if self._large:
             room = self.buffer()
@@ -134,10 +139,9 @@ class FrameReader:
             data = self._rest + data
             self._rest = b""
         append = frames.append
-        unpack = HEADER.unpack_from
         position, end = 0, len(data)
         while end - position >= HEADER_SIZE:
-            length, kind, codec, flags, call_id, session, deadline = unpack(data, position)
+            length, kind, codec, flags, call_id, session, deadline = _unpack(data, position)
             start = position + HEADER_SIZE
             stop = start + length
             if length > self._max_frame:

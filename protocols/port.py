@@ -98,6 +98,13 @@ class PortConversation:
         position, end = 0, len(data)
         if not self._reader.pending:  # what is whole is read where it lies; the reader is for what is not
             packet, length_of, most = self._packet, self._length_of, self._most
+            if end >= packet + REST_SIZE and length_of(data)[0] == end - packet <= most:  # a frame and nothing else
+                kind, codec, flags, call_id, session, deadline = head = _unpack(data, packet)
+                payload = data[packet + REST_SIZE :]
+                if kind == _CALL and codec == _ETF and flags <= _MOST_FLAGS and call_id and not session:
+                    return [(_CALL, _ETF, flags, call_id, deadline, payload)]
+                self._take(head, payload, requests)
+                return requests
             while end - position >= packet:
                 start = position + packet
                 stop = start + length_of(data, position)[0]

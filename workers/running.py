@@ -59,6 +59,9 @@ _MSGPACK: Final = int(Codec.MSGPACK)
 _MISROUTED: Final = int(Kind.MISROUTED)
 _HANDLE: Final = int(Want.HANDLE)
 
+_NONE_BEFORE: Final[tuple[bytes, int, int, int, Plan | None]] = (b"\0", 0, 0, 0, None)
+"""Head, codec, where the head's target ends, length of the object behind it, plan."""
+
 _lengths = Struct("<4xHH").unpack_from
 _reply_header = Struct("<IIQII").pack
 """envelope.HEADER for replies: kind, codec and flags, which are 0, as one number."""
@@ -96,6 +99,7 @@ class Runner:
         self._lost: CallFailed | None = None  # why a token among the arguments leads nowhere
         self._copies: dict[str, object] | None = None  # tokens that mean copies in this call
         self._odd_handles = False  # one of the three is set
+        self._last = _NONE_BEFORE
 
     def run(self, frames: list[Frame], other: Callable[[Frame], None] | None = None) -> None:
         """Run the calls among `frames`, the last one first, and put their answers in line.
@@ -112,8 +116,8 @@ class Runner:
         modules = sys.modules
         threaded = self.threaded
         finished = cell[FINISHED]
-        last_head, last_codec, split, object_length = b"\0", 0, 0, 0  # of the call before: often this one's as well
-        plan: Plan | None = None
+        last_head, last_codec, split, object_length, plan = self._last  # the call before's: often this one's as well
+        self.plan = plan
         failure: BaseException
         while frames:
             kind, codec, flags, call_id, session, deadline, payload = frames.pop()
@@ -132,6 +136,7 @@ class Runner:
                         split = HEAD_SIZE + target_length
                         last_head, last_codec = bytes(payload[:split]), codec
                         plan = self.plan = self._plans[codec].get(last_head)
+                        self._last = last_head, last_codec, split, object_length, plan
                     if plan is None or (
                         plan.watch is not None
                         and (
@@ -141,6 +146,7 @@ class Runner:
                     ):
                         stage = RUNNING
                         plan = self._new_plan(codec, payload)
+                        self._last = last_head, last_codec, split, object_length, plan
                         stage = DECODING
                     if state.imports:
                         stage = RUNNING
@@ -227,6 +233,7 @@ class Runner:
                 failure = error
             args = kwargs = result = None
             last_codec = 0  # there may be no plan to it
+            self._last = _NONE_BEFORE
             self.fail(codec, failure, stage)
             finished = cell[FINISHED]
             del failure

@@ -64,7 +64,8 @@ class Wire:
             if not (lock.acquire(True, _PATIENCE) if len(out) > _CROWDED else lock.acquire(False)):
                 return
             try:
-                pieces = self._take()
+                pieces = out[:]
+                del out[: len(pieces)]
                 if pieces:
                     self._write([b"".join(pieces)] if len(pieces) > 1 else pieces)
             finally:
@@ -85,7 +86,12 @@ class Wire:
         if self.broken:
             return
         try:
-            written = os.write(self.fd, pieces[0]) if len(pieces) == 1 else os.writev(self.fd, pieces)
+            if len(pieces) == 1:
+                written = os.write(self.fd, pieces[0])
+                if written == len(pieces[0]):
+                    return
+            else:
+                written = os.writev(self.fd, pieces)
             for piece in pieces:
                 if written >= len(piece):
                     written -= len(piece)

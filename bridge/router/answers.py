@@ -38,10 +38,11 @@ class Answers:
     def worker_data(self, worker: Worker, data: bytes) -> None:
         """Frames from a worker. Rubbish on its wire costs it its life."""
         core = self._core
-        if len(data) >= LARGE and data[_KIND_AT] == _REPLY and not worker.reader.pending:
+        reader = worker.reader
+        if len(data) >= LARGE and data[_KIND_AT] == _REPLY and not reader.pending:
             self._let_go_of_payloads(worker)  # before its room is made
         try:
-            frames = worker.reader.receive_data(data)
+            frames = reader.receive_data(data)
         except RemoteProtocolError:
             core.kill(worker, KillReason.RUBBISH)
             return

@@ -213,12 +213,14 @@ class RouterCore:
         worker.messages_in += 1
         if not call.profile.waiting:
             worker.slow += 1
-        if session.id not in worker.sessions:
-            worker.sessions.add(session.id)
+        session_id = session.id
+        if session_id not in worker.sessions:
+            worker.sessions.add(session_id)
             session.workers.add(worker)
         payload = call.payload
-        header = _pack_header(len(payload), call.kind, call.codec, call.flags, wire_id, session.id, 0)
-        if len(payload) <= SMALL:
+        size = len(payload)
+        header = _pack_header(size, call.kind, call.codec, call.flags, wire_id, session_id, 0)
+        if size <= SMALL:
             worker.outbox.append(header + payload)
         else:
             worker.outbox.append(header)

@@ -21,15 +21,17 @@ from bascule.protocols.envelope import FrameReader
 
 if TYPE_CHECKING:
     from bascule.bridge.router.pools import Pool
+    from bascule.bridge.router.writer import Writer
 
 
 class Peer:
     """An end with something to write."""
 
-    __slots__ = ("dirty", "outbox", "unwritten")
+    __slots__ = ("dirty", "outbox", "unwritten", "writer")
 
     def __init__(self) -> None:
         self.outbox: list[bytes] = []
+        self.writer: Writer | None = None  # the pump's, while the peer is connected
         self.unwritten = 0  # bytes that were offered to the descriptor and not taken; kept by the pump
         self.dirty = False
 

@@ -61,7 +61,6 @@ class RouterPump:
         self._epoll = select.epoll()
         self._poll = self._epoll.poll
         self._sources: dict[int, _Source] = {}
-        self._writers: dict[Peer, Writer] = {}
         self._session_fds: dict[Session, tuple[int, ...]] = {}
         self._worker_fds: dict[Worker, set[int]] = {}  # those that are still open
         self._paused: set[Session] = set()  # not read from, since they do not read
@@ -241,15 +240,15 @@ class RouterPump:
 
     def _write_dirty(self) -> None:
         """Write what every peer that was marked has to hear."""
-        core, writers = self.core, self._writers
+        core = self.core
         dirty, core.dirty = core.dirty, []
         for peer in dirty:
             peer.dirty = False
             if isinstance(peer, Session):
                 core.requests.door_requests(peer)
-            writer = writers.get(peer)
-            if writer is not None:
-                self._flush(writer)
+            writer = peer.writer
+            if writer is not None and (not writer.flush() or writer.waiting or writer.broken):
+                self._look_after(writer, peer)
 
     def _notify(self, notice: Notice) -> None:
         if self._subscriber is None:
@@ -280,7 +279,7 @@ class RouterPump:
         for fd in list(self._sources):
             self._drop_source(fd)
         for session in list(self._session_fds):
-            if session in self._writers:
+            if session.writer is not None:
                 self._disconnect(session)
             else:
                 self._close_client(session)
@@ -290,11 +289,9 @@ class RouterPump:
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    def _flush(self, writer: Writer) -> None:
-        done = writer.flush()
-        if done and not (writer.waiting or writer.broken):
-            return  # as nearly always
-        peer = writer.peer
+    def _look_after(self, writer: Writer, peer: Peer) -> None:
+        """Not all could be written, now or the last time."""
+        done = not writer.rest
         if done == writer.waiting:
             writer.waiting = not done
             self._watch(peer)
@@ -305,11 +302,11 @@ class RouterPump:
                 self._paused.add(peer)
                 self._watch(peer)
 
-    def _on_writable(self, writer: Writer) -> None:
-        if not writer.flush():
+    def _on_writable(self, peer: Peer) -> None:
+        writer = peer.writer
+        if writer is None or not writer.flush():
             return
         writer.waiting = False
-        peer = writer.peer
         if isinstance(peer, Session) and peer in self._paused:
             self._paused.discard(peer)
             self.core.requests.release_credit(peer)
@@ -323,11 +320,11 @@ class RouterPump:
         if isinstance(peer, Worker):
             fd = peer.wire.write_fd
             if fd in self._sources:
-                self._epoll.modify(fd, _OUT if self._writers[peer].waiting else 0)
+                self._epoll.modify(fd, _OUT if peer.writer is not None and peer.writer.waiting else 0)
             return
         assert isinstance(peer, Session)
         read_fd, *others = self._session_fds[peer]
-        writing = _OUT if self._writers[peer].waiting else 0
+        writing = _OUT if peer.writer is not None and peer.writer.waiting else 0
         reading = 0 if peer.input_over or peer in self._paused else _IN
         if not others:
             self._epoll.modify(read_fd, reading | writing)
@@ -345,7 +342,7 @@ class RouterPump:
         worker = self.core.attach_worker(wire)
         for fd in (wire.read_fd, wire.write_fd, wire.stdout_fd, wire.stderr_fd):
             os.set_blocking(fd, False)
-        self._writers[worker] = Writer(wire.write_fd, worker)
+        worker.writer = Writer(wire.write_fd, worker)
         self._worker_fds[worker] = {wire.read_fd, wire.write_fd, wire.stdout_fd, wire.stderr_fd, wire.pidfd}
         self._add_source(wire.stdout_fd, 0, lambda mask: self._on_output(worker, wire.stdout_fd, err=False))
         self._add_source(wire.stderr_fd, 0, lambda mask: self._on_output(worker, wire.stderr_fd, err=True))
@@ -355,7 +352,7 @@ class RouterPump:
 
     def _on_worker_writable(self, worker: Worker, mask: int) -> None:
         if mask & _OUT:
-            self._on_writable(self._writers[worker])
+            self._on_writable(worker)
         else:  # the worker closed its end: nothing more can be written, its death comes by the pidfd
             self._drop_source(worker.wire.write_fd)
             self.core.endings.wire_closed(worker)
@@ -402,7 +399,7 @@ class RouterPump:
         self._close_worker(worker)
 
     def _close_worker(self, worker: Worker) -> None:
-        self._writers.pop(worker, None)
+        worker.writer = None
         for fd in list(self._worker_fds[worker]):
             self._close_fd(worker, fd)
         del self._worker_fds[worker]
@@ -419,7 +416,7 @@ class RouterPump:
         if worker not in self._worker_fds:
             return  # it died in this turn
         if effect is Effect.CLOSE_WIRE:
-            self._writers.pop(worker, None)
+            worker.writer = None
             self._close_fd(worker, worker.wire.write_fd)
             return
         number = signal.SIGURG if effect is Effect.INTERRUPT else signal.SIGKILL
@@ -451,7 +448,7 @@ class RouterPump:
         os.set_blocking(read_fd, False)
         os.set_blocking(write_fd, False)
         self._session_fds[session] = (read_fd,) if read_fd == write_fd else (read_fd, write_fd)
-        self._writers[session] = Writer(write_fd, session)
+        session.writer = Writer(write_fd, session)
         self._add_source(read_fd, 1, partial(self._on_client, session))
         if write_fd != read_fd:
             with contextlib.suppress(PermissionError):  # a regular file: always writable, and never gone
@@ -461,7 +458,7 @@ class RouterPump:
 
     def _on_client(self, session: Session, mask: int) -> None:
         if mask & _OUT:
-            self._on_writable(self._writers[session])
+            self._on_writable(session)
         # The end of a socket is the end of both ways; that of a pipe only says that no more is written to it.
         gone = mask & _GONE and len(self._session_fds[session]) == 1
         if session.dead or not mask & ~_OUT:
@@ -497,11 +494,12 @@ class RouterPump:
         if mask & _GONE:
             self.core.requests.close_session(session)
         elif mask & _OUT:
-            self._on_writable(self._writers[session])
+            self._on_writable(session)
 
     def _disconnect(self, session: Session) -> None:
         """The session is over. What was said to the client is still written, as long as it reads on."""
-        writer = self._writers.pop(session)
+        writer, session.writer = session.writer, None
+        assert writer is not None
         self._paused.discard(session)
         for fd in self._session_fds[session]:
             self._drop_source(fd)

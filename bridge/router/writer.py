@@ -37,10 +37,11 @@ class Writer:
                     written = 0
                 except OSError:
                     return self._give_up()
-                if written == len(data):
+                size = len(data)
+                if written == size:
                     return True
                 rest.append(memoryview(data)[written:])
-                peer.unwritten = len(data) - written
+                peer.unwritten = size - written
         if outbox:
             peer.unwritten += sum(map(len, outbox))
             rest.extend(outbox)
