@@ -1,6 +1,4 @@
-"""What a service is told: its socket and its pools, as a TOML file or as the options of `bascule serve`.
-
-    socket = "/run/user/1000/bascule/bascule.sock"
+"""What a service is told: pools, listeners, limits, logging, as a TOML file or as the options of `bascule serve`.
 
     [pools.default]
     size = 4
@@ -10,8 +8,16 @@
     python = "/opt/legacy/.venv/bin/python"
     paths = ["/opt/legacy/src"]
 
-Everything has a default: with no file there is one pool, `default`, with a worker for each processor. pydantic checks
-what was written here, at the edge; inside, a pool is the frozen `PoolSpec`.
+    [listeners.team]
+    unix = "/run/bascule/team.sock"
+    groups = ["science"]
+    allow = ["numpy.linalg:*", "stats:report"]
+
+Everything has a default: with no file there is one pool, `default`, with a worker for each processor, on a socket of
+the user's own. pydantic checks what was written here, at the edge; inside, a pool is the frozen `PoolSpec`.
+
+This module is the models and nothing else. `config_file` reads a file and says on which line it is wrong,
+`config_words` says in words what a key allows (in errors and in the reference page alike).
 """
 
 from __future__ import annotations
@@ -19,66 +25,125 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-import tomllib
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, model_validator
 
+from bascule.bridge.policy import Policy, PolicyError
 from bascule.bridge.pool_spec import PoolSpec
+from bascule.bridge.scheduling import SCHEDULERS
+from bascule.protocols import limits
 
 LONGEST = 4_000_000  # seconds, some 46 days: milliseconds of it fit the 32 bits that a frame has for a deadline
-Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
-SecondsOrZero = Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
+LEAST_TOKEN = 43  # characters of a token: 256 bits, even when they are written in base 64
 
 
 class ConfigError(Exception):
-    """The configuration can't be used; the message names file, key, what was found and what is allowed."""
+    """The configuration can't be used; the message names file, line, key, what was found and what is allowed."""
 
 
-class PoolConfig(BaseModel):
-    """One pool."""
+def _function_path(name: str) -> str:
+    module, colon, function = name.partition(":")
+    if not (module and colon and function):
+        raise ValueError("module:function")
+    return name
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    size: Annotated[int, Field(ge=1, le=4096)] = Field(default_factory=lambda: os.cpu_count() or 2)
+def _scheduler(name: str) -> str:
+    return name if name in SCHEDULERS else _function_path(name)
+
+
+def _mode(text: str) -> str:
+    if not (text.isdigit() and len(text) in (3, 4) and all(digit in "01234567" for digit in text)):
+        raise ValueError("a mode")
+    return text
+
+
+def _patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        Policy(patterns)
+    except PolicyError as error:
+        raise ValueError(str(error)) from None
+    return patterns
+
+
+def _words(text: str) -> Any:
+    """What a key allows, where its type does not say it."""
+    return Field(json_schema_extra={"allowed": text})
+
+
+Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
+SecondsOrZero = Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Bytes = Annotated[ByteSize, Field(ge=0), _words('a number of bytes, or text such as "512MiB"')]
+FunctionPath = Annotated[str, AfterValidator(_function_path), _words("a function, as module:function")]
+Scheduler = Annotated[
+    str, AfterValidator(_scheduler), _words(f"one of {', '.join(SCHEDULERS)}, or a function, as module:function")
+]
+Mode = Annotated[str, AfterValidator(_mode), _words('permissions as octal text, such as "0660"')]
+Patterns = Annotated[
+    tuple[str, ...], AfterValidator(_patterns), _words('a list of patterns, such as ["math:*", "pkg.**:run"]')
+]
+Address = Annotated[
+    str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]\s/]+):[0-9]{1,5}$"), _words('host:port, such as "127.0.0.1:7440"')
+]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
+
+
+class Section(BaseModel):
+    """What all tables have in common: unknown keys are errors, values do not change, texts below keys describe them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class PoolConfig(Section):
+    """One pool of worker processes, `[pools.NAME]`."""
+
+    size: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default_factory=lambda: os.cpu_count() or 2, json_schema_extra={"shown": "one for each processor"}
+    )
     """Workers that take calls."""
     spares: Annotated[int, Field(ge=0, le=64)] = 1
     """Ready workers that stand by to replace a lost one at once."""
-    python: str = sys.executable
+    python: str = Field(default=sys.executable, json_schema_extra={"shown": "the bridge's own"})
     """The interpreter, CPython 3.9 or newer; nothing need be installed there."""
     paths: tuple[str, ...] = ()
-    """Folders put first on the workers' sys.path."""
+    """Folders put first on the workers' `sys.path`."""
     cwd: str | None = None
     """The workers' working folder; the bridge's own when not said."""
     env: dict[str, str] = {}
     """Environment variables added to the bridge's own."""
     preload: tuple[str, ...] = ()
     """Modules imported before a worker is ready."""
-    init: str | None = None
-    """A function `module:name` called before a worker is ready."""
+    init: FunctionPath | None = None
+    """A function called before a worker is ready."""
     converters: str | None = None
     """A module that says how the pool's own types travel."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Calls that one worker runs at a time."""
     max_calls: Count = 0
     """Calls after which a worker is replaced; 0: never."""
-    max_memory: Count = 0
+    max_memory: Bytes = ByteSize(0)
     """Resident bytes above which a worker is replaced; 0: never."""
-    memory_limit: Annotated[int, Field(ge=1 << 20)] | None = None
-    """Bytes of data that a worker may allocate at all (RLIMIT_DATA); no limit when not said."""
+    memory_limit: (
+        Annotated[ByteSize, Field(ge=1 << 20), _words('at least 1 MiB, in bytes or as text such as "2GiB"')] | None
+    ) = None
+    """What a worker may allocate at all; past it user code meets `MemoryError`. By the unit's delegated control group
+    where there is one, else by RLIMIT_DATA. No limit when not said."""
     ready_timeout: Seconds = 30.0
     """Seconds from spawning a worker to its being ready."""
     drain: SecondsOrZero = 10.0
-    """Seconds that running calls have to end when the pool stops or shrinks."""
+    """Seconds that accepted calls have to end when the pool stops, shrinks or is removed."""
     grace: SecondsOrZero = 2.0
     """Seconds from asking a worker to leave to killing it."""
     handle_cap: Annotated[int, Field(ge=1)] = 100_000
     """Handles that one session may hold in one worker."""
     handle_lease: Seconds | None = None
     """Seconds after which an unused handle is released; never when not said."""
-    scheduler: str = "least_busy"
-    """Which worker takes the next call; a name, or an operator's own `module:function`."""
+    handle_wait: SecondsOrZero = 60.0
+    """Seconds that a worker which is to be replaced is kept for the sake of its handles; then they are lost."""
+    scheduler: Scheduler = "least_busy"
+    """Which worker takes the next call."""
     max_queue: Annotated[int, Field(ge=1)] = 100_000
     """Calls that may wait for a worker; one more is answered `overloaded`."""
     deadline: Seconds | None = None
@@ -88,7 +153,7 @@ class PoolConfig(BaseModel):
     intensity: Count | None = None
     """Worker exits, not caused by a call, that are borne within `period`; when not said, all may die twice."""
     period: Seconds = 30.0
-    """Seconds."""
+    """Seconds that exits are counted for."""
     retry: Seconds = 60.0
     """Seconds after which a failed pool tries again."""
     significant: bool = False
@@ -99,55 +164,192 @@ class PoolConfig(BaseModel):
         values = self.model_dump()
         values["executable"] = values.pop("python")
         values["default_deadline"] = values.pop("deadline")
+        for key in ("max_memory", "memory_limit"):
+            values[key] = None if values[key] is None else int(values[key])
         return PoolSpec(name=name, **values)
 
 
-class ServiceConfig(BaseModel):
+class Guarded(Section):
+    """Keys that listeners and the HTTP door share: who may come in, and what for."""
+
+    certificate: Path | None = None
+    """The server's certificate chain (PEM), for TLS."""
+    key: Path | None = None
+    """Its private key (PEM); in the certificate's file when not said."""
+    client_ca: Path | None = None
+    """Certificate authorities (PEM); when said, clients need a certificate of theirs, too."""
+    token_file: Path | None = None
+    """A file that only its owner can read, with one token to a line. Clients must present one of them."""
+    allow: Patterns | None = None
+    """What may be called; `*` stands for one name, `**` for any. When not said: everything by the service's own user,
+    nothing by anyone else."""
+    objects: bool = False
+    """Whether clients that `allow` restricts may also use handles: methods, attributes, operators. Through an object
+    nearly everything can be reached."""
+    operator: bool = False
+    """Whether its clients may give an operator's orders (`status`, `pool scale` ...). The service's own user always
+    may, on a Unix socket."""
+    pool: str | None = None
+    """The pool of clients that name none; `default` or the first one when not said."""
+
+
+class ListenerConfig(Guarded):
+    """One more place to listen, `[listeners.NAME]`: a Unix socket, a TCP port, or a socket inherited from systemd."""
+
+    unix: Path | None = None
+    """The path of a Unix socket. One of `unix`, `tcp` and `systemd` must be said."""
+    tcp: Address | None = None
+    """Where to listen for TCP; needs `certificate` and `token_file`."""
+    systemd: Name | None = None
+    """The `FileDescriptorName=` of a socket unit whose socket is inherited."""
+    mode: Mode = "0600"
+    """The Unix socket's permissions."""
+    directory_mode: Mode = "0700"
+    """Those of its folder, when it must be made."""
+    users: tuple[str | int, ...] = ()
+    """Users, by name or number, that may connect to the Unix socket beside the service's own and root."""
+    groups: tuple[str | int, ...] = ()
+    """Groups whose members may, too."""
+    hello_timeout: Seconds = 10.0
+    """Seconds in which a client must have said who it is."""
+    max_clients: Annotated[int, Field(ge=1)] = 20_000
+    """Clients at a time; one more is turned away."""
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Self:
+        said = [name for name in ("unix", "tcp", "systemd") if getattr(self, name) is not None]
+        if len(said) != 1:
+            raise ValueError("exactly one of unix, tcp and systemd")
+        if self.tcp is not None:
+            need_protection(self.tcp, self.certificate, self.token_file)
+        return self
+
+
+class LimitsConfig(Section):
+    """How much clients may ask for, `[limits]`."""
+
+    frame: Annotated[ByteSize, Field(ge=1 << 16, le=limits.MAX_FRAME), _words('64 KiB to 256 MiB, as "64MiB"')] = (
+        ByteSize(limits.MAX_FRAME)
+    )
+    """Bytes of one call's arguments, and of one result."""
+    before_hello: Annotated[int, Field(ge=256, le=limits.MAX_BEFORE_HELLO)] = limits.MAX_BEFORE_HELLO
+    """Bytes that are taken from a client before it has said who it is."""
+    unread: Annotated[ByteSize, Field(ge=1 << 20), _words('at least 1 MiB, as "512MiB"')] = ByteSize(1 << 29)
+    """Bytes of answers that a client may leave unread; with more, it is dropped and its calls are cancelled."""
+    clients: Annotated[int, Field(ge=1)] = 50_000
+    """Clients at a time, of all listeners."""
+
+
+class LoggingConfig(Section):
+    """What the service says of itself, `[logging]`."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severity that is logged."""
+    format: Literal["auto", "text", "json", "journal"] = "auto"
+    """`text` for people; `json`, one object to a line; `journal`, structured fields for systemd's journal. `auto` is
+    `journal` where standard error is the journal, else `text`."""
+    file: Path | None = None
+    """A file that is logged to as well (reopened at a reload)."""
+    output: bool = True
+    """Whether what workers print, while no call runs that it could belong to, is logged."""
+
+
+class AuditConfig(Section):
+    """Who called what, when, with what outcome; never with what data, `[audit]`."""
+
+    file: Path | None = None
+    """A file with one JSON object for each call (reopened at a reload); no audit when not said."""
+
+
+class MetricsConfig(Section):
+    """Figures for Prometheus, `[metrics]`: told by `bascule metrics` and by the HTTP door at `/metrics`."""
+
+    enabled: bool = True
+    """Whether latencies are counted."""
+    functions: Annotated[int, Field(ge=0, le=4000)] = 200
+    """Functions with a histogram of their own; the rest are told together as `other`."""
+
+
+class HttpConfig(Guarded):
+    """The HTTP door and the dashboard, `[http]`; needs the extra `bascule[http]`. Off unless `listen` is said."""
+
+    listen: str | None = Field(
+        default=None, json_schema_extra={"allowed": 'host:port, or the path of a Unix socket, "unix:/path"'}
+    )
+    """Where to listen. TCP needs `token_file`; on addresses other than this machine's own, `certificate` as well."""
+    mode: Mode = "0600"
+    """The Unix socket's permissions."""
+    dashboard: bool = True
+    """Whether `/` shows the dashboard."""
+    max_body: Annotated[ByteSize, Field(ge=1 << 10, le=limits.MAX_FRAME), _words('1 KiB to 256 MiB, as "16MiB"')] = (
+        ByteSize(16 << 20)
+    )
+    """Bytes of one request."""
+
+    @model_validator(mode="after")
+    def _is_protected(self) -> Self:
+        if self.listen is None or self.listen.startswith("unix:"):
+            return self
+        host, colon, port = self.listen.rpartition(":")
+        if not colon or not port.isdigit():
+            raise ValueError('listen as host:port, or "unix:/path"')
+        if self.token_file is None:
+            raise ValueError("token_file beside a TCP listen: else any user of this machine could connect")
+        if not is_loopback(host) and self.certificate is None:
+            raise ValueError(f"certificate beside listen = {self.listen!r}: else others could read along")
+        return self
+
+
+class TracingConfig(Section):
+    """OpenTelemetry spans, `[tracing]`; needs the extra `bascule[otel]`."""
+
+    enabled: bool = False
+    """Whether a span is made of each call. Where they go is said by OpenTelemetry's own OTEL_... variables."""
+
+
+class ServiceConfig(Section):
     """The whole file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    socket: Path | None = None
-    """The Unix socket; in the user's runtime folder when not said."""
-    pools: dict[str, PoolConfig] = Field(default_factory=lambda: {"default": PoolConfig()})
+    socket: Path | None = Field(default=None, json_schema_extra={"shown": "in the user's runtime folder"})
+    """The Unix socket of the service's own user."""
+    pools: dict[Name, PoolConfig] = Field(default_factory=lambda: {"default": PoolConfig()}, min_length=1)
     """The pools by name. Clients that name none use `default`, or the first one."""
-    pod: dict[str, Any] = {}
-    """What a pod offers that attaches to the service and names no modules: the settings of `bascule pod`."""
+    listeners: dict[Name, ListenerConfig] = {}
+    """More places to listen, by name."""
+    pod: dict[str, Any] = Field(default={}, json_schema_extra={"allowed": "a table with the settings of `bascule pod`"})
+    """What a pod offers that attaches to the service and names no modules."""
+    limits: LimitsConfig = LimitsConfig()
+    """How much clients may ask for."""
+    logging: LoggingConfig = LoggingConfig()
+    """What the service says of itself."""
+    audit: AuditConfig = AuditConfig()
+    """Who called what."""
+    metrics: MetricsConfig = MetricsConfig()
+    """Figures."""
+    http: HttpConfig = HttpConfig()
+    """The HTTP door and the dashboard."""
+    tracing: TracingConfig = TracingConfig()
+    """OpenTelemetry."""
+
+    def specs(self) -> list[PoolSpec]:
+        """The pools as the supervision knows them; first the one that clients get who name none."""
+        specs = [pool.spec(name) for name, pool in self.pools.items()]
+        return sorted(specs, key=lambda spec: spec.name != "default")
 
 
-def load(path: Path) -> ServiceConfig:
-    """Read a configuration file.
+def need_protection(address: str, certificate: Path | None, token_file: Path | None) -> None:
+    """See that a TCP listener has what it needs.
 
     Raises:
-        ConfigError: It can't be read, is no TOML, or says something that is not allowed.
+        ValueError: It has not.
     """
-    try:
-        text = path.read_bytes().decode()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: it is not UTF-8 (byte {error.start})") from None
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: it is no TOML: {error}") from None
-    return check(data, str(path))
+    missing = [name for name, value in (("certificate", certificate), ("token_file", token_file)) if value is None]
+    if missing:
+        host = address.rpartition(":")[0]
+        where = "all addresses" if host in ("0.0.0.0", "[::]", "*") else address
+        raise ValueError(f"{' and '.join(missing)} beside tcp: nobody listens on {where} without both")
 
 
-def check(data: dict[str, object], source: str) -> ServiceConfig:
-    """Validate what was read or given; `source` stands in messages.
-
-    Raises:
-        ConfigError: Something is not allowed; one line for each problem.
-    """
-    try:
-        config = ServiceConfig.model_validate(data)
-    except ValidationError as error:
-        lines = [
-            f"{source}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}, found {problem['input']!r}"
-            for problem in error.errors()
-        ]
-        raise ConfigError("\n".join(lines)) from None
-    if not config.pools:
-        raise ConfigError(f"{source}: pools: there must be at least one")
-    return config
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    return host in ("localhost", "[::1]") or host.startswith("127.")

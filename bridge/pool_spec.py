@@ -47,6 +47,7 @@ class _Fields(NamedTuple):
     ready_timeout: float = 30.0  # from the spawn to the handshake: preload and init included
     drain: float = 10.0  # for the calls that run when the pool stops or shrinks
     grace: float = 2.0  # from TERM to KILL, when it did not leave by itself
+    handle_wait: float = 60.0  # that one which is to be replaced is kept for the sake of its handles
 
     # How calls are given to it.
     scheduler: str = "least_busy"
@@ -90,7 +91,7 @@ class PoolSpec(_Fields):
         need(self.intensity is None or self.intensity >= 0, "intensity is from 0 up, or nothing")
         for name in ("ready_timeout", "period", "retry"):
             need(getattr(self, name) > 0, f"{name} is a number of seconds above 0")
-        for name in ("drain", "grace", "cancel_grace"):
+        for name in ("drain", "grace", "cancel_grace", "handle_wait"):
             need(getattr(self, name) >= 0, f"{name} is a number of seconds from 0 up")
         need(self.default_deadline is None or self.default_deadline > 0, "default_deadline is seconds above 0, or none")
         need(self.init is None or ":" in self.init, f"init is written module:function, not {self.init!r}")

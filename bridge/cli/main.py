@@ -23,6 +23,7 @@ COMMANDS = {
     "pod": "be a babashka pod over stdio",
     "port": "be an Erlang port over stdio",
     "path": "print where the shipped files are",
+    "config": "check, show or begin a configuration file",
 }
 """Command -> what it does. Each is the module of that name in this package, with `register` and `run`."""
 

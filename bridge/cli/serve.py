@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bascule.bridge.app import Bridge
-from bascule.bridge.cli.pod_attached import PodOpener
 from bascule.bridge.client.paths import default_socket
-from bascule.bridge.config import ConfigError, ServiceConfig, check, load
-from bascule.bridge.doors.front import FrontDoor
+from bascule.bridge.config import ConfigError, ServiceConfig
+from bascule.bridge.config_file import check, load
+from bascule.bridge.doors.service import ServiceDoor
 from bascule.bridge.listener import ListenRefused, listening
 from bascule.bridge.listener import serve as accept
 from bascule.bridge.operations.watch import watch
@@ -87,15 +87,14 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         config = _configuration(options)
-        specs = [pool.spec(name) for name, pool in config.pools.items()]
-        specs.sort(key=lambda spec: spec.name != "default")  # the one that clients get who name none
+        specs = config.specs()
         folders = [Path(folder) for spec in specs for folder in spec.paths] if options.watch else []
         if options.watch and not folders:
             raise ConfigError("--watch: there is nothing to watch; name the folders of your modules with --path")
         _allow_descriptors()
         bridge = Bridge(specs)
         with listening(config.socket or default_socket()) as listener:
-            return _serve(bridge, listener, folders, config)
+            return _serve(bridge, listener, folders)
     except (ConfigError, PoolSpecError, ListenRefused, UnknownScheduler) as error:
         print(f"bascule serve: {error}", file=sys.stderr)
         return 2
@@ -127,14 +126,13 @@ def _configuration(options: argparse.Namespace) -> ServiceConfig:
     return check(data, "command line")
 
 
-def _serve(bridge: Bridge, listener: socket.socket, folders: Sequence[Path], config: ServiceConfig) -> int:
+def _serve(bridge: Bridge, listener: socket.socket, folders: Sequence[Path]) -> int:
     bridge.pump.on_log = _log_output
     bridge.pump.start()
-    open_pod = PodOpener(config.pod, bridge.specs[0].size)
 
     def accepted(client: socket.socket, identity: str) -> None:
         fd = client.detach()
-        bridge.attach(fd, fd, FrontDoor(open_pod), identity)
+        bridge.attach(fd, fd, ServiceDoor(), identity)
 
     async def listen(*, task_status: trio.TaskStatus[None]) -> None:
         _log.info("listening on %s with %s", listener.getsockname(), _describe(bridge.specs))

@@ -12,7 +12,8 @@ import pytest
 from running_service import Service
 
 import bascule
-from bascule.bridge.config import ConfigError, check
+from bascule.bridge.config import ConfigError
+from bascule.bridge.config_file import check
 from bascule.bridge.errors import BasculeError
 from bascule.bridge.listener import ListenRefused, listening
 
