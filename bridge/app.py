@@ -24,6 +24,8 @@ from bascule.bridge.supervision.starting import new_bridge_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bascule.bridge.doors.base import Door
     from bascule.bridge.doors.pod_options import PodOptions
     from bascule.bridge.early import EarlyWorker
@@ -45,6 +47,7 @@ class Bridge:
         self.slots = Slots()
         self.early: list[Spawned] = []
         self.control = Control(self.core)
+        self.left: dict[int, Callable[[], None]] = {}  # by session: who wants to know that its client has left
         self.core.on_control = self.control
         for spec in specs:
             self.core.set_pool(spec.policy(spec.size))
@@ -57,6 +60,11 @@ class Bridge:
         )
         self.early.append(spawned)
         self.pump.attach_worker(spawned.wire)
+
+    def default_pool(self) -> str:
+        """The pool of clients that name none."""
+        pools = self.core.pools
+        return "default" if "default" in pools or not pools else next(iter(pools))
 
     def attach(self, read_fd: int, write_fd: int, door: Door, identity: str = "") -> None:
         """Serve a client; its descriptors are the router's from now on."""

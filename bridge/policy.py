@@ -56,13 +56,13 @@ class Policy:
         self._fits = re.compile("|".join(expressions) or r"(?!)").fullmatch
         self._known: dict[tuple[int, bytes], bool] = {}
 
-    def why_not(self, op: int, target: bytes, object_token: bytes) -> str | None:
-        """Why a call is denied, or None. The arguments are those of a call's head."""
-        if self._everything and (self.objects or not object_token):
+    def why_not(self, op: int, target: bytes, on_object: bool) -> str | None:
+        """Why a call is denied, or None: its operation, its target, and whether it names a handle."""
+        if self._everything and (self.objects or not on_object):
             return None
-        if object_token and not self.objects:
+        if on_object and not self.objects:
             return "this listener's policy lets its clients use no objects (objects = true would)"
-        if object_token:
+        if on_object:
             return None
         key = (op, target)
         allowed = self._known.get(key)

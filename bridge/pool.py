@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from bascule.bridge.notices import KILLED_SINCE, KillReason, Notice, RecycleWanted, WorkerExited, WorkerReady
+from bascule.bridge.pool_changes import needs_new_workers
 from bascule.bridge.pool_departures import Departures, Router
 from bascule.bridge.pool_places import Phase, Place, PoolWorker
 from bascule.bridge.pool_restarts import Restarts, Verdict, judge
@@ -102,6 +103,8 @@ class Pool:
         self._fatal: str | None = None
         self._ever_ready = False
         self._stopping = False
+        self._tried_before: PoolSpec | None = None  # what to go back to, while a new spec has yet to show that it works
+        self._tried_outcome = ""
         self.failure = None
 
     async def run(self, *, task_status: trio.TaskStatus[Pool] = trio.TASK_STATUS_IGNORED) -> None:
@@ -120,8 +123,7 @@ class Pool:
                 await nursery.start(self._departures.hold)
             try:
                 self._adopt()
-                if self.spec.max_memory:
-                    nursery.start_soon(self._watch_memory)
+                nursery.start_soon(self._watch_memory)
                 await self._keep_places(task_status)
             finally:
                 nursery.cancel_scope.cancel()
@@ -168,6 +170,48 @@ class Pool:
         del self._places[wanted:]
         self._change()
 
+    def reconfigure(self, spec: PoolSpec) -> None:
+        """Be so from now on. Workers of another kind are replaced, without losing a call.
+
+        When no worker of the new kind can be started, the pool goes back to what it was; see `settled`.
+        """
+        before, self.spec = self._tried_before or self.spec, spec
+        self._restarts = replace(self._restarts, period=spec.period)
+        self._departures.grace = spec.grace
+        if needs_new_workers(before, spec):
+            self._tried_before, self._tried_outcome = before, ""
+            self._retire_starting()
+            self.recycle_all("its configuration changed")
+        self.scale(spec.size)
+
+    async def settled(self) -> str:
+        """Wait until it is known whether the last `reconfigure` works; why not, or nothing."""
+        while self._tried_before is not None:
+            await self._changed.wait()
+        return self._tried_outcome
+
+    def _retire_starting(self) -> None:
+        """Workers that are just being started are of a kind that is not wanted any more."""
+        for place in self._places:
+            for worker in place.workers():
+                if worker.phase is Phase.STARTING:
+                    self._departures.retire(worker, 0.0)
+                    if worker is place.worker:
+                        place.worker, place.successor = place.successor, None
+                    else:
+                        place.successor = None
+
+    def _go_back(self, why: str) -> None:
+        """The new spec can't work: the workers that run are kept, and nothing has changed."""
+        assert self._tried_before is not None
+        wrong, self.spec, self._tried_before = self.spec, self._tried_before, None
+        self._tried_outcome = f"pool {wrong.name!r} stays as it was, since a worker of the new kind ended: {why}"
+        _log.error("%s", self._tried_outcome)
+        self._retire_starting()
+        for place in self._places:
+            place.recycle = False
+        self.scale(self.spec.size)
+
     def recycle_all(self, why: str) -> None:
         """Replace each worker by a new one, without losing a call. A failed pool tries again at once."""
         self._retry_at = 0.0
@@ -179,6 +223,19 @@ class Pool:
     async def wait_ready(self, count: int | None = None) -> None:
         """Until so many workers (all, where no number is given) are ready."""
         while self.ready_count() < (self.size + self.spec.spares if count is None else count):
+            await self._changed.wait()
+
+    def lives(self) -> set[tuple[int, int]]:
+        """Slot and incarnation of the workers that are there."""
+        return set(self._workers)
+
+    async def wait_replaced(self, before: set[tuple[int, int]]) -> None:
+        """Until none of these that is to be replaced has a place any more."""
+
+        def is_left(place: Place) -> bool:
+            return place.recycle and any((worker.slot, worker.incarnation) in before for worker in place.workers())
+
+        while any(is_left(place) for place in self._places):
             await self._changed.wait()
 
     def ready_count(self) -> int:
@@ -211,6 +268,7 @@ class Pool:
         """Until the pool has failed for good, or this is cancelled."""
         told = False
         while self._fatal is None:
+            self._changed.set()  # others wait for it too, and this loop may have been woken by the clock
             self._changed = trio.Event()
             if self._ever_ready and not told:
                 told = True
@@ -262,6 +320,9 @@ class Pool:
             )
         except SpawnError as error:
             self._slots.release(slot)
+            if self._tried_before is not None:
+                self._go_back(str(error))
+                return False
             _log.error("%s", error)
             place.back_off, delay = place.back_off.lose(0.0)
             place.next_spawn = now + delay
@@ -299,6 +360,7 @@ class Pool:
             return
         worker.phase = Phase.READY
         self._ever_ready = True
+        self._tried_before = None
         if self.failure is not None:
             self.failure = None
             self._restarts = replace(self._restarts, exits=())
@@ -307,7 +369,7 @@ class Pool:
         place = self._place_of(worker)
         if place is not None and worker is place.successor:
             assert place.worker is not None
-            self._departures.retire(place.worker, math.inf)
+            self._departures.retire(place.worker, math.inf, self.spec.handle_wait)
             place.worker, place.successor, place.recycle = worker, None, False
         self._change()
 
@@ -327,8 +389,11 @@ class Pool:
             why,
         )
         place = self._place_of(worker)
+        was_starting = worker.phase is Phase.STARTING
         self._forget(worker, place)
-        if place is not None and verdict is Verdict.EXCUSED:
+        if was_starting and self._tried_before is not None:
+            self._go_back(why)
+        elif place is not None and verdict is Verdict.EXCUSED:
             self._back_off(place, worker, now)
         elif verdict is Verdict.COUNTED:
             self._count_exit(why, now)
@@ -404,7 +469,7 @@ class Pool:
     async def _watch_memory(self) -> None:
         while True:
             await trio.sleep(MEMORY_LOOK)
-            for worker in list(self._workers.values()):
+            for worker in list(self._workers.values()) if self.spec.max_memory else ():
                 resident = worker.process.resident()
                 if resident > self.spec.max_memory:
                     self._recycle(worker, f"it has {resident >> 20} MiB, more than {self.spec.max_memory >> 20}")

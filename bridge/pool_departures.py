@@ -29,14 +29,17 @@ class Router(Protocol):
     def attach_worker(self, wire: WorkerWire) -> None:
         """A worker was spawned; its descriptors are the router's from now on."""
 
-    def retire_worker(self, slot: int, incarnation: int) -> None:
-        """Give it nothing new, and let it leave once it has nothing left."""
+    def retire_worker(self, slot: int, incarnation: int, handle_wait: float = 0.0) -> None:
+        """Give it nothing new, and let it leave once it has nothing left, nor handles, or those so long ago."""
 
     def kill_worker(self, slot: int, incarnation: int, reason: KillReason) -> None:
         """End it at once."""
 
     def set_pool(self, policy: PoolPolicy) -> None:
         """The pool is so from now on."""
+
+    def close_pool(self, name: str, message: str) -> None:
+        """Answer new calls with this, until it is restored; do what it has accepted."""
 
     def fail_pool(self, name: str, message: str) -> None:
         """Answer all of its calls with this, until it is restored."""
@@ -67,7 +70,7 @@ class Departures:
         self._router = router
         self._undertaker = undertaker
         self._slots = slots
-        self._grace = grace_seconds
+        self.grace = grace_seconds
         self._on_lost = on_lost
         self._over = trio.Event()
         self._nursery: trio.Nursery | None = None
@@ -85,12 +88,12 @@ class Departures:
         """Nobody else will leave."""
         self._over.set()
 
-    def retire(self, worker: PoolWorker, limit: float) -> None:
-        """Have it leave when it has finished what it runs; press it after `limit` seconds."""
+    def retire(self, worker: PoolWorker, limit: float, handle_wait: float = 0.0) -> None:
+        """Have it leave when it has finished what it runs, and its handles are gone; press it after `limit` seconds."""
         if worker.phase is Phase.LEAVING:
             return
         worker.phase = Phase.LEAVING
-        self._router.retire_worker(worker.slot, worker.incarnation)
+        self._router.retire_worker(worker.slot, worker.incarnation, handle_wait)
         assert self._nursery is not None
         self._nursery.start_soon(self._see_off, worker, limit)
 
@@ -118,7 +121,7 @@ class Departures:
             await worker.buried.wait()
             return
         worker.process.terminate()
-        with trio.move_on_after(self._grace):
+        with trio.move_on_after(self.grace):
             await worker.buried.wait()
             return
         self._router.kill_worker(worker.slot, worker.incarnation, KillReason.STOPPED)

@@ -6,6 +6,9 @@
     +-- what else the command brings (a listener, a watch over the user's modules)
 
 Everything here runs in trio's thread. The router's notices arrive in it one by one, and go to the pool they name.
+
+The end comes in two steps: nothing new is taken and what was accepted is finished, as far as the pools' `drain` allows;
+then the children are stopped, from the last to the first. A second signal ends the waiting.
 """
 
 from __future__ import annotations
@@ -16,14 +19,16 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NoReturn, TypeVar
 
 import trio
 
 from bascule.bridge.app import Bridge
 from bascule.bridge.notices import KillReason, Notice, RouterFailed, SessionClosed
 from bascule.bridge.pool import Pool
+from bascule.bridge.pool_spec import PoolSpec
+from bascule.bridge.router.core import RouterCore
 from bascule.bridge.supervision.guardian import Guardian
 from bascule.bridge.supervision.process import Undertaker
 from bascule.bridge.supervision.spec import ChildSpec, RestartIntensity, Shutdown, Strategy, SupervisorFlags
@@ -33,16 +38,34 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
 _log = logging.getLogger(__name__)
 
+_LOOK = 0.02  # seconds between two looks whether what was accepted is done
+_T = TypeVar("_T")
+
 
 class Tree:
-    """One bridge under supervision."""
+    """One bridge under supervision.
+
+    Attributes:
+        bridge: Which.
+        pools: Its pools by name.
+        ending: Set when nothing new is taken any more.
+        on_hangup: Called at SIGHUP, where somebody wants to know.
+        beside: Runs from before the first child until after the last; cancelled then.
+        listeners: Told of each of the router's notices.
+    """
 
     def __init__(self, bridge: Bridge, ends_with: Callable[[Notice], bool] | None = None) -> None:
         self.bridge = bridge
         self.pools: dict[str, Pool] = {}
+        self.ending = trio.Event()
+        self.on_hangup: Callable[[], None] | None = None
+        self.beside: list[Callable[[], Awaitable[None]]] = []
+        self.listeners: list[Callable[[Notice], None]] = []
         self._ends_with = ends_with
-        self._over = trio.Event()
+        self._finishing = trio.CancelScope()  # of the calls that were accepted
         self._failure: BaseException | None = None
+        self._undertaker: Undertaker
+        self._supervisor: Supervisor
 
     async def run(self, more: Sequence[ChildSpec] = ()) -> None:
         """Supervise until a signal or an ending notice.
@@ -55,7 +78,7 @@ class Tree:
         bridge = self.bridge
         guardian = Guardian(bridge.id)
         guardian.start()
-        undertaker = Undertaker(bridge.id, guardian)
+        undertaker = self._undertaker = Undertaker(bridge.id, guardian)
         for spawned in bridge.early:
             undertaker.admit(spawned.process)
         children = [ChildSpec("undertaker", undertaker.run)]
@@ -65,9 +88,8 @@ class Tree:
             self.pools[spec.name] = pool
             children.append(ChildSpec(f"pool {spec.name}", pool.run, shutdown=Shutdown.INFINITY))
         flags = SupervisorFlags(Strategy.REST_FOR_ONE, RestartIntensity(intensity=1, period=5.0))
-        supervisor = Supervisor("bridge", flags, [*children, *more])
+        supervisor = self._supervisor = Supervisor("bridge", flags, [*children, *more])
         token = trio.lowlevel.current_trio_token()
-        bridge.control.scale = lambda pool, size: token.run_sync_soon(self.pools[pool].scale, size)
 
         def tell(notice: Notice) -> None:
             with contextlib.suppress(trio.RunFinishedError):  # nobody is left to hear it
@@ -76,10 +98,14 @@ class Tree:
         bridge.pump.subscribe(tell)
         async with trio.open_nursery() as beside:
             await beside.start(self._watch_signals)  # until all has ended: a second signal must not kill us half-way
+            for each in self.beside:
+                beside.start_soon(each)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._supervise, supervisor)
-                await self._over.wait()
+                await self.ending.wait()
                 bridge.pump.drain()
+                with self._finishing, trio.move_on_after(self.drain_time()):
+                    await self.wait_idle()
                 nursery.cancel_scope.cancel()
             beside.cancel_scope.cancel()
         if self._failure is not None:
@@ -89,6 +115,87 @@ class Tree:
         """Replace all workers by fresh ones, without losing a call."""
         for pool in self.pools.values():
             pool.recycle_all(why)
+
+    def stop(self) -> None:
+        """Drain and end, as a TERM does."""
+        self._end()
+
+    def drain_time(self) -> float:
+        """Seconds that accepted calls have to end when the bridge stops."""
+        return max((pool.spec.drain for pool in self.pools.values()), default=0.0) if self._failure is None else 0.0
+
+    async def ask(self, function: Callable[[RouterCore], _T]) -> _T:
+        """The result of a function over the core, which runs in the router's thread."""
+        token = trio.lowlevel.current_trio_token()
+        done = trio.Event()
+        found: list[_T] = []
+
+        def run() -> None:
+            try:
+                found.append(function(self.bridge.core))
+            finally:
+                with contextlib.suppress(trio.RunFinishedError):
+                    token.run_sync_soon(done.set)
+
+        self.bridge.pump.post(run)
+        await done.wait()
+        return found[0]
+
+    async def wait_idle(self, pool: str | None = None) -> None:
+        """Until everything that was accepted (by one pool, or at all) is answered."""
+
+        def is_idle(core: RouterCore) -> bool:
+            calls = (call for session in core.sessions.values() for call in session.calls.values())
+            return not any(pool is None or call.pool.policy.name == pool for call in calls)
+
+        while not await self.ask(is_idle):
+            await trio.sleep(_LOOK)
+
+    async def add_pool(self, spec: PoolSpec) -> None:
+        """One more pool; returns when its first worker is ready.
+
+        Raises:
+            PoolFailed: None of its workers would start. Nothing has changed.
+        """
+        bridge = self.bridge
+        pool = Pool(spec, bridge.pump, self._undertaker, bridge.slots, prefix=bridge.core.prefix)
+        self.pools[spec.name] = pool
+        try:
+            await self._supervisor.start_child(ChildSpec(f"pool {spec.name}", pool.run, shutdown=Shutdown.INFINITY))
+        except BaseException:
+            self._forget_pool(spec.name)
+            raise
+
+    async def remove_pool(self, name: str) -> None:
+        """One pool less: it takes nothing new, does what it has accepted (while its `drain` lasts), and is gone."""
+        await self.drain_pool(name)
+        await self._supervisor.terminate_child(f"pool {name}")
+        await self._supervisor.delete_child(f"pool {name}")
+        self._forget_pool(name)
+
+    async def drain_pool(self, name: str) -> None:
+        """Have a pool take nothing new; returns when it has done what it accepted, or its `drain` is over."""
+        message = f"pool {name!r} is drained: it takes no new calls"
+        self.bridge.pump.close_pool(name, message)
+        with trio.move_on_after(self.pools[name].spec.drain):
+            await self.wait_idle(name)
+
+    def resume_pool(self, name: str) -> None:
+        """Have a drained pool take calls again."""
+        self.bridge.pump.restore_pool(name)
+
+    async def start_child(self, spec: ChildSpec) -> None:
+        """One more child, beside those that `run` was given."""
+        await self._supervisor.start_child(spec)
+
+    async def remove_child(self, name: str) -> None:
+        """Stop a child and forget it."""
+        await self._supervisor.terminate_child(name)
+        await self._supervisor.delete_child(name)
+
+    def _forget_pool(self, name: str) -> None:
+        del self.pools[name]
+        self.bridge.pump.remove_pool(name)
 
     async def _supervise(self, supervisor: Supervisor) -> None:
         try:
@@ -101,13 +208,16 @@ class Tree:
             task_status.started()
             async for number in signals:
                 if number == signal.SIGHUP and self._ends_with is None:
+                    if self.on_hangup is not None:
+                        self.on_hangup()
                     continue
                 name = signal.Signals(number).name
-                if not self._over.is_set():
+                if not self.ending.is_set():
                     _log.info("%s: the bridge drains and ends", name)
                     self._end()
                 else:
                     _log.info("%s again: the bridge ends at once, calls that run are lost", name)
+                    self._finishing.cancel()
                     self.bridge.pump.post(self._kill_workers)
 
     def _kill_workers(self) -> None:
@@ -123,12 +233,16 @@ class Tree:
             pool = self.pools.get(notice.pool)
             if pool is not None:
                 pool.notify(notice)
+        elif (leaving := self.bridge.left.pop(notice.session, None)) is not None:
+            leaving()
+        for listener in self.listeners:
+            listener(notice)
         if self._ends_with is not None and self._ends_with(notice):
             self._end()
 
     def _end(self, failure: BaseException | None = None) -> None:
         self._failure = self._failure or failure
-        self._over.set()
+        self.ending.set()
 
 
 def _keep_memory() -> None:

@@ -29,11 +29,12 @@ import msgpack
 
 from bascule.protocols.envelope import HEADER, HEADER_SIZE, Codec, Flag, FrameReader, Kind, encode_frame
 from bascule.protocols.errors import ErrorKind, ProtocolError, RemoteProtocolError
-from bascule.protocols.limits import MAX_BEFORE_HELLO, MAX_CONTROL, MAX_RELEASE
+from bascule.protocols.limits import MAX_BEFORE_HELLO, MAX_CONTROL, MAX_FRAME, MAX_RELEASE
 from bascule.protocols.tokens import TOKEN_LENGTH
 
 VERSION = 1
 MAX_NAME = 200  # characters of a client's or a pool's name
+MAX_TOKEN = 1000  # characters of the token in a hello
 
 if TYPE_CHECKING:
     from bascule.protocols.envelope import Frame
@@ -61,6 +62,7 @@ class Hello:
     pool: str | None = None  # none: the service's default
     version: int = VERSION
     callbacks: bool = False  # it answers CALLBACKs
+    token: str | None = None  # for listeners that want one
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,14 @@ class Welcome:
 class ServiceSide:
     """The service's end of one connection."""
 
-    __slots__ = ("_early", "_output", "_reader", "hello")
+    __slots__ = ("_before_hello", "_early", "_output", "_reader", "hello")
 
-    def __init__(self) -> None:
+    def __init__(self, max_frame: int = MAX_FRAME, before_hello: int = MAX_BEFORE_HELLO) -> None:
         self.hello: Hello | None = None
         self._early = b""  # what came before the hello was whole
+        self._before_hello = before_hello
         self._output: list[bytes] = []
-        self._reader = FrameReader()
+        self._reader = FrameReader(max_frame)
 
     def receive_data(self, data: bytes) -> list[Request]:
         """Take bytes in, give requests out. The first is always the hello, a CONTROL.
@@ -145,8 +148,8 @@ class ServiceSide:
         if kind != _CONTROL or codec != _MSGPACK:
             problem = f"the first frame is of kind {kind} and codec {codec}, where a hello (11 and 1) must stand"
             raise self._refusal(call_id, problem)
-        if length > MAX_BEFORE_HELLO - HEADER_SIZE:
-            raise self._refusal(call_id, f"a hello of {length} bytes is over the limit of {MAX_BEFORE_HELLO}")
+        if length > self._before_hello - HEADER_SIZE:
+            raise self._refusal(call_id, f"a hello of {length} bytes is over the limit of {self._before_hello}")
         return len(data) - HEADER_SIZE >= int(length)
 
     def _take_hello(self, codec: int, call_id: int, payload: bytes) -> None:
@@ -163,7 +166,10 @@ class ServiceSide:
         callbacks = message.get("callbacks", False)
         if not isinstance(callbacks, bool):
             raise self._refusal(call_id, "the hello's callbacks must be true or false")
-        self.hello = Hello(client, pool, VERSION, callbacks)
+        token = message.get("token")
+        if token is not None and (not isinstance(token, str) or len(token) > MAX_TOKEN):
+            raise self._refusal(call_id, f"the hello's token must be text of at most {MAX_TOKEN} characters")
+        self.hello = Hello(client, pool, VERSION, callbacks, token)
 
     def _check(self, kind: int, codec: int, call_id: int, payload: bytes) -> None:
         """The rarer requests: each has one form."""
@@ -250,13 +256,17 @@ def _refused_call(problem: str) -> dict[str, Any]:
     return {**empty, "kind": ErrorKind.REFUSED.value, "message": problem, "frames": [], "notes": [], "details": {}}
 
 
-def hello(call_id: int, *, client: str = "", pool: str | None = None, callbacks: bool = False) -> bytes:
+def hello(
+    call_id: int, *, client: str = "", pool: str | None = None, callbacks: bool = False, token: str | None = None
+) -> bytes:
     """The first frame of a client."""
     message: dict[str, Any] = {"op": "hello", "version": VERSION, "client": client[:MAX_NAME]}
     if pool is not None:
         message["pool"] = pool
     if callbacks:
         message["callbacks"] = True
+    if token is not None:
+        message["token"] = token
     return encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, call_id, 0, 0, write_message(message))
 
 

@@ -24,6 +24,17 @@ COMMANDS = {
     "port": "be an Erlang port over stdio",
     "path": "print where the shipped files are",
     "config": "check, show or begin a configuration file",
+    "status": "show a service's pools, workers and figures",
+    "top": "watch a service live",
+    "pool": "list, add, remove, scale, restart or drain pools",
+    "sessions": "list the connected clients",
+    "handles": "list the objects that clients hold",
+    "calls": "list the calls that run or wait, or cancel one",
+    "logs": "show what a service has logged lately, or follow it",
+    "metrics": "print a service's figures for Prometheus",
+    "reload": "have a service read its configuration again",
+    "stop": "have a service drain and end",
+    "token": "make a token for a listener",
 }
 """Command -> what it does. Each is the module of that name in this package, with `register` and `run`."""
 

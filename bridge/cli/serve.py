@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import resource
-import socket
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 
@@ -18,17 +20,16 @@ from bascule.bridge.app import Bridge
 from bascule.bridge.client.paths import default_socket
 from bascule.bridge.config import ConfigError, ServiceConfig
 from bascule.bridge.config_file import check, load
-from bascule.bridge.doors.service import ServiceDoor
-from bascule.bridge.listener import ListenRefused, listening
-from bascule.bridge.listener import serve as accept
+from bascule.bridge.inherited import inherited_sockets
+from bascule.bridge.listener import ListenRefused
+from bascule.bridge.operations.logs import TEXT, Recent, set_up
+from bascule.bridge.operations.notify import Notifier, forget_manager
 from bascule.bridge.operations.watch import watch
 from bascule.bridge.pool_spec import PoolSpecError
 from bascule.bridge.scheduling import UnknownScheduler
+from bascule.bridge.serving import Service
 from bascule.bridge.supervision.spec import ChildSpec
 from bascule.bridge.tree import Tree, supervise
-
-if TYPE_CHECKING:
-    from bascule.bridge.pool_spec import PoolSpec
 
 _log = logging.getLogger("bascule.serve")
 
@@ -84,18 +85,31 @@ _POOL_OPTIONS = (
 
 def run(options: argparse.Namespace) -> int:
     """Serve until told to end."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # Until the supervision hears it. A handler, since workers would inherit that it is ignored.
+    signal.signal(signal.SIGHUP, lambda *_: None)
+    recent = Recent()
+    logging.basicConfig(level=logging.INFO, format=TEXT, stream=sys.stderr)
     try:
         config = _configuration(options)
-        specs = config.specs()
-        folders = [Path(folder) for spec in specs for folder in spec.paths] if options.watch else []
+        set_up(config.logging, recent)
+        folders = [Path(folder) for pool in config.pools.values() for folder in pool.paths] if options.watch else []
         if options.watch and not folders:
             raise ConfigError("--watch: there is nothing to watch; name the folders of your modules with --path")
+        inherited = inherited_sockets(os.environ)
+        notifier = Notifier(dict(os.environ))
+        forget_manager(os.environ)
         _allow_descriptors()
-        bridge = Bridge(specs)
-        with listening(config.socket or default_socket()) as listener:
-            return _serve(bridge, listener, folders)
-    except (ConfigError, PoolSpecError, ListenRefused, UnknownScheduler) as error:
+        bridge = Bridge(config.specs())
+        file = None if options.config is None else options.config.resolve()
+        override = {} if options.socket is None else {"socket": options.socket}
+        service = Service(config, bridge, recent, notifier, file=file, override=override, inherited=inherited)
+        with ExitStack() as closing:
+            service.open(closing)
+            return _serve(service, folders)
+    except OSError as error:
+        print(f"bascule serve: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except (ConfigError, PoolSpecError, ListenRefused, UnknownScheduler, ValueError) as error:
         print(f"bascule serve: {error}", file=sys.stderr)
         return 2
 
@@ -119,25 +133,15 @@ def _configuration(options: argparse.Namespace) -> ServiceConfig:
         if given:
             raise ConfigError(f"--config describes the pools; {', '.join(given)} can't be given beside it")
         config = load(options.config)
-        return config.model_copy(update={"socket": options.socket}) if options.socket else config
+        return config.model_copy(update={"socket": options.socket}) if options.socket is not None else config
     data: dict[str, object] = {"pools": {"default": given}}
     if options.socket is not None:
         data["socket"] = options.socket
     return check(data, "command line")
 
 
-def _serve(bridge: Bridge, listener: socket.socket, folders: Sequence[Path]) -> int:
-    bridge.pump.on_log = _log_output
-    bridge.pump.start()
-
-    def accepted(client: socket.socket, identity: str) -> None:
-        fd = client.detach()
-        bridge.attach(fd, fd, ServiceDoor(), identity)
-
-    async def listen(*, task_status: trio.TaskStatus[None]) -> None:
-        _log.info("listening on %s with %s", listener.getsockname(), _describe(bridge.specs))
-        task_status.started()
-        await accept(listener, accepted)
+def _serve(service: Service, folders: Sequence[Path]) -> int:
+    service.bridge.pump.start()
 
     async def watch_modules(tree: Tree, *, task_status: trio.TaskStatus[None]) -> None:
         async def on_change(files: list[str]) -> None:
@@ -148,19 +152,9 @@ def _serve(bridge: Bridge, listener: socket.socket, folders: Sequence[Path]) -> 
         await watch(folders, on_change)
 
     def more(tree: Tree) -> list[ChildSpec]:
-        children = [ChildSpec("listener", listen)]
+        children = service.children(tree)
         if folders:
             children.append(ChildSpec("watch", partial(watch_modules, tree)))
         return children
 
-    return supervise(bridge, more=more)
-
-
-def _log_output(worker: str, text: str, err: bool) -> None:
-    """What workers print while no call runs that it could belong to."""
-    for line in text.splitlines():
-        logging.getLogger("bascule.output").log(logging.WARNING if err else logging.INFO, "%s: %s", worker, line)
-
-
-def _describe(specs: list[PoolSpec]) -> str:
-    return ", ".join(f"pool {spec.name} of {spec.size}" for spec in specs)
+    return supervise(service.bridge, more=more)

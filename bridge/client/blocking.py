@@ -25,8 +25,7 @@ from bascule.bridge.client.futures import Answer, Future, SafeAnswer, SafeFuture
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.names import Name
 from bascule.bridge.client.operations import Operations, Wanted
-from bascule.bridge.client.paths import default_socket
-from bascule.bridge.client.places import Place, PrivatePlace, SocketPlace
+from bascule.bridge.client.places import Place, PrivatePlace, SocketPlace, place_of
 from bascule.bridge.client.printing import OnOutput, print_output
 from bascule.bridge.client.proxy import release
 from bascule.bridge.client.streams import Flow, Stream
@@ -47,23 +46,29 @@ def connect(
     output: OnOutput | None = None,
     name: str | None = None,
     patience: float = 5.0,
+    token: str | None = None,
+    ca: str | None = None,
+    certificate: str | None = None,
 ) -> Client:
     """Connect to a service.
 
     Args:
-        path: Its socket. None: $BASCULE_SOCKET, else where `bascule serve` listens by default.
+        path: Its socket, or `tls://host:port`. None: $BASCULE_SOCKET, else where `bascule serve` listens by default.
         pool: Which of its pools runs our calls. None: `default`, or the only one.
         timeout: Seconds that a call may take when it does not say itself. None: as the pool says.
         output: Told of what the called code prints, as `output(text, "stdout" or "stderr", call id)`; it must not
             use the client. None: it is written to our own sys.stdout and sys.stderr.
         name: How we introduce ourselves, for the operator to see.
         patience: Seconds that a call waits for a service that went away to come back.
+        token: What is shown to a listener that wants one.
+        ca: For TLS, a file with the certificate authorities (PEM) to trust. None: those of the system.
+        certificate: For TLS, a file with our own certificate and key (PEM), where the listener wants one.
 
     Raises:
         NoService: Nobody answers there.
-        ServiceRefused: It does not know the pool, or does not speak our version.
+        ServiceRefused: It does not know the pool or the token, or does not speak our version.
     """
-    place = SocketPlace(default_socket() if path is None else Path(path))
+    place = place_of(path, token=token, ca=ca, certificate=certificate)
     return Client(place, pool=pool, timeout=timeout, output=output, name=name, patience=patience)
 
 
@@ -309,6 +314,15 @@ class Client(Operations):
             release(proxy).flush()
 
     # -- the service -------------------------------------------------------------------------------------------------
+
+    def ask(self, op: str, /, **parameters: Any) -> dict[str, Any]:
+        """Put a request to the service itself: what the operator's commands do. See docs/reference/wire.md.
+
+        Raises:
+            ServiceRefused: It won't do that; the message says why.
+            NoService: Nobody answers.
+        """
+        return self._connection.ask({**parameters, "op": op})
 
     def status(self) -> dict[str, Any]:
         """The service's pools, workers, sessions and calls."""

@@ -37,7 +37,7 @@ def greet(place: Place, *, pool: str | None, name: str | None) -> Greeted:
         sock = place.dial()
         try:
             reader = FrameReader()
-            sock.sendall(hello(0, client=name or client_name(), pool=pool))
+            sock.sendall(hello(0, client=name or client_name(), pool=pool, token=place.token))
             return Greeted(sock, reader, _read_welcome(sock, reader, place))
         except BaseException:
             sock.close()

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+from bascule.bridge.client.paths import default_socket
 from bascule.bridge.errors import NoService
 
 _ANSWERS_WITHIN: Final = 10.0  # seconds: a time limit on the socket until we are greeted
@@ -29,6 +30,8 @@ class Place(Protocol):
 
     silence: str
     """What it means when a service there hangs up without a word."""
+    token: str | None
+    """What is shown to a listener that wants one."""
 
     def dial(self) -> socket.socket:
         """A connected socket, with a time limit.
@@ -46,8 +49,9 @@ class SocketPlace:
 
     silence = "it is stopping, or serves another user than us"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, token: str | None = None) -> None:
         self.path = path
+        self.token = token
 
     def __str__(self) -> str:
         return str(self.path)
@@ -81,10 +85,22 @@ class SocketPlace:
         return NoService(f"no service at {self.path}: {why}. Start one with: bascule serve --socket {self.path}")
 
 
+def place_of(
+    path: str | os.PathLike[str] | None, *, token: str | None, ca: str | None, certificate: str | None
+) -> Place:
+    """The place that a caller of `connect` names: nothing, a path, or tls://host:port."""
+    if isinstance(path, str) and path.startswith("tls://"):
+        from bascule.bridge.client.tls import TlsPlace
+
+        return TlsPlace(path.removeprefix("tls://"), token=token, ca=ca, certificate=certificate)
+    return SocketPlace(default_socket() if path is None else Path(path), token)
+
+
 class PrivatePlace:
     """A bridge that is started for us, and ends when our socket is closed."""
 
     silence = "it could not start; what it wrote to standard error says why"
+    token: str | None = None
 
     def __init__(self, *, workers: int, python: str | None, paths: Sequence[str]) -> None:
         self._command = [sys.executable, "-P", "-m", "bascule.bridge.private", "--workers", str(workers)]

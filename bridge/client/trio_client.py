@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import trio
@@ -28,8 +27,7 @@ from bascule.bridge.client.encoding import milliseconds, want_of
 from bascule.bridge.client.futures import RAISED, Answer, Entry, SafeAnswer
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.operations import Operations, Wanted
-from bascule.bridge.client.paths import default_socket
-from bascule.bridge.client.places import Place, SocketPlace
+from bascule.bridge.client.places import Place, place_of
 from bascule.bridge.client.printing import OnOutput, print_output, tell
 from bascule.bridge.client.proxy import release
 from bascule.bridge.client.streams import Flow, Reader
@@ -52,6 +50,9 @@ async def connect_trio(
     output: OnOutput | None = None,
     name: str | None = None,
     patience: float = 5.0,
+    token: str | None = None,
+    ca: str | None = None,
+    certificate: str | None = None,
 ) -> AsyncIterator[TrioClient]:
     """Connect to a service for the length of an `async with` block. The arguments are those of `connect`.
 
@@ -59,7 +60,7 @@ async def connect_trio(
         NoService: Nobody answers there.
         ServiceRefused: It does not know the pool, or does not speak our version.
     """
-    place = SocketPlace(default_socket() if path is None else Path(path))
+    place = place_of(path, token=token, ca=ca, certificate=certificate)
     client = TrioClient(place, pool=pool, timeout=timeout, output=output, name=name, patience=patience)
     await client._connection.open(0)
     try:

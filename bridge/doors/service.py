@@ -11,6 +11,7 @@ from collections.abc import Hashable
 
 from bascule.bridge.doors.base import Request
 from bascule.protocols.envelope import HEADER, Kind
+from bascule.protocols.limits import MAX_BEFORE_HELLO, MAX_FRAME
 from bascule.protocols.service import Hello, ServiceSide, read_message
 
 _CONTROL = int(Kind.CONTROL)
@@ -23,10 +24,10 @@ class ServiceDoor:
 
     __slots__ = ("_greeted", "_side", "buffer", "closing", "receive_data", "received", "take_output")
 
-    def __init__(self) -> None:
+    def __init__(self, max_frame: int = MAX_FRAME, before_hello: int = MAX_BEFORE_HELLO) -> None:
         self.closing = False  # a client of the service says goodbye by closing its socket
         self._greeted = False
-        self._side = ServiceSide()
+        self._side = ServiceSide(max_frame, before_hello)
         # Called for every read: handed through rather than wrapped.
         self.receive_data = self._side.receive_data
         self.take_output = self._side.take_output

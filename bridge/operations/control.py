@@ -1,7 +1,11 @@
 """CONTROL requests of service clients: hello, status, handles, and an operator's orders.
 
-All of it runs in the router thread, where the state is; what concerns processes (`scale`) is handed to the supervision.
-A request is a map with "op"; the answer carries the same op, or "refused" with a message that says what is allowed.
+All of it runs in the router thread, where the state is. What concerns processes and files (`scale`, `reload` ...) is an
+*order*: it is handed to the `Office`, in trio's thread, and answered when it has been carried out. A request is a map
+with "op"; the answer carries the same op, or "refused" with a message that says what is allowed.
+
+Who may ask for what: everybody says hello, pings, and lists the handles of his own session; the rest is for operators,
+which is who has no grant (our own user, over a Unix socket) or one that says so.
 
 Nothing in a request is trusted, and nothing in a worker's answer either: an exception here would end the router thread.
 So values are looked at by their type before they are compared, hashed or shown, and are shown shortened.
@@ -15,6 +19,8 @@ from typing import Any
 
 import bascule
 from bascule.bridge.notices import KillReason
+from bascule.bridge.operations import descriptions
+from bascule.bridge.operations.descriptions import show
 from bascule.bridge.pool_spec import MOST_WORKERS
 from bascule.bridge.router.core import RouterCore
 from bascule.bridge.router.messages import read_control
@@ -22,49 +28,87 @@ from bascule.bridge.router.peers import Session, Worker, WorkerState
 from bascule.protocols import limits
 
 PROTOCOL_VERSION = 1
-_ROW = ("token", "session", "type", "age", "idle")  # what a worker tells of a handle
-_SHOWN = 100  # characters of a client's text that are given back to it
+MOST_LISTED = 10_000  # calls or sessions in one answer
 
-_Answer = dict[str, Any]
+Answer = dict[str, Any]
+Reply = Callable[[Answer], None]
+"""Answers a request, from the router's thread."""
+
+FOR_ALL = ("hello", "ping", "handles")
+"""What a client that is no operator may ask."""
+_POOL_ORDERS = ("pool_remove", "pool_restart", "pool_drain", "pool_resume")
 
 
 class Control:
-    """Answers control requests over one core."""
+    """Answers control requests over one core.
+
+    Attributes:
+        take_order: Hands an order (the request, and what answers it) to whoever carries it out; None while nobody does.
+        orders: Those orders.
+    """
 
     def __init__(self, core: RouterCore) -> None:
         self._core = core
-        self.scale: Callable[[str, int], None] | None = None  # hands (pool, size) to the supervision, once it is there
-        self._ops: dict[str, Callable[[Session, Hashable, _Answer], _Answer | None]] = {
+        self.take_order: Callable[[Answer, Reply], None] | None = None
+        self.orders: frozenset[str] = frozenset()
+        self._ops: dict[str, Callable[[Session, Hashable, Answer], Answer | None]] = {
             "hello": self._hello,
             "ping": self._ping,
             "status": self._status,
             "handles": self._handles,
+            "calls": self._calls,
+            "cancel": self._cancel,
+            "sessions": self._sessions,
             "kill_worker": self._kill_worker,
             "scale": self._scale_pool,
         }
 
     def __call__(self, session: Session, client_id: Hashable, payload: bytes) -> None:
-        """One request; its answer goes out now or when the workers have answered."""
+        """One request; its answer goes out now, or when the workers or the office have answered."""
         request = read_control(payload)
         op = request.get("op")
         handler = self._ops.get(op) if isinstance(op, str) else None
-        if handler is None:
-            answer: _Answer | None = _refused(f"unknown control request {_show(op)}; known are {', '.join(self._ops)}")
-        else:
+        answer: Answer | None
+        if session.grant is not None and not session.grant.operator and op not in FOR_ALL:
+            answer = refused(f"{show(op)} is for operators; this listener's clients may ask {', '.join(FOR_ALL)}")
+        elif handler is not None:
             answer = handler(session, client_id, request)
+        elif isinstance(op, str) and op in self.orders:
+            answer = self._order(session, client_id, request)
+        else:
+            known = ", ".join([*self._ops, *sorted(self.orders)])
+            answer = refused(f"unknown control request {show(op)}; known are {known}")
         if answer is not None:
             self._core.answer_control(session, client_id, answer)
 
-    def _hello(self, session: Session, _client_id: Hashable, request: _Answer) -> _Answer:
-        version = request.get("version")
-        if version != PROTOCOL_VERSION:
-            return _refused(f"protocol version {_show(version)} is not spoken here; this is version {PROTOCOL_VERSION}")
-        pool = self._pool_named(request.get("pool", session.pool))
-        if pool is None:
+    def _order(self, session: Session, client_id: Hashable, request: Answer) -> Answer | None:
+        """Hand an order on; those that name a pool name one that is there."""
+        if request["op"] in _POOL_ORDERS and self._pool_named(request.get("pool")) is None:
             return self._no_such_pool(request.get("pool"))
+        if self.take_order is None:
+            return refused("the bridge is still starting; try again")
+
+        def reply(answer: Answer) -> None:
+            if not session.dead:
+                self._core.answer_control(session, client_id, answer)
+
+        self.take_order(request, reply)
+        return None
+
+    def _hello(self, session: Session, _client_id: Hashable, request: Answer) -> Answer:
+        version = request.get("version")
+        problem = None
+        if version != PROTOCOL_VERSION:
+            problem = f"protocol version {show(version)} is not spoken here; this is version {PROTOCOL_VERSION}"
+        pool = self._pool_named(request.get("pool", session.pool))
+        if problem is None and pool is None:
+            problem = self._no_such_pool(request.get("pool", session.pool))["message"]
+        if problem is not None or pool is None:
+            session.requests.clear()  # what came with it was said to a bridge that would have it
+            return refused(problem or "")
         client = request.get("client", "")
         session.pool = pool
-        session.identity = client[:200] if isinstance(client, str) else ""
+        session.identity = f"{client[:200] if isinstance(client, str) else ''}"
         return {
             "op": "hello",
             "version": PROTOCOL_VERSION,
@@ -75,36 +119,33 @@ class Control:
             "limits": {"frame": limits.MAX_FRAME, "target": limits.MAX_TARGET},
         }
 
-    def _ping(self, _session: Session, _client_id: Hashable, _request: _Answer) -> _Answer:
+    def _ping(self, _session: Session, _client_id: Hashable, _request: Answer) -> Answer:
         return {"op": "ping"}
 
-    def _status(self, _session: Session, _client_id: Hashable, _request: _Answer) -> _Answer:
-        core = self._core
-        pools = {
-            name: {
-                "size": pool.policy.size,
-                "active": len(pool.active),
-                "spares": len(pool.spares),
-                "queued": pool.queue.waiting,
-                "scheduler": pool.policy.scheduler,
-                "failed": pool.failed,
-            }
-            for name, pool in core.pools.items()
-        }
-        workers = [_describe_worker(worker) for worker in core.workers.values()]
-        return {
-            "op": "status",
-            "bascule": bascule.__version__,
-            "pools": pools,
-            "workers": workers,
-            "sessions": len(core.sessions),
-            "calls": {**core.settled, "outstanding": sum(len(session.calls) for session in core.sessions.values())},
-            "draining": core.draining,
-        }
+    def _status(self, _session: Session, _client_id: Hashable, _request: Answer) -> Answer:
+        return {"op": "status", **descriptions.status(self._core)}
 
-    def _handles(self, session: Session, client_id: Hashable, request: _Answer) -> _Answer | None:
-        """The live handles of this session, or of all when `all` is true."""
-        which = None if request.get("all") else session.id
+    def _calls(self, _session: Session, _client_id: Hashable, _request: Answer) -> Answer:
+        return {"op": "calls", **descriptions.calls(self._core, MOST_LISTED)}
+
+    def _sessions(self, _session: Session, _client_id: Hashable, _request: Answer) -> Answer:
+        rows = [descriptions.session(each, self._core.now) for each in list(self._core.sessions.values())[:MOST_LISTED]]
+        return {"op": "sessions", "sessions": rows, "of": len(self._core.sessions)}
+
+    def _cancel(self, _session: Session, _client_id: Hashable, request: Answer) -> Answer:
+        """Cancel a call by the number that `calls` lists: of its session, and in it."""
+        number = request.get("call")
+        call = descriptions.find_call(self._core, number) if isinstance(number, str) else None
+        if call is None:
+            return refused(f"no call is listed as {show(number)}; see `bascule calls`")
+        target = call.target.decode(errors="replace")
+        self._core.endings.abandon(call, KillReason.CANCEL, "the call was cancelled by an operator")
+        return {"op": "cancel", "call": number, "target": target}
+
+    def _handles(self, session: Session, client_id: Hashable, request: Answer) -> Answer | None:
+        """The live handles of this session, or of all when `all` is true (and asked by an operator)."""
+        is_operator = session.grant is None or session.grant.operator
+        which = None if request.get("all") and is_operator else session.id
         asked = [
             worker
             for worker in self._core.workers.values()
@@ -113,13 +154,13 @@ class Control:
         ]
         if not asked:
             return {"op": "handles", "handles": []}
-        found: list[_Answer] = []
+        found: list[Answer] = []
         left = len(asked)
 
-        def gather(worker: Worker, answer: _Answer | None) -> None:
+        def gather(worker: Worker, answer: Answer | None) -> None:
             nonlocal left
             left -= 1
-            found.extend({**handle, "worker": worker.name} for handle in _handles_in(answer))
+            found.extend({**handle, "worker": worker.name} for handle in descriptions.handles_in(answer))
             if not left and not session.dead:
                 self._core.answer_control(session, client_id, {"op": "handles", "handles": found})
 
@@ -128,66 +169,30 @@ class Control:
             self._core.queries.ask(worker, question, partial(gather, worker))
         return None
 
-    def _kill_worker(self, _session: Session, _client_id: Hashable, request: _Answer) -> _Answer:
+    def _kill_worker(self, _session: Session, _client_id: Hashable, request: Answer) -> Answer:
         slot = request.get("slot")
         worker = self._core.workers.get(slot) if isinstance(slot, int) else None
         if worker is None:
-            return _refused(f"there is no worker in slot {_show(slot)}; see status")
+            return refused(f"there is no worker in slot {show(slot)}; see status")
         self._core.kill(worker, KillReason.OPERATOR)
         return {"op": "kill_worker", "worker": worker.name, "pid": worker.pid}
 
-    def _scale_pool(self, _session: Session, _client_id: Hashable, request: _Answer) -> _Answer:
+    def _scale_pool(self, session: Session, client_id: Hashable, request: Answer) -> Answer | None:
         wanted, size = request.get("pool", "default"), request.get("size")
         pool = self._pool_named(wanted)
         if pool is None:
             return self._no_such_pool(wanted)
         if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MOST_WORKERS:
-            return _refused(f"a pool has 1 to {MOST_WORKERS} workers, not {_show(size)}")
-        if self.scale is None:
-            return _refused("the bridge is still starting; try again")
-        self.scale(pool, size)
-        return {"op": "scale", "pool": pool, "size": size}
+            return refused(f"a pool has 1 to {MOST_WORKERS} workers, not {show(size)}")
+        return self._order(session, client_id, {"op": "scale", "pool": pool, "size": size})
 
     def _pool_named(self, name: object) -> str | None:
         return name if isinstance(name, str) and name in self._core.pools else None
 
-    def _no_such_pool(self, name: object) -> _Answer:
-        return _refused(f"there is no pool {_show(name)}; there are {', '.join(self._core.pools)}")
+    def _no_such_pool(self, name: object) -> Answer:
+        return refused(f"there is no pool {show(name)}; there are {', '.join(self._core.pools)}")
 
 
-def _describe_worker(worker: Worker) -> _Answer:
-    python = worker.info.get("python")
-    return {
-        "name": worker.name,
-        "pool": worker.pool.policy.name,
-        "slot": worker.slot,
-        "incarnation": worker.incarnation,
-        "pid": worker.pid,
-        "state": worker.state.value,
-        "python": python if isinstance(python, str) else None,
-        "outstanding": worker.outstanding,
-        "streams": len(worker.streams),
-        "calls_done": worker.calls_done,
-        "sessions": len(worker.sessions),
-    }
-
-
-def _handles_in(answer: _Answer | None) -> list[_Answer]:
-    """The rows of a worker's answer, those fields of them that a row has."""
-    rows = answer.get("handles") if answer is not None else None
-    return [
-        {name: row[name] for name in _ROW if isinstance(row.get(name), (str, int, float))}
-        for row in (rows if isinstance(rows, list) else [])
-        if isinstance(row, dict)
-    ]
-
-
-def _show(value: object) -> str:
-    """A value of a request for people. A nested one is named by its type: to write it out may be deep, or long."""
-    if isinstance(value, str):
-        return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "...")
-    return repr(value) if value is None or isinstance(value, (int, float)) else f"a {type(value).__name__}"
-
-
-def _refused(message: str) -> _Answer:
+def refused(message: str) -> Answer:
+    """The answer that is none."""
     return {"op": "refused", "message": message}

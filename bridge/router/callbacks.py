@@ -141,6 +141,11 @@ class Callbacks:
         if client_id in session.calls:
             core.refuse(session, client_id, codec, ErrorKind.REFUSED, f"call id {client_id!r} is still in use")
             return
+        if session.policy is not None:
+            denied = session.policy.why_not(head.op, head.target, head.object_length > 0)
+            if denied is not None:
+                core.refuse(session, client_id, codec, ErrorKind.DENIED, denied, head.target)
+                return
         call = NestedCall(parent, session, client_id, codec, flags, payload, head, core.now)
         call.object_token = bytes(payload[head.start - head.object_length : head.start])
         session.calls[client_id] = call

@@ -43,7 +43,7 @@ _CALL, _NESTED = int(Kind.CALL), int(Kind.NESTED)
 class Head:
     """What the router reads of a call's payload. A session's calls often have the same, which is then read once."""
 
-    __slots__ = ("object_length", "pool", "profile", "start", "target", "text")
+    __slots__ = ("object_length", "op", "pool", "profile", "start", "target", "text")
 
     def __init__(self, payload: bytes, pool: Pool) -> None:
         """Read a payload's head.
@@ -51,7 +51,7 @@ class Head:
         Raises:
             RemoteProtocolError: It has none.
         """
-        _, _, _, self.target, object_token, self.start = decode_head(payload)
+        self.op, _, _, self.target, object_token, self.start = decode_head(payload)
         self.object_length = len(object_token)
         self.text = bytes(payload[: self.start - self.object_length])
         self.pool = pool

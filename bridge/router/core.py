@@ -27,7 +27,7 @@ from bascule.bridge.router.peers import Effect, Peer, Session, Worker, WorkerSta
 from bascule.bridge.router.pools import Pool
 from bascule.bridge.router.quarantine import Quarantine
 from bascule.bridge.router.queries import Queries
-from bascule.bridge.router.requests import HOLD_CREDIT, MOST_CREDIT, Requests
+from bascule.bridge.router.requests import HARD_UNWRITTEN, HOLD_CREDIT, MOST_CREDIT, Requests
 from bascule.protocols import tokens
 from bascule.protocols.envelope import HEADER, Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
@@ -36,6 +36,9 @@ from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 _ERROR, _CONTROL, _CREDIT = int(Kind.ERROR), int(Kind.CONTROL), int(Kind.CREDIT)
 _CAST = int(Flag.CAST)
 _pack_header = HEADER.pack
+
+Audit = Callable[[Session, bytes, str, Call | None], None]
+"""Told of a call's session, target and outcome; of the call itself, where it was accepted."""
 
 SMALL = 16 << 10  # a payload up to this is joined with its header: one piece to write
 
@@ -52,6 +55,11 @@ class RouterCore:
         self.sessions: dict[int, Session] = {}
         self.quarantine = Quarantine()
         self.draining = False
+        self.hard_unwritten = HARD_UNWRITTEN
+        self.audit: Audit | None = None  # told of each call's outcome, where somebody wants to know
+        self.replaced: dict[
+            tuple[int, int], str
+        ] = {}  # workers that were recycled, for those who ask for their objects
         self.settled = {"reply": 0, "error": 0, "late": 0}
         self.dirty: list[Peer] = []
         self.busy: list[Session] = []  # sessions with requests left for the next turn
@@ -94,6 +102,11 @@ class RouterCore:
         pool.failed = message
         self._fail_queue(pool, message)
 
+    def close_pool(self, name: str, message: str) -> None:
+        """The pool takes nothing new from now on; what waits in it is still done."""
+        if name in self.pools:
+            self.pools[name].failed = message
+
     def restore_pool(self, name: str) -> None:
         """The pool tries again."""
         if name in self.pools:
@@ -105,8 +118,11 @@ class RouterCore:
         self.workers[wire.slot] = worker
         return worker
 
-    def retire_worker(self, slot: int, incarnation: int) -> None:
-        """Give it nothing new; once it is idle its wire is closed and it leaves by itself."""
+    def retire_worker(self, slot: int, incarnation: int, handle_wait: float = 0.0) -> None:
+        """Give it nothing new; once it is idle its wire is closed and it leaves by itself.
+
+        For `handle_wait` seconds it stays for those who hold objects in it: what is asked of these is still done.
+        """
         worker = self.find_worker(slot, incarnation)
         if worker is None or worker.state is WorkerState.DEAD:
             return
@@ -115,6 +131,8 @@ class RouterCore:
             if worker in group:
                 group.remove(worker)
         worker.state = WorkerState.RETIRING
+        if handle_wait and worker.sessions:
+            self.endings.keep_for_handles(worker, handle_wait)
         self.fill(pool)
         self.serve(pool)
         self.leave_if_idle(worker)
@@ -150,7 +168,7 @@ class RouterCore:
 
     def leave_if_idle(self, worker: Worker) -> None:
         """A retired worker without work has its wire closed: it ends by itself."""
-        if not (worker.calls or worker.streams or worker.backlog.waiting):
+        if not (worker.calls or worker.streams or worker.backlog.waiting or worker.keep_until > self.now):
             worker.kill_reason = worker.kill_reason or KillReason.RECYCLED
             self.effects.append((worker, Effect.CLOSE_WIRE))
 
@@ -170,13 +188,19 @@ class RouterCore:
         if worker is not None and worker.state is not WorkerState.STARTING:
             self.place_at(call, worker)
         elif call.object_token:
-            self.fail(
-                call,
-                ErrorKind.HANDLE_LOST,
-                "this handle's object is gone: it was released, its session ended, or its worker was replaced",
-            )
+            self.fail(call, ErrorKind.HANDLE_LOST, self._why_gone(token))
         else:
             self.place(call)  # it only looked like a token, or the worker will say that it is lost
+
+    def _why_gone(self, token: bytes) -> str:
+        """What became of a handle's object, as far as that is known."""
+        try:
+            recycled = self.replaced.get(tokens.token_owner(token)) if token.startswith(self.prefix_bytes) else None
+        except RemoteProtocolError:
+            recycled = None
+        if recycled is not None:
+            return f"this handle's object is gone: its worker {recycled} was recycled"
+        return "this handle's object is gone: it was released, its session ended, or its worker was replaced"
 
     def place_at(self, call: Call, worker: Worker) -> None:
         """Give a call to one worker and no other: now, or when it has room."""
@@ -291,8 +315,8 @@ class RouterCore:
             credit, call.credit = call.credit.to_bytes(4, "little"), 0
             self.send(call.worker, _CREDIT, call.codec, 0, call.wire_id, call.session.id, credit)
 
-    def settle(self, call: Call, kind: int, codec: int, payload: bytes) -> None:
-        """The one way in which a call ends. The first outcome wins."""
+    def settle(self, call: Call, kind: int, codec: int, payload: bytes, outcome: str | None = None) -> None:
+        """The one way in which a call ends. The first outcome wins. `outcome` is what the audit is told of it."""
         if call.state is SETTLED:
             self.settled["late"] += 1
             return
@@ -305,6 +329,8 @@ class RouterCore:
         session = call.session
         session.calls.pop(call.client_id, None)
         self.settled["error" if kind == _ERROR else "reply"] += 1
+        if self.audit is not None:
+            self.audit(session, call.target, outcome or ("error" if kind == _ERROR else "ok"), call)
         if session.dead:
             return
         if not call.flags & _CAST:
@@ -318,15 +344,25 @@ class RouterCore:
     def fail(self, call: Call, kind: ErrorKind, message: str, *, worker: Worker | None = None, **details: Any) -> None:
         """Settle with an error of the bridge's own."""
         if call.session.dead:
-            self.settle(call, _ERROR, call.codec, b"")
+            self.settle(call, _ERROR, call.codec, b"", kind.value)
             return
         elapsed = (self.now - call.accepted_at) * 1000
         name = worker.name if worker is not None else None
         error = error_map(kind, message, worker=name, call=call.wire_id, elapsed_ms=elapsed, **details)
-        self.settle(call, _ERROR, call.codec, encode_error(call.codec, error))
+        self.settle(call, _ERROR, call.codec, encode_error(call.codec, error), kind.value)
 
-    def refuse(self, session: Session, client_id: Hashable, codec: int, kind: ErrorKind, message: str) -> None:
+    def refuse(
+        self,
+        session: Session,
+        client_id: Hashable,
+        codec: int,
+        kind: ErrorKind,
+        message: str,
+        target: bytes = b"",
+    ) -> None:
         """Answer a call that is not accepted."""
+        if self.audit is not None:
+            self.audit(session, target, kind.value, None)
         self.answer(session, _ERROR, codec, 0, client_id, encode_error(codec, error_map(kind, message)))
 
     def answer(self, session: Session, kind: int, codec: int, flags: int, client_id: Hashable, payload: bytes) -> None:

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bascule.bridge.notices import KILLED_SINCE, KillReason, WorkerExited
 from bascule.bridge.router.calls import NOT_SENT, Call, CallState, NestedCall
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _IDEMPOTENT, _STREAM = int(Flag.IDEMPOTENT), int(Flag.STREAM)
 _TIDY_ABOVE = 1024
+HANDLES_LOOK = 0.5  # seconds between two questions to a retired worker whether its handles are gone
+MOST_REPLACED = 1024  # recycled workers that are remembered
 MUTE = 0.5  # seconds that a worker may live on after it closed its wire
 MOST_HOPS = 3  # how often a call is given to another worker since one died
 
@@ -52,6 +54,10 @@ class Endings:
         for session in core.sessions.values():
             session.workers.discard(worker)
         core.callbacks.worker_gone(worker)
+        if worker.kill_reason is KillReason.RECYCLED:
+            core.replaced[worker.slot, worker.incarnation] = worker.name
+            if len(core.replaced) > MOST_REPLACED:
+                del core.replaced[next(iter(core.replaced))]
         started = started_id(worker.page)
         guilty = [call for wire_id, call in worker.calls.items() if wire_id <= started]
         again = [call for wire_id, call in worker.calls.items() if wire_id > started]
@@ -128,6 +134,30 @@ class Endings:
         else:
             pool.queue.push(call, first=True)
 
+    def keep_for_handles(self, worker: Worker, seconds: float) -> None:
+        """Keep a retired worker until nothing is left in it that a client holds, or for so long."""
+        core = self._core
+        until = worker.keep_until = core.now + seconds
+
+        def look(answer: dict[str, Any] | None = None) -> None:
+            if worker.state is WorkerState.DEAD:
+                return
+            handles = answer.get("handles") if answer is not None else None
+            if handles == 0 or core.now >= until:
+                worker.keep_until = 0.0
+                core.leave_if_idle(worker)
+            else:
+                self.set_timer(min(core.now + HANDLES_LOOK, until), ask)
+
+        def ask() -> None:
+            if core.now >= until:
+                look()
+            elif worker.state is not WorkerState.DEAD:
+                core.queries.ask(worker, {"op": "ping"}, look)
+
+        self.set_timer(until, look)  # a worker that is in a long call answers late
+        ask()
+
     def set_timer(self, when: float, what: Call | Callable[[], None]) -> None:
         """At this time a call's deadline passes, or something is to be done."""
         if self.met > _TIDY_ABOVE and self.met * 2 > len(self.timers):
@@ -167,7 +197,7 @@ class Endings:
         """The worker's end of its wire is closed: it is about to be dead, or it is mute and of no use."""
         self.set_timer(self._core.now + MUTE, partial(self._core.kill, worker, KillReason.MUTE))
 
-    def abandon(self, call: Call, reason: KillReason) -> None:
+    def abandon(self, call: Call, reason: KillReason, why: str = "the call was cancelled by its caller") -> None:
         """The answer is not wanted any more: settle now, and make the worker stop."""
         core = self._core
         worker, was = call.worker, call.state
@@ -176,7 +206,7 @@ class Endings:
             where = "while it waited for a worker" if was in NOT_SENT else "while it ran"
             core.fail(call, ErrorKind.TIMEOUT, f"the deadline passed after {seconds:.3f} s, {where}", worker=worker)
         elif reason is KillReason.CANCEL:
-            core.fail(call, ErrorKind.CANCELLED, "the call was cancelled by its caller", worker=worker)
+            core.fail(call, ErrorKind.CANCELLED, why, worker=worker)
         else:
             core.fail(call, ErrorKind.CLIENT_GONE, "the client left", worker=worker)
         if worker is None or was in NOT_SENT:

@@ -11,7 +11,7 @@ import enum
 import time
 from collections import deque
 from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bascule.bridge.doors.base import BufferedDoor, Door, Request
 from bascule.bridge.notices import KillReason, WorkerWire
@@ -20,6 +20,7 @@ from bascule.bridge.router.pools import FairQueue
 from bascule.protocols.envelope import FrameReader
 
 if TYPE_CHECKING:
+    from bascule.bridge.policy import Policy
     from bascule.bridge.router.pools import Pool
     from bascule.bridge.router.writer import Writer
 
@@ -77,6 +78,7 @@ class Worker(Peer):
         "incarnation",
         "info",
         "init_error",
+        "keep_until",
         "kill_reason",
         "killed",
         "messages_in",
@@ -122,6 +124,7 @@ class Worker(Peer):
         self.started_at = now
         self.kill_reason: KillReason | None = None  # why the bridge ended it, or lets it leave
         self.killed = False
+        self.keep_until = 0.0  # retired, but kept so long for the sake of its handles
         self.recycle_asked = False
         self.init_error: dict[str, object] | None = None
         self.info: dict[str, object] = {}
@@ -155,6 +158,16 @@ class Worker(Peer):
             return 0.0
 
 
+class Grant(NamedTuple):
+    """What a client may do, said by whoever let it in. Without one it is our own user's: it may do everything."""
+
+    listener: str
+    who: str  # for logs and the audit: a user, a token
+    policy: Policy | None = None  # None: it may call everything
+    operator: bool = False  # whether it may give an operator's orders
+    uid: int | None = None  # of a process of this machine
+
+
 class Session(Peer):
     """One connected client: its calls, and how its protocol speaks."""
 
@@ -164,24 +177,32 @@ class Session(Peer):
         "closing",
         "dead",
         "door",
+        "grant",
         "head",
         "held_credit",
         "id",
         "identity",
         "input_over",
+        "opened_at",
         "output_dropped",
+        "policy",
         "pool",
         "requests",
         "workers",
     )
 
-    def __init__(self, number: int, door: Door, pool: str, identity: str) -> None:
+    def __init__(
+        self, number: int, door: Door, pool: str, identity: str, grant: Grant | None = None, now: float = 0.0
+    ) -> None:
         super().__init__()
         self.id = number
         self.door = door
         self.buffered = door if isinstance(door, BufferedDoor) else None
         self.pool = pool
         self.identity = identity
+        self.grant = grant
+        self.policy = None if grant is None else grant.policy  # asked for each call
+        self.opened_at = now
         self.calls: dict[Hashable, Call] = {}
         self.head: Head | None = None  # of its last call, since the next one's is often the same
         self.requests: deque[Request] = deque()  # parsed, and waiting for this session's turn

@@ -26,8 +26,8 @@ from typing import TypeVar
 from bascule.bridge.doors.base import Door
 from bascule.bridge.notices import KillReason, Notice, PoolPolicy, RouterFailed, SessionClosed, WorkerWire
 from bascule.bridge.router.core import RouterCore
-from bascule.bridge.router.peers import Effect, Peer, Session, Worker
-from bascule.bridge.router.requests import HARD_UNWRITTEN, SOFT_UNWRITTEN
+from bascule.bridge.router.peers import Effect, Grant, Peer, Session, Worker
+from bascule.bridge.router.requests import SOFT_UNWRITTEN
 from bascule.bridge.router.writer import Writer
 from bascule.bridge.supervision.exits import peek_exit
 
@@ -156,19 +156,46 @@ class RouterPump:
         """Own a spawned worker's descriptors from now on."""
         self.post(lambda: self._attach(wire))
 
-    def retire_worker(self, slot: int, incarnation: int) -> None:
+    def close_pool(self, name: str, message: str) -> None:
+        """See `RouterCore.close_pool`."""
+        self.post(lambda: self.core.close_pool(name, message))
+
+    def retire_worker(self, slot: int, incarnation: int, handle_wait: float = 0.0) -> None:
         """See `RouterCore.retire_worker`."""
-        self.post(lambda: self.core.retire_worker(slot, incarnation))
+        self.post(lambda: self.core.retire_worker(slot, incarnation, handle_wait))
 
     def kill_worker(self, slot: int, incarnation: int, reason: KillReason) -> None:
         """See `RouterCore.kill_worker`."""
         self.post(lambda: self.core.kill_worker(slot, incarnation, reason))
 
     def attach_client(
-        self, read_fd: int, write_fd: int, door: Door, *, pool: str, identity: str = "", opening: bytes = b""
+        self,
+        read_fd: int,
+        write_fd: int,
+        door: Door,
+        *,
+        pool: str,
+        identity: str = "",
+        opening: bytes = b"",
+        grant: Grant | None = None,
+        on_attached: Callable[[Session], None] | None = None,
     ) -> None:
-        """Own a client's descriptors (the same one twice for a socket) from now on."""
-        self.post(lambda: self._attach_client(read_fd, write_fd, door, pool, identity, opening))
+        """Own a client's descriptors (the same one twice for a socket) from now on.
+
+        Args:
+            read_fd, write_fd: The descriptors.
+            door: Speaks with the client.
+            pool: Where its calls go when it does not say.
+            identity: Who it is, for the operator.
+            opening: What was read from it already.
+            grant: What it may do; everything where there is none.
+            on_attached: Told of its session, in the router's thread, before anything is read from it.
+        """
+
+        def attach() -> None:
+            self._attach_client(read_fd, write_fd, door, pool, identity, opening, grant, on_attached)
+
+        self.post(attach)
 
     # -- the thread ------------------------------------------------------------------------------------------------
 
@@ -296,7 +323,7 @@ class RouterPump:
             writer.waiting = not done
             self._watch(peer)
         if isinstance(peer, Session):
-            if writer.broken or peer.unwritten > HARD_UNWRITTEN:
+            if writer.broken or peer.unwritten > self.core.hard_unwritten:
                 self.core.requests.close_session(peer)
             elif peer.unwritten > SOFT_UNWRITTEN and peer not in self._paused:
                 self._paused.add(peer)
@@ -443,8 +470,18 @@ class RouterPump:
 
     # -- clients -------------------------------------------------------------------------------------------------
 
-    def _attach_client(self, read_fd: int, write_fd: int, door: Door, pool: str, identity: str, opening: bytes) -> None:
-        session = self.core.requests.open_session(door, pool, identity)
+    def _attach_client(
+        self,
+        read_fd: int,
+        write_fd: int,
+        door: Door,
+        pool: str,
+        identity: str,
+        opening: bytes,
+        grant: Grant | None,
+        on_attached: Callable[[Session], None] | None,
+    ) -> None:
+        session = self.core.requests.open_session(door, pool, identity, grant)
         os.set_blocking(read_fd, False)
         os.set_blocking(write_fd, False)
         self._session_fds[session] = (read_fd,) if read_fd == write_fd else (read_fd, write_fd)
@@ -453,6 +490,8 @@ class RouterPump:
         if write_fd != read_fd:
             with contextlib.suppress(PermissionError):  # a regular file: always writable, and never gone
                 self._add_source(write_fd, 3, partial(self._on_client_writable, session), 0)
+        if on_attached is not None:
+            on_attached(session)
         self.core.requests.client_data(session, opening)
         self.core.requests.door_requests(session)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bascule.bridge.doors.base import Door, DoorChanged, Request
 from bascule.bridge.notices import KillReason
 from bascule.bridge.router.calls import NOT_SENT, Call, CallState, Head
-from bascule.bridge.router.peers import Session, Worker
+from bascule.bridge.router.peers import Grant, Session, Worker
 from bascule.bridge.router.pools import Pool
 from bascule.protocols import tokens
 from bascule.protocols.envelope import Codec, Kind
@@ -28,7 +28,7 @@ QUEUE_BYTES = 1 << 30  # payload bytes that may wait in one pool; more than a fr
 SOFT_UNWRITTEN = 1 << 20  # a client with so many unread bytes is not read from
 MOST_CREDIT = (1 << 32) - 1
 HOLD_CREDIT = SOFT_UNWRITTEN // 4  # with so many its streams get no credit: what else it says is still heard
-HARD_UNWRITTEN = 1 << 29  # and with so many is dropped
+HARD_UNWRITTEN = 1 << 29  # and with so many is dropped, where the configuration does not say other
 
 
 class Requests:
@@ -38,10 +38,10 @@ class Requests:
         self._core = core
         self._session_ids = count(1)
 
-    def open_session(self, door: Door, pool: str, identity: str = "") -> Session:
+    def open_session(self, door: Door, pool: str, identity: str = "", grant: Grant | None = None) -> Session:
         """A client connected."""
         core = self._core
-        session = Session(next(self._session_ids), door, pool, identity)
+        session = Session(next(self._session_ids), door, pool, identity, grant, core.now)
         core.sessions[session.id] = session
         return session
 
@@ -183,10 +183,15 @@ class Requests:
         if client_id in session.calls:
             core.refuse(session, client_id, codec, ErrorKind.REFUSED, f"call id {client_id!r} is still in use")
             return
+        if session.policy is not None:
+            denied = session.policy.why_not(head.op, head.target, head.object_length > 0)
+            if denied is not None:
+                core.refuse(session, client_id, codec, ErrorKind.DENIED, denied, head.target)
+                return
         if core.draining or pool.failed is not None or pool.queue.waiting or core.quarantine.until:
             problem = self._why_not(session, pool, head.target, payload)
             if problem is not None:
-                core.refuse(session, client_id, codec, *problem)
+                core.refuse(session, client_id, codec, *problem, head.target)
                 return
         call = Call(session, client_id, codec, flags, payload, head, core.now)
         session.calls[client_id] = call

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from router_world import Client, World
 
 from bascule.bridge.operations.control import Control
+from bascule.bridge.policy import NOTHING
 from bascule.bridge.router.messages import read_control, write_control
+from bascule.bridge.router.peers import Grant
 from bascule.protocols.envelope import Kind
 
+ORDERS = ("pool_add", "pool_remove", "pool_restart", "pool_drain", "pool_resume", "reload", "stop", "logs", "metrics")
 DEEP = b"\x91" * 1000 + b"\x90"  # a list in a list, and so on: too deep for repr
 
 
@@ -69,14 +72,37 @@ values = st.recursive(
 
 
 @given(
-    st.sampled_from(["hello", "ping", "status", "handles", "kill_worker", "scale"]),
-    st.dictionaries(st.sampled_from(["version", "client", "pool", "all", "slot", "size"]), values),
+    st.sampled_from(
+        ["hello", "ping", "status", "handles", "kill_worker", "scale", "calls", "cancel", "sessions", *ORDERS]
+    ),
+    st.dictionaries(st.sampled_from(["version", "client", "pool", "all", "slot", "size", "call", "config"]), values),
 )
 def test_every_request_is_answered_or_asked_of_the_workers(op: str, rest: dict[str, Any]) -> None:
     here, client, control = world()
-    control.scale = lambda pool, size: None
+    taken: list[Any] = []
+    control.orders = frozenset({"scale", *ORDERS})
+    control.take_order = lambda request, reply: taken.append(request)
     client.request(Kind.CONTROL, 1, write_control({**rest, "op": op}))
-    assert client.door.answers or here.core.queries._waiting
+    assert client.door.answers or here.core.queries._waiting or taken
+
+
+@pytest.mark.parametrize("op", ["status", "calls", "sessions", "cancel", "kill_worker", "scale", "stop", "reload"])
+def test_who_is_no_operator_gives_no_orders(op: str) -> None:
+    _, client, control = world()
+    control.orders = frozenset({"scale", *ORDERS})
+    control.take_order = lambda request, reply: pytest.fail("it was carried out")
+    client.session.grant = Grant("team", "uid 7, pid 8", NOTHING)
+    answer = ask(client, message(op=op, pool="default", size=1, slot=0, call="1.1"))
+    assert answer["op"] == "refused"
+    assert "operators" in answer["message"]
+    assert ask(client, message(op="ping")) == {"op": "ping"}
+
+
+def test_what_came_with_a_refused_hello_is_not_done() -> None:
+    _, client, _ = world()
+    client.session.requests.append((int(Kind.CONTROL), 1, 0, 2, 0, message(op="ping")))
+    assert ask(client, message(op="hello", version=1, pool="none"))["op"] == "refused"
+    assert not client.session.requests
 
 
 @pytest.mark.parametrize("handles", [None, 7, [7], [[]], [{"token": []}], [{1: 2}], {"a": 1}])

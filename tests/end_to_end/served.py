@@ -19,3 +19,20 @@ def maybe_die(dies: bool) -> str:
         os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(60)
     return "alive"
+
+
+def rest(seconds: float) -> int:
+    """Take time; the worker's pid."""
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def colour() -> str | None:
+    return os.environ.get("COLOUR")
+
+
+class Box:
+    """Stays in its worker."""
+
+    def pid(self) -> int:
+        return os.getpid()

@@ -1,0 +1,316 @@
+"""The service's listeners: each a socket, a rule of admission, and a loop that accepts.
+
+What comes in is handed to the router as plain descriptors together with a grant. On a Unix socket without tokens that
+is at once: the kernel has said who it is, and the router drops it when it has not said hello in time. Everybody else
+is greeted here first (see `greeting`).
+
+Clients can't use up all descriptors: some are kept back for new workers; who comes when only those are left is turned
+away with a word, and those that are connected go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import resource
+import socket
+import ssl
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from bascule.bridge.admission import Admission, peer_of
+from bascule.bridge.doors.service import ServiceDoor
+from bascule.bridge.greeting import greet, pair, relay, tls_context
+from bascule.bridge.listener import BACKLOG, ListenRefused, listening
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bascule.bridge.app import Bridge
+    from bascule.bridge.config import LimitsConfig, ListenerConfig
+    from bascule.bridge.router.core import RouterCore
+    from bascule.bridge.router.peers import Grant, Session
+
+_log = logging.getLogger(__name__)
+
+_RESERVED = 64  # descriptors that clients can't have: a lost worker could not be replaced
+_RETRY = 0.1  # seconds to wait when there are no descriptors left
+_HELLO_TIMEOUT = 10.0  # on the socket of our own user
+_OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for every listener: where clients go, and how much they may ask for."""
+
+    bridge: Bridge
+    limits: LimitsConfig
+
+
+@dataclass(frozen=True)
+class Rule:
+    """All of a listener that can change while it listens."""
+
+    config: ListenerConfig | None  # None: the default one's
+    admission: Admission
+    tls: ssl.SSLContext | None
+
+
+def make_rule(name: str, config: ListenerConfig | None) -> Rule:
+    """Read what the rule consists of.
+
+    Raises:
+        AdmissionError: Its users, groups or tokens can't be used.
+        ListenRefused: Its certificate can't be used.
+    """
+    admission = Admission(name, config)
+    if config is None or config.certificate is None:
+        return Rule(config, admission, None)
+    try:
+        return Rule(config, admission, tls_context(config.certificate, config.key, config.client_ca))
+    except OSError as error:
+        raise ListenRefused(f"listener {name}: its certificate can't be used: {error}") from None
+
+
+class Listener:
+    """One listener: open it, serve it, close it.
+
+    Args:
+        name: As in the configuration; `default` is the socket of our own user.
+        terms: What holds for all of them.
+        rule: What is said of it.
+        path: Where the default one is.
+        inherited: Sockets that systemd made, for the listener that names them.
+
+    Attributes:
+        clients: How many are connected.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        terms: Terms,
+        rule: Rule,
+        *,
+        path: Path | None = None,
+        inherited: tuple[socket.socket, ...] = (),
+    ) -> None:
+        self.name = name
+        self.terms = terms
+        self.clients = 0
+        self.rule = rule
+        self._path = path if rule.config is None else rule.config.unix
+        self._inherited = inherited
+        self._sockets: list[socket.socket] = []
+        self._closing = ExitStack()
+
+    def open(self) -> None:
+        """Make its socket.
+
+        Raises:
+            ListenRefused: It can't be made; the message says why and what to do.
+        """
+        config = self.rule.config
+        if self._inherited:
+            self._sockets = list(self._inherited)
+        elif self._path is not None:
+            mode, directory = ("0600", "0700") if config is None else (config.mode, config.directory_mode)
+            opened = listening(self._path, mode=int(mode, 8), directory_mode=int(directory, 8))
+            self._sockets = [self._closing.enter_context(opened)]
+        elif config is not None and config.tcp is not None:
+            self._sockets = [_listen_tcp(config.tcp)]
+        else:
+            wanted = config.systemd if config is not None else ""
+            raise ListenRefused(f"listener {self.name}: systemd handed over no socket with the name {wanted!r}")
+        if any(sock.family != socket.AF_UNIX for sock in self._sockets) and not self._is_protected():
+            raise ListenRefused(f"listener {self.name}: a TCP socket needs both a certificate and a token_file")
+
+    def close(self) -> None:
+        """Accept nobody any more; those that are connected stay."""
+        self._closing.close()
+        for sock in self._sockets:
+            sock.close()
+        self._sockets = []
+
+    def change(self, rule: Rule) -> None:
+        """Another rule from now on, also for those who are connected."""
+        self.rule = rule
+        if rule.config is not None and rule.config.unix is not None:
+            with contextlib.suppress(OSError):  # somebody has removed it
+                rule.config.unix.chmod(int(rule.config.mode, 8))
+        self.terms.bridge.pump.post(partial(self._readmit, self.terms.bridge.core))
+
+    def __str__(self) -> str:
+        return ", ".join(_address_of(sock) for sock in self._sockets)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Accept until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for sock in self._sockets:
+                nursery.start_soon(self._accept, sock, nursery)
+            task_status.started()
+
+    async def _accept(self, listener: socket.socket, nursery: trio.Nursery) -> None:
+        server = trio.socket.from_stdlib_socket(listener)
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        full = sys.maxsize if most == resource.RLIM_INFINITY else most - _RESERVED
+        while True:
+            try:
+                accepted, _ = await server.accept()
+            except OSError as error:
+                if error.errno in _OUT_OF:
+                    await trio.sleep(_RETRY)  # those that are connected go on; new ones wait in the backlog
+                    continue
+                if error.errno == errno.ECONNABORTED:
+                    continue
+                raise
+            client = socket.socket(fileno=accepted.detach())
+            if client.fileno() >= full:  # the lowest free number: so many are open
+                _log.warning("a client was turned away: %d descriptors are in use; raise `ulimit -n`", client.fileno())
+                client.close()
+            elif self.clients >= self._most_clients():
+                _log.warning("a client was turned away: listener %s has %d", self.name, self.clients)
+                client.close()
+            else:
+                self._let_in(client, nursery)
+
+    def _let_in(self, client: socket.socket, nursery: trio.Nursery) -> None:
+        """Somebody connected: who is it?"""
+        grant = None
+        if client.family == socket.AF_UNIX:
+            peer = peer_of(client)
+            grant = self.rule.admission.grant_for_peer(peer)
+            if grant is None:
+                _log.warning("listener %s: %s was turned away", self.name, peer)
+                client.close()
+                return
+        self.clients += 1
+        if grant is None or self.rule.tls is not None or self.rule.admission.tokens is not None:
+            nursery.start_soon(self._greet, client, grant)
+        else:
+            self._attach(client, grant, b"", patience=self._patience())
+
+    async def _greet(self, client: socket.socket, grant: Grant | None) -> None:
+        """Hear the hello of one that needs a token or speaks TLS, then hand it over. One that fails harms nobody."""
+        plain = trio.SocketStream(trio.socket.from_stdlib_socket(client))
+        stream: trio.abc.Stream = plain
+        address = "a local process" if grant is not None else _peer_name(client)
+        if self.rule.tls is not None:
+            stream = trio.SSLStream(plain, self.rule.tls, server_side=True, https_compatible=True)
+        try:
+            greeted = None
+            with trio.move_on_after(self._patience()) as patience:
+                greeted = await greet(stream, self.rule.admission.tokens, self.terms.limits.before_hello)
+            if greeted is None:
+                why = "it said no hello in time" if patience.cancelled_caught else "its hello was none, or had no token"
+                _log.warning("listener %s: a client from %s was turned away: %s", self.name, address, why)
+                self.clients -= 1
+                return
+            if greeted.token is not None and grant is None:
+                grant = self.rule.admission.grant_for_token(greeted.token, address)
+            if grant is None:
+                self.clients -= 1
+                return
+            if stream is plain:
+                self._attach(client.dup(), grant, greeted.opening)
+                return
+            theirs, ours = pair()
+            self._attach(theirs, grant, greeted.opening)
+            async with ours:
+                await relay(stream, ours)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError) as error:
+            _log.warning("listener %s: a client from %s broke off: %s", self.name, address, _cause(error))
+            self.clients -= 1
+        finally:
+            await trio.aclose_forcefully(plain)
+
+    def _attach(self, client: socket.socket, grant: Grant, opening: bytes, patience: float | None = None) -> None:
+        bridge, limits = self.terms.bridge, self.terms.limits
+        door = ServiceDoor(limits.frame, limits.before_hello)
+        fd = client.detach()
+
+        def on_attached(session: Session) -> None:
+            bridge.left[session.id] = self._left
+            if patience is not None:
+                core = bridge.core
+                core.endings.set_timer(core.now + patience, partial(_drop_silent, core, session, door, patience))
+
+        pool = self.rule.admission.pool or bridge.default_pool()
+        bridge.pump.attach_client(
+            fd, fd, door, pool=pool, identity="", opening=opening, grant=grant, on_attached=on_attached
+        )
+
+    def _readmit(self, core: RouterCore) -> None:
+        """Another rule for the same socket: it holds for those who are connected as well. In the router's thread."""
+        for session in core.sessions.values():
+            if session.grant is not None and session.grant.listener == self.name:
+                session.grant = self.rule.admission.renew(session.grant)
+                session.policy = session.grant.policy
+
+    def _left(self) -> None:
+        self.clients -= 1
+
+    def _patience(self) -> float:
+        config = self.rule.config
+        return _HELLO_TIMEOUT if config is None else config.hello_timeout
+
+    def _most_clients(self) -> int:
+        config = self.rule.config
+        return self.terms.limits.clients if config is None else min(config.max_clients, self.terms.limits.clients)
+
+    def _is_protected(self) -> bool:
+        return self.rule.tls is not None and self.rule.admission.tokens is not None
+
+
+def _drop_silent(core: RouterCore, session: Session, door: ServiceDoor, patience: float) -> None:
+    """It has said no hello in time."""
+    if not session.dead and door.hello is None:
+        message = f"no hello came within {patience:g} s"
+        core.answer_control(session, 0, {"op": "refused", "message": message})
+        core.requests.close_session(session)
+
+
+def _listen_tcp(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, int(port)))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        why = getattr(error, "strerror", None) or str(error)
+        raise ListenRefused(f"cannot listen on {address}: {why}; choose another address or port") from None
+    return listener
+
+
+def _address_of(sock: socket.socket) -> str:
+    name: Any = sock.getsockname()
+    return str(name) if sock.family == socket.AF_UNIX else f"{name[0]}:{name[1]}"
+
+
+def _peer_name(client: socket.socket) -> str:
+    try:
+        return _address_of_peer(client.getpeername())
+    except OSError:
+        return "an address that is gone"
+
+
+def _address_of_peer(name: Any) -> str:
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "a local process"
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, for people."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__

@@ -1,0 +1,35 @@
+"""What a changed spec asks of a pool that runs: most of it holds at once, some of it only for new processes.
+
+Pure: `Pool.reconfigure` carries it out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bascule.bridge.pool_spec import PoolSpec
+
+OF_A_PROCESS: Final = (
+    "executable",
+    "paths",
+    "cwd",
+    "env",
+    "preload",
+    "init",
+    "converters",
+    "threads",
+    "handle_cap",
+    "handle_lease",
+    "memory_limit",
+)
+"""Fields that a worker is started with: when one changes, all workers are replaced."""
+
+
+def changed_fields(before: PoolSpec, after: PoolSpec) -> list[str]:
+    """The fields that differ, by name."""
+    return [name for name in before._fields if getattr(before, name) != getattr(after, name)]
+
+
+def needs_new_workers(before: PoolSpec, after: PoolSpec) -> bool:
+    """Whether running workers are of the wrong kind now."""
+    return any(name in OF_A_PROCESS for name in changed_fields(before, after))

@@ -1,0 +1,161 @@
+"""The operator's commands on a real service."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from configured import Configured, eventually, pool
+
+import bascule
+from bascule.bridge.errors import Cancelled, PoolUnavailable
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configured]:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="bsc-", dir="/tmp") as folder:
+        audit = f'[audit]\nfile = "{folder}/audit.jsonl"\n[logging]\nfile = "{folder}/service.log"\nformat = "json"\n'
+        service = Configured(Path(folder), pool() + audit)
+        try:
+            yield service
+        finally:
+            service.stop()
+
+
+def test_status_tells_of_pools_and_workers(service: Configured) -> None:
+    status = service.told("status")
+    assert status["pools"]["default"]["size"] == 2
+    assert {"default"} == {worker["pool"] for worker in status["workers"]}
+    shown = service.command("status").stdout
+    assert "POOL" in shown
+    assert "default/" in shown
+
+
+def test_calls_are_listed_with_their_age_and_can_be_cancelled(service: Configured) -> None:
+    with bascule.connect(str(service.socket), name="the long one") as client:
+        future = client.submit("time:sleep", 60)
+        client.flush()
+        (row,) = eventually(lambda: [call for call in service.told("calls") if call["state"] == "sent"])
+        assert (row["target"], row["client"]) == ("time:sleep", "the long one")
+        assert row["age"] > 0
+        assert row["worker"].startswith("default/")
+        done = service.command("calls", "cancel", row["call"])
+        assert (done.returncode, done.stdout) == (0, f"cancelled {row['call']}: time:sleep\n")
+        with pytest.raises(Cancelled, match="by an operator"):
+            future.result(30)
+        again = service.command("calls", "cancel", row["call"])
+        assert again.returncode == 1
+        assert "no call is listed as" in again.stderr
+    assert service.command("calls", "cancel").returncode == 2
+
+
+def test_sessions_and_handles_are_listed_without_their_secrets(service: Configured) -> None:
+    with bascule.connect(str(service.socket), name="who holds") as client:
+        held = client.object("served:Box")
+        (row,) = [row for row in service.told("handles") if row["type"].endswith("Box")]
+        assert row["session"] == client.welcome.session
+        assert "token" not in row
+        sessions = {row["client"]: row for row in service.told("sessions")}
+        assert sessions["who holds"]["who"].startswith("uid ")
+        assert held.pid()
+        assert "who holds" in service.command("sessions").stdout
+        assert "Box" in service.command("handles").stdout
+
+
+def test_pools_are_added_scaled_drained_and_removed(service: Configured) -> None:
+    assert service.command("pool", "add", "extra", "size=1", 'env={ COLOUR = "red" }').returncode == 0
+    path = str(Path(__file__).resolve().parent)
+    with bascule.connect(str(service.socket), pool="extra") as client:
+        assert client.call("os:getenv", "COLOUR") == "red"
+        assert service.told("pool", "scale", "extra", "2") == {"op": "scale", "pool": "extra", "size": 2}
+        assert service.told("pool", "drain", "extra")["left"] == 0
+        with pytest.raises(PoolUnavailable, match="is drained"):
+            client.call("math:sqrt", 1)
+        assert service.command("pool", "resume", "extra").returncode == 0
+        assert client.call("math:sqrt", 1) == 1
+        names = [row["name"] for row in service.told("pool", "list")]
+        assert names == ["default", "extra"]
+    assert service.command("pool", "remove", "extra").returncode == 0
+    for words, said in [
+        (("pool", "remove", "default"), "at least one pool"),
+        (("pool", "drain", "none"), "there is no pool 'none'"),
+        (("pool", "scale", "default", "0"), "1 to 4096 workers"),
+        (("pool", "add", "default"), "already"),
+        (("pool", "add", "bad", "sise=1"), "did you mean size?"),
+        (("pool", "add", "bad", "python=/no/python"), "an interpreter that can be run"),
+        (("pool", "add", "bad", "preload=['no_such_module']"), "no_such_module"),
+    ]:
+        done = service.command(*words)
+        assert done.returncode == 1, words
+        assert said in done.stderr
+    assert service.command("pool", "add", "bad", "size").returncode == 2
+    assert [row["name"] for row in service.told("pool", "list")] == ["default"]
+    assert path
+
+
+def test_logs_are_shown_and_followed(service: Configured) -> None:
+    assert "listening on" in service.command("logs").stdout
+    line = [sys.executable, "-m", "bascule", "logs", "--socket", str(service.socket), "-f", "-n", "0", "--json"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as follower:
+        eventually(lambda: "bascule logs" in [row["client"] for row in service.told("sessions")])
+        assert service.command("pool", "restart", "default").returncode == 0
+        assert follower.stdout is not None
+        record = json.loads(follower.stdout.readline())
+        assert "is recycled: an operator asked for it" in record["message"]
+        follower.terminate()
+    rows = [json.loads(line) for line in (service.file.parent / "service.log").read_text().splitlines()]
+    assert any("is recycled" in row["message"] for row in rows)
+
+
+def test_top_shows_one_picture(service: Configured) -> None:
+    shown = service.command("top", "--once")
+    assert shown.returncode == 0, shown.stderr
+    assert "calls/s" in shown.stdout
+
+
+def test_the_audit_says_who_called_what_with_what_outcome_and_no_payload(service: Configured) -> None:
+    with bascule.connect(str(service.socket), name="audited") as client:
+        client.call("builtins:len", "a secret")
+        with pytest.raises(ZeroDivisionError):
+            client.call("operator:truediv", 1, 0)
+    audit = service.file.parent / "audit.jsonl"
+
+    def rows() -> list[dict[str, object]]:
+        found = [json.loads(line) for line in audit.read_text().splitlines()]
+        found = [row for row in found if row["client"] == "audited"]
+        return found if len(found) == 2 else []
+
+    first, second = eventually(rows)
+    assert (first["target"], first["outcome"]) == ("builtins:len", "ok")
+    assert (second["target"], second["outcome"]) == ("operator:truediv", "error")
+    assert str(first["who"]).startswith("uid ")
+    assert "secret" not in audit.read_text()
+    assert audit.stat().st_mode & 0o077 == 0
+
+
+def test_no_service_is_a_status_of_its_own(tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "bascule", "status", "--socket", str(tmp_path / "none.sock")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "no service at" in done.stderr
+
+
+def test_stop_finishes_what_was_accepted(runtime_folder: Path, nothing_left: None) -> None:
+    service = Configured(runtime_folder, pool(size=1))
+    try:
+        with service.client() as client:
+            futures = [client.submit("served:rest", 0.3) for _ in range(3)]
+            client.flush()
+            eventually(lambda: client.status()["calls"]["outstanding"] == 3)
+            assert service.command("stop").returncode == 0
+            assert all(future.result(30) for future in futures)  # those that waited in the queue, too
+        assert service.process.wait(30) == 0
+    finally:
+        service.stop()
+        service.file.unlink()
