@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bascule.bridge.admission import Admission, peer_of
+from bascule.bridge.doors.front import FrontDoor, OpenPod
 from bascule.bridge.doors.service import ServiceDoor
 from bascule.bridge.greeting import greet, pair, relay, tls_context
 from bascule.bridge.listener import BACKLOG, ListenRefused, listening
@@ -51,6 +52,7 @@ class Terms:
 
     bridge: Bridge
     limits: LimitsConfig
+    open_pod: OpenPod
 
 
 @dataclass(frozen=True)
@@ -232,14 +234,14 @@ class Listener:
 
     def _attach(self, client: socket.socket, grant: Grant, opening: bytes, patience: float | None = None) -> None:
         bridge, limits = self.terms.bridge, self.terms.limits
-        door = ServiceDoor(limits.frame, limits.before_hello)
+        door = FrontDoor(self.terms.open_pod, partial(ServiceDoor, limits.frame, limits.before_hello))
         fd = client.detach()
 
         def on_attached(session: Session) -> None:
             bridge.left[session.id] = self._left
             if patience is not None:
                 core = bridge.core
-                core.endings.set_timer(core.now + patience, partial(_drop_silent, core, session, door, patience))
+                core.endings.set_timer(core.now + patience, partial(_drop_silent, core, session, patience))
 
         pool = self.rule.admission.pool or bridge.default_pool()
         bridge.pump.attach_client(
@@ -268,9 +270,10 @@ class Listener:
         return self.rule.tls is not None and self.rule.admission.tokens is not None
 
 
-def _drop_silent(core: RouterCore, session: Session, door: ServiceDoor, patience: float) -> None:
-    """It has said no hello in time."""
-    if not session.dead and door.hello is None:
+def _drop_silent(core: RouterCore, session: Session, patience: float) -> None:
+    """It has not said in time who it is."""
+    door = session.door
+    if not session.dead and (isinstance(door, FrontDoor) or (isinstance(door, ServiceDoor) and door.hello is None)):
         message = f"no hello came within {patience:g} s"
         core.answer_control(session, 0, {"op": "refused", "message": message})
         core.requests.close_session(session)

@@ -22,6 +22,7 @@ import trio
 
 from bascule.bridge.admission import AdmissionError
 from bascule.bridge.app import Bridge
+from bascule.bridge.cli.pod_attached import PodOpener
 from bascule.bridge.client.paths import default_socket
 from bascule.bridge.config import ConfigError, ServiceConfig
 from bascule.bridge.config_file import check, load
@@ -209,11 +210,11 @@ class Service:
 
     async def _apply_settings(self, after: ServiceConfig, audit: AuditLog | None) -> None:
         """What holds at once: limits, logs, the audit. Pools and listeners follow, each when it is done."""
-        update = {name: getattr(after, name) for name in ("socket", "limits", "logging", "audit", "metrics", "tracing")}
+        update = {name: getattr(after, name) for name in ("socket", "pod", "limits", "logging", "audit", "metrics", "tracing")}
         self.config = self.config.model_copy(update=update)
         self.bridge.core.hard_unwritten = int(after.limits.unread)
         for listener in self._listeners.values():
-            listener.terms = Terms(self.bridge, after.limits)
+            listener.terms = self._terms(after)
         if self._audit is not None:
             await self._tree.remove_child("audit")
         self._set_audit(audit)
@@ -277,7 +278,7 @@ class Service:
     # Parts.
 
     def _make_listener(self, name: str, config: ServiceConfig) -> Listener:
-        terms = Terms(self.bridge, config.limits)
+        terms = self._terms(config)
         if name == DEFAULT:
             known = {each.systemd for each in config.listeners.values()}
             spare = [sock for wanted, socks in self._inherited.items() if wanted not in known for sock in socks]
@@ -286,6 +287,9 @@ class Service:
         what = config.listeners[name]
         inherited = self._inherited.get(what.systemd or "", ())
         return Listener(name, terms, make_rule(name, what), inherited=inherited)
+
+    def _terms(self, config: ServiceConfig) -> Terms:
+        return Terms(self.bridge, config.limits, PodOpener(config.pod, config.specs()[0].size))
 
     def _open_audit(self, config: ServiceConfig) -> AuditLog | None:
         if config.audit.file is None:

@@ -14,8 +14,9 @@ from bascule.bridge.cli.relay import GREETING
 from bascule.bridge.doors.base import Door, DoorChanged, Request
 from bascule.bridge.doors.service import ServiceDoor
 from bascule.protocols.errors import RemoteProtocolError
+from bascule.protocols.limits import MAX_BEFORE_HELLO
 
-MOST = 1 << 16  # bytes of a greeting
+MOST = MAX_BEFORE_HELLO - 64  # bytes of a greeting
 _MOST_DIGITS = 6
 
 OpenPod = Callable[[list[str]], Door]
@@ -25,10 +26,11 @@ OpenPod = Callable[[list[str]], Door]
 class FrontDoor:
     """A client of whom nothing is known yet. See `bascule.bridge.doors.base.Door`."""
 
-    def __init__(self, open_pod: OpenPod) -> None:
+    def __init__(self, open_pod: OpenPod, open_service: Callable[[], Door] = ServiceDoor) -> None:
         self.closing = False
         self.takes_callbacks = False
         self._open_pod = open_pod
+        self._open_service = open_service
         self._data = b""
         self._output = b""
 
@@ -43,7 +45,7 @@ class FrontDoor:
         if not data:
             return []
         if not (data.startswith(GREETING) or GREETING.startswith(data)):
-            raise DoorChanged(ServiceDoor(), data)
+            raise DoorChanged(self._open_service(), data)
         line, newline, rest = data.partition(b"\n")
         digits = line[len(GREETING) :]
         if not newline:

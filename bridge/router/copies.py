@@ -66,12 +66,8 @@ class Copies:
         for token in missing:
             worker = self._core.owner_of(token)
             if worker is None:
-                self._core.fail(
-                    call,
-                    ErrorKind.HANDLE_LOST,
-                    "a handle among the arguments is gone: it was released, its session ended, or its worker replaced",
-                    token=token.decode(errors="replace"),
-                )
+                why = self._core.why_gone(token)
+                self._core.fail(call, ErrorKind.HANDLE_LOST, why, token=token.decode(errors="replace"))
                 return None
             owners.setdefault(worker, []).append(token)
         return owners

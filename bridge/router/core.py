@@ -188,11 +188,11 @@ class RouterCore:
         if worker is not None and worker.state is not WorkerState.STARTING:
             self.place_at(call, worker)
         elif call.object_token:
-            self.fail(call, ErrorKind.HANDLE_LOST, self._why_gone(token))
+            self.fail(call, ErrorKind.HANDLE_LOST, self.why_gone(token))
         else:
             self.place(call)  # it only looked like a token, or the worker will say that it is lost
 
-    def _why_gone(self, token: bytes) -> str:
+    def why_gone(self, token: bytes) -> str:
         """What became of a handle's object, as far as that is known."""
         try:
             recycled = self.replaced.get(tokens.token_owner(token)) if token.startswith(self.prefix_bytes) else None
