@@ -19,6 +19,7 @@ from typing import Any
 import tomllib
 from pydantic import ValidationError
 
+from bascule.bridge.cli.pod_settings import setting
 from bascule.bridge.config import ConfigError, ServiceConfig
 from bascule.bridge.config_words import allowed_at, as_toml, known_keys
 
@@ -86,6 +87,11 @@ def check_world(config: ServiceConfig) -> list[tuple[Location, str]]:
             found.append((("pools", name, "python"), f"found {_show(pool.python)}; allowed: {allowed}"))
         if pool.cwd is not None and not Path(pool.cwd).is_dir():
             found.append((("pools", name, "cwd"), f"found {_show(pool.cwd)}; allowed: a folder that is there"))
+    for name, value in config.pod.items():
+        try:
+            setting("pod", name, value)
+        except ValueError as error:
+            found.append((("pod", name), f"found {_show(value)}; allowed: {str(error).partition(': ')[2] or error}"))
     guarded: list[tuple[Location, Any]] = [(("listeners", name), each) for name, each in config.listeners.items()]
     guarded.append((("http",), config.http))
     for where, each in guarded:

@@ -185,7 +185,7 @@ class Service:
             rules = {name: make_rule(name, after.listeners[name]) for name in listeners.changed if name not in moved}
             audit = self._open_audit(after)
             set_up(after.logging, self._recent)
-        except (ListenRefused, AdmissionError, OSError) as error:
+        except (ListenRefused, AdmissionError, OSError, ValueError) as error:
             for listener in opened:
                 listener.close()
             raise ConfigError(f"{error}; nothing was changed") from None
@@ -210,7 +210,9 @@ class Service:
 
     async def _apply_settings(self, after: ServiceConfig, audit: AuditLog | None) -> None:
         """What holds at once: limits, logs, the audit. Pools and listeners follow, each when it is done."""
-        update = {name: getattr(after, name) for name in ("socket", "pod", "limits", "logging", "audit", "metrics", "tracing")}
+        update = {
+            name: getattr(after, name) for name in ("socket", "pod", "limits", "logging", "audit", "metrics", "tracing")
+        }
         self.config = self.config.model_copy(update=update)
         self.bridge.core.hard_unwritten = int(after.limits.unread)
         for listener in self._listeners.values():
