@@ -185,6 +185,7 @@ class Session(Peer):
         "input_over",
         "opened_at",
         "output_dropped",
+        "paused",
         "policy",
         "pool",
         "requests",
@@ -209,6 +210,7 @@ class Session(Peer):
         self.workers: set[Worker] = set()  # where it may hold handles
         self.held_credit: set[Call] = set()  # streams whose credit is not passed on while the client does not read
         self.input_over = False  # it will send nothing more; what it asked is still answered
+        self.paused = False  # not read from, since it does not read
         self.closing = False
         self.dead = False
         self.output_dropped = 0  # bytes of captured output that it did not read in time

@@ -40,6 +40,7 @@ LONGEST_WAIT = 3600.0  # seconds: epoll takes no more than some weeks
 
 _IN, _OUT, _GONE = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLERR
 _T = TypeVar("_T")
+_read, _now = os.read, time.monotonic
 
 
 class _Source:
@@ -59,14 +60,13 @@ class RouterPump:
     def __init__(self, core: RouterCore | None = None) -> None:
         self.core = core or RouterCore()
         self._epoll = select.epoll()
-        self._poll = self._epoll.poll
         self._sources: dict[int, _Source] = {}
         self._session_fds: dict[Session, tuple[int, ...]] = {}
         self._worker_fds: dict[Worker, set[int]] = {}  # those that are still open
-        self._paused: set[Session] = set()  # not read from, since they do not read
         self._posted: deque[Callable[[], None]] = deque()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stopping = False
+        self.turns = 0
         self._subscriber: Callable[[Notice], None] | None = None
         self._unheard: deque[Notice] = deque()
         self.on_log: Callable[[str, str, bool], None] = _log_to_stderr
@@ -201,47 +201,48 @@ class RouterPump:
 
     def _run(self) -> None:
         try:
-            while not self._stopping:
-                self._turn()
+            self._turn_core()
         except BaseException as error:
             self._notify(RouterFailed(error))
             raise
         finally:
             self._close_all()
 
-    def _turn(self) -> None:
-        core = self.core
-        timeout = -1.0
-        endings = core.endings
-        if core.busy or self._posted:
-            timeout = 0.0
-        elif endings.timers and (timer := endings.next_timer()) is not None:
-            timeout = min(max(0.0, timer - time.monotonic()), LONGEST_WAIT)
-        events = self._poll(timeout, MOST_EVENTS)
-        core.now = now = time.monotonic()
-        sources = self._sources
-        if len(events) == 1:
-            fd, mask = events[0]
-            source = sources.get(fd)
-            if source is not None:
-                source.on_event(mask)
-        elif events:
-            ready = [(sources[fd], mask) for fd, mask in events if fd in sources]
-            ready.sort(key=_by_order)
-            for source, mask in ready:
-                if sources.get(source.fd) is source:
+    def _turn_core(self) -> None:
+        """Turn after turn, until the end."""
+        core, sources, posted = self.core, self._sources, self._posted
+        endings, poll = core.endings, self._epoll.poll
+        while not self._stopping:
+            self.turns += 1
+            timeout = -1.0
+            if core.busy or posted:
+                timeout = 0.0
+            elif endings.timers and (timer := endings.next_timer()) is not None:
+                timeout = min(max(0.0, timer - _now()), LONGEST_WAIT)
+            events = poll(timeout, MOST_EVENTS)
+            core.now = now = _now()
+            if len(events) == 1:
+                fd, mask = events[0]
+                source = sources.get(fd)
+                if source is not None:
                     source.on_event(mask)
-        if core.busy:
-            busy, core.busy = core.busy, []
-            for session in busy:
-                if not session.dead:
-                    core.requests.serve_session(session)
-        if endings.timers:
-            endings.tick(now)
-        if core.dirty:
-            self._write_dirty()
-        if core.effects or core.logged or core.dropped or core.notices or core.dirty:
-            self._carry_out()
+            elif events:
+                ready = [(sources[fd], mask) for fd, mask in events if fd in sources]
+                ready.sort(key=_by_order)
+                for source, mask in ready:
+                    if sources.get(source.fd) is source:
+                        source.on_event(mask)
+            if core.busy:
+                busy, core.busy = core.busy, []
+                for session in busy:
+                    if not session.dead:
+                        core.requests.serve_session(session)
+            if endings.timers:
+                endings.tick(now)
+            if core.dirty:
+                self._write_dirty()
+            if core.effects or core.logged or core.dropped or core.notices or core.dirty:
+                self._carry_out()
 
     def _carry_out(self) -> None:
         """Do what the core decided in this turn."""
@@ -325,8 +326,8 @@ class RouterPump:
         if isinstance(peer, Session):
             if writer.broken or peer.unwritten > self.core.hard_unwritten:
                 self.core.requests.close_session(peer)
-            elif peer.unwritten > SOFT_UNWRITTEN and peer not in self._paused:
-                self._paused.add(peer)
+            elif peer.unwritten > SOFT_UNWRITTEN and not peer.paused:
+                peer.paused = True
                 self._watch(peer)
 
     def _on_writable(self, peer: Peer) -> None:
@@ -334,8 +335,8 @@ class RouterPump:
         if writer is None or not writer.flush():
             return
         writer.waiting = False
-        if isinstance(peer, Session) and peer in self._paused:
-            self._paused.discard(peer)
+        if isinstance(peer, Session) and peer.paused:
+            peer.paused = False
             self.core.requests.release_credit(peer)
         self._watch(peer)
 
@@ -352,14 +353,14 @@ class RouterPump:
         assert isinstance(peer, Session)
         read_fd, *others = self._session_fds[peer]
         writing = _OUT if peer.writer is not None and peer.writer.waiting else 0
-        reading = 0 if peer.input_over or peer in self._paused else _IN
+        reading = 0 if peer.input_over or peer.paused else _IN
         if not others:
             self._epoll.modify(read_fd, reading | writing)
             return
         if not reading:
             self._drop_source(read_fd)
         elif read_fd not in self._sources:
-            self._add_source(read_fd, 1, partial(self._on_client, peer))
+            self._add_source(read_fd, 1, partial(self._on_client, peer, read_fd))
         if others[0] in self._sources:
             self._epoll.modify(others[0], writing)
 
@@ -397,10 +398,15 @@ class RouterPump:
             if count:
                 self.core.answers.worker_frames(worker, worker.reader.received(count))
             return count
-        data = self._read(worker.wire.read_fd, CHUNK)
+        try:
+            data = _read(worker.wire.read_fd, CHUNK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return 0
         if data:
             self.core.answers.worker_data(worker, data)
-        return None if data is None else len(data)
+        return len(data)
 
     def _on_output(self, worker: Worker, fd: int, *, err: bool) -> None:
         data = self._read(fd, CHUNK)
@@ -453,7 +459,7 @@ class RouterPump:
     def _read(self, fd: int, size: int) -> bytes | None:
         """Bytes; empty at the end; None when there is nothing now."""
         try:
-            return os.read(fd, size)
+            return _read(fd, size)
         except BlockingIOError:
             return None
         except OSError:
@@ -486,7 +492,7 @@ class RouterPump:
         os.set_blocking(write_fd, False)
         self._session_fds[session] = (read_fd,) if read_fd == write_fd else (read_fd, write_fd)
         session.writer = Writer(write_fd, session)
-        self._add_source(read_fd, 1, partial(self._on_client, session))
+        self._add_source(read_fd, 1, partial(self._on_client, session, read_fd))
         if write_fd != read_fd:
             with contextlib.suppress(PermissionError):  # a regular file: always writable, and never gone
                 self._add_source(write_fd, 3, partial(self._on_client_writable, session), 0)
@@ -495,31 +501,42 @@ class RouterPump:
         self.core.requests.client_data(session, opening)
         self.core.requests.door_requests(session)
 
-    def _on_client(self, session: Session, mask: int) -> None:
-        if mask & _OUT:
-            self._on_writable(session)
-        # The end of a socket is the end of both ways; that of a pipe only says that no more is written to it.
-        gone = mask & _GONE and len(self._session_fds[session]) == 1
-        if session.dead or not mask & ~_OUT:
+    def _on_client(self, session: Session, fd: int, mask: int) -> None:
+        if mask != _IN and not self._still_to_read(session, mask):
             return
-        if session.input_over or session.requests or session in self._paused:
-            if gone:
-                self.core.requests.close_session(session)
+        if session.dead or session.input_over or session.requests or session.paused:
             return
-        fd = self._session_fds[session][0]
         requests = self.core.requests
-        if (buffered := session.buffered) is not None and (room := buffered.buffer()) is not None:
+        if session.buffered is not None and (room := session.buffered.buffer()) is not None:
             count = self._read_into(fd, room)
             if count:
                 requests.client_received(session, count)
+            elif count == 0:
+                self._end_of_input(session, mask)
+            return
+        try:
+            data = _read(fd, CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            requests.client_data(session, data)
         else:
-            data = self._read(fd, CHUNK)
-            if data:
-                requests.client_data(session, data)
-                return
-            count = None if data is None else 0
-        if count == 0:
             self._end_of_input(session, mask)
+
+    def _still_to_read(self, session: Session, mask: int) -> bool:
+        """What else there is than bytes to read; False when that was all, or the end."""
+        if mask & _OUT:
+            self._on_writable(session)
+        if session.dead:
+            return False
+        held = session.input_over or session.requests or session.paused
+        # The end of a socket is the end of both ways; that of a pipe only says that no more is written to it.
+        if held and mask & _GONE and len(self._session_fds[session]) == 1:
+            self.core.requests.close_session(session)
+            return False
+        return bool(mask & ~_OUT)
 
     def _end_of_input(self, session: Session, mask: int) -> None:
         if mask & _GONE and len(self._session_fds[session]) == 1:
@@ -539,7 +556,6 @@ class RouterPump:
         """The session is over. What was said to the client is still written, as long as it reads on."""
         writer, session.writer = session.writer, None
         assert writer is not None
-        self._paused.discard(session)
         for fd in self._session_fds[session]:
             self._drop_source(fd)
         if writer.flush() or self._stopping:

@@ -79,7 +79,9 @@ class Requests:
 
     def _take(self, session: Session, received: Sequence[Request]) -> None:
         """Handle what became whole; the door has its say first."""
-        self._say(session)
+        if output := session.door.take_output():
+            session.outbox.append(output)
+            self._core.mark(session)
         if len(received) == 1 and not session.requests:  # as usual: it need not stand in line
             kind, codec, flags, client_id, deadline_ms, payload = received[0]
             if kind == _CALL:

@@ -323,19 +323,9 @@ class ReplyDoor(ListDoor):
         return [payload]
 
 
-class CountingPump(RouterPump):
-    """Counts its turns: a thread that spins makes thousands."""
-
-    turns = 0
-
-    def _turn(self) -> None:
-        self.turns += 1
-        super()._turn()
-
-
 @pytest.fixture
-def pump() -> Iterator[CountingPump]:
-    pump = CountingPump()
+def pump() -> Iterator[RouterPump]:
+    pump = RouterPump()
     pump.start()
     yield pump
     with contextlib.suppress(OSError):
@@ -348,7 +338,7 @@ def attach(pump: RouterPump, read_fd: int, write_fd: int) -> Session:
     return pump.ask(lambda core: next(s for n, s in core.sessions.items() if n not in before))
 
 
-def spins(pump: CountingPump) -> bool:
+def spins(pump: RouterPump) -> bool:
     """Whether it turns on and on while nothing happens: hundreds of turns while we ask it fifty times."""
     before = pump.turns
     for _ in range(50):
@@ -356,7 +346,7 @@ def spins(pump: CountingPump) -> bool:
     return pump.turns - before > 500
 
 
-def test_a_deadline_of_weeks_is_no_reason_to_end(pump: CountingPump) -> None:
+def test_a_deadline_of_weeks_is_no_reason_to_end(pump: RouterPump) -> None:
     failed = threading.Event()
     pump.subscribe(lambda notice: failed.set() if isinstance(notice, RouterFailed) else None)
     pump.ask(lambda core: core.endings.set_timer(time.monotonic() + 0xFFFFFFFF / 1000, lambda: None))
@@ -365,7 +355,7 @@ def test_a_deadline_of_weeks_is_no_reason_to_end(pump: CountingPump) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_after_a_failure_of_the_router_others_can_still_speak_to_it(pump: CountingPump) -> None:
+def test_after_a_failure_of_the_router_others_can_still_speak_to_it(pump: RouterPump) -> None:
     notices: list[Notice] = []
     pump.subscribe(notices.append)
 
@@ -385,7 +375,7 @@ def test_after_a_failure_of_the_router_others_can_still_speak_to_it(pump: Counti
         os.close(other)
 
 
-def half_closed(pump: CountingPump) -> tuple[socket.socket, Session]:
+def half_closed(pump: RouterPump) -> tuple[socket.socket, Session]:
     """A client that will send nothing more, and waits for the answer to a call."""
     ours, theirs = socket.socketpair()
     fd = ours.detach()
@@ -398,7 +388,7 @@ def half_closed(pump: CountingPump) -> tuple[socket.socket, Session]:
     return theirs, session
 
 
-def test_a_half_closed_client_gets_all_of_a_large_answer(pump: CountingPump) -> None:
+def test_a_half_closed_client_gets_all_of_a_large_answer(pump: RouterPump) -> None:
     theirs, session = half_closed(pump)
     size = 4 << 20
 
@@ -415,7 +405,7 @@ def test_a_half_closed_client_gets_all_of_a_large_answer(pump: CountingPump) -> 
     assert got == size
 
 
-def test_a_half_closed_client_that_reads_slowly_costs_no_processor(pump: CountingPump) -> None:
+def test_a_half_closed_client_that_reads_slowly_costs_no_processor(pump: RouterPump) -> None:
     theirs, session = half_closed(pump)
     pump.ask(lambda core: core.answer(session, Kind.OUTPUT, 1, 0, 0, b"x" * (700 << 10)))  # does not fit the socket
     spinning = spins(pump)
@@ -424,7 +414,7 @@ def test_a_half_closed_client_that_reads_slowly_costs_no_processor(pump: Countin
     assert not spinning
 
 
-def test_a_half_closed_client_that_has_caught_up_costs_no_processor(pump: CountingPump) -> None:
+def test_a_half_closed_client_that_has_caught_up_costs_no_processor(pump: RouterPump) -> None:
     theirs, session = half_closed(pump)
     size = 2 << 20
     pump.ask(lambda core: core.answer(session, Kind.OUTPUT, 1, 0, 0, b"x" * size))  # so much that it is paused
@@ -437,7 +427,7 @@ def test_a_half_closed_client_that_has_caught_up_costs_no_processor(pump: Counti
     assert not spinning
 
 
-def test_a_client_whose_output_is_a_closed_socket_is_gone(pump: CountingPump) -> None:
+def test_a_client_whose_output_is_a_closed_socket_is_gone(pump: RouterPump) -> None:
     read_end, write_end = os.pipe()
     ours, theirs = socket.socketpair()
     session = attach(pump, read_end, ours.detach())
@@ -447,7 +437,7 @@ def test_a_client_whose_output_is_a_closed_socket_is_gone(pump: CountingPump) ->
     os.close(write_end)
 
 
-def test_requests_in_a_pipe_are_all_served_though_its_writer_left(pump: CountingPump) -> None:
+def test_requests_in_a_pipe_are_all_served_though_its_writer_left(pump: RouterPump) -> None:
     read_end, write_end = os.pipe()
     out_read, out_write = os.pipe()
     pump.core.on_control = lambda session, client_id, payload: pump.core.answer(session, Kind.REPLY, 1, 0, 0, payload)
@@ -461,7 +451,7 @@ def test_requests_in_a_pipe_are_all_served_though_its_writer_left(pump: Counting
     assert len(got) == 500
 
 
-def test_a_pipe_whose_writer_left_is_not_dropped_while_its_reader_is_slow(pump: CountingPump) -> None:
+def test_a_pipe_whose_writer_left_is_not_dropped_while_its_reader_is_slow(pump: RouterPump) -> None:
     read_end, write_end = os.pipe()
     out_read, out_write = os.pipe()
     size = 2 << 20
