@@ -32,9 +32,7 @@ def sequential() -> Iterator[Row]:
             to_bare = alternate(mine, p50(functools.partial(bare.round_trip, frame)))
         where = "one core" if pinned else "unpinned"
         what = f"f(1, 2) through a pipe, p50, {where}, us"
-        # On one core nothing waits for a core to wake up, for the floor either: there the bare router is what to look at.
-        target = None if pinned else AtMost(5)
-        yield Row(what, to_floor.ours, "raw pipe echo, one hop", to_floor.peer, to_floor.ratio, target)
+        yield Row(what, to_floor.ours, "raw pipe echo, one hop", to_floor.peer, to_floor.ratio, AtMost(5))
         yield Row(what, to_bare.ours, "bare epoll router, two hops", to_bare.peer, to_bare.ratio)
 
 
