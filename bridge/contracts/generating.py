@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from bascule.bridge.contracts.generators import File, classic
+from bascule.bridge.contracts.generators import File, classic, modern
 from bascule.bridge.contracts.generators.python_options import PythonOptions
 from bascule.bridge.contracts.schema import Schema
 from bascule.bridge.contracts.sources import ContractError
@@ -26,4 +26,6 @@ def generate_python(schema: Schema, options: PythonOptions, dialect: Dialect) ->
     missing = classic.missing_targets(schema, options)
     if missing:
         raise ContractError(missing)
+    if dialect is Dialect.MODERN:
+        return modern.generate(schema, options)
     return classic.generate(schema, options)

@@ -1,0 +1,27 @@
+"""How modern Python text is written: docstrings, and what stands at the head of a file."""
+
+from __future__ import annotations
+
+import textwrap
+
+WIDTH = 100
+
+
+def docstring(text: str, indent: int) -> list[str]:
+    """A docstring's lines; whatever a comment says can stand in it."""
+    space = " " * indent
+    text = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').strip()
+    text = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
+    if text.endswith('"'):
+        text += " "
+    lines = [piece for line in text.splitlines() for piece in (textwrap.wrap(line, WIDTH - indent) or [""])]
+    if len(lines) <= 1:
+        return [f'{space}"""{"".join(lines)}"""']
+    body = [f"{space}{line}".rstrip() for line in lines[1:]]
+    return [f'{space}"""{lines[0]}', *body, f'{space}"""']
+
+
+def header(module: str, doc: str) -> str:
+    """The docstring of a generated module."""
+    first = doc.strip() or f"The module {module}."
+    return "\n".join(docstring(f"{first}\n\nMade from {module}.pg by `bascule contract generate`: do not edit.", 0))

@@ -1,0 +1,58 @@
+"""Names that modern Python code can have: keywords, and what the code itself needs, get an underscore behind them."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+
+from bascule.bridge.contracts.generators.python_options import PythonOptions
+from bascule.bridge.contracts.schema import Foreign, Ref, Schema, Sum
+
+_BUILTINS = frozenset(name for name in dir(builtins) if not name.startswith("_"))
+_METHODS = frozenset(("to_wire", "from_wire", "to_json", "from_json", "WIRE_KIND", "WIRE_TAG"))
+_OF_ENUMS = frozenset(("name", "value", "mro", "real", "imag", "numerator", "denominator", "conjugate", "bit_length"))
+_OF_MODULES = frozenset(("to_transport", "from_transport", "NAMESPACE", "CONTRACT"))
+
+
+class PythonNames:
+    """What definitions are called in modern code."""
+
+    def __init__(self, schema: Schema, options: PythonOptions) -> None:
+        self._schema = schema
+        self._options = options
+        self._rules = options.rules
+
+    def type(self, name: str) -> str:
+        """The class of a definition."""
+        return _free(self._rules.type_code(name), _BUILTINS | _OF_MODULES)
+
+    def codec_class(self, ref: Ref) -> str:
+        """The class that has a definition's codecs."""
+        suffix = "Codec" if isinstance(self._schema.definition(ref), (Foreign, Sum)) else ""
+        return self.type(ref.name) + suffix
+
+    def coder(self, way: str, name: str) -> str:
+        """The method that encodes or decodes."""
+        return self._rules.type_func(f"{way}{name}")
+
+    def field(self, record: str, name: str) -> str:
+        """A record's field; `record` is the name of the definition."""
+        taken = _METHODS | {self.coder("encode", record), self.coder("decode", record)}
+        return _free(self._rules.field_code(name), taken)
+
+    def member(self, enum: str, name: str) -> str:
+        """An enum's member."""
+        taken = _METHODS | _OF_ENUMS | {self.coder("encode", enum), self.coder("decode", enum)}
+        return _free(self._rules.enum_code(name), taken)
+
+    def function(self, name: str) -> str:
+        """A function."""
+        return _free(self._rules.func_code(name), _OF_MODULES)
+
+    def service(self, module: str) -> str:
+        """The class of a module's functions."""
+        return _free(self._rules.module_type(f"{module}Module"), _BUILTINS)
+
+
+def _free(name: str, taken: frozenset[str] | set[str]) -> str:
+    return f"{name}_" if keyword.iskeyword(name) or name in taken else name
