@@ -10,7 +10,8 @@ SHELL := /bin/bash
 # The system's packages, one variable per purpose, as Debian names them.
 PACKAGES_VENV := python3-venv
 PACKAGES_DEMO := erlang-base
-PACKAGES_TEST := erlang-base erlang-dev erlang-eunit elixir clojure libnrepl-clojure libcheshire-clojure \
+PACKAGES_TEST := erlang-base erlang-dev erlang-eunit elixir clojure libnrepl-clojure libcheshire-clojure \ \
+	systemd openssl chromium chromium-driver
 	redis-server
 
 # The bridge runs on 3.11 and newer; of the interpreters found the first that will do is taken. Name another with PYTHON=.
@@ -148,4 +149,4 @@ $(STAMPS)/system-demo: Makefile | .venv/bin/python
 
 # Under CI nothing is left out in silence.
 $(STAMPS)/system-test: Makefile | .venv/bin/python
-	@$(call require_commands,erl erlc elixir java clojure redis-server,$(PACKAGES_TEST),$(if $(filter true,$(CI)),yes,no))
+	@$(call require_commands,erl erlc elixir java clojure systemd-analyze openssl chromium chromedriver redis-server,$(PACKAGES_TEST),$(if $(filter true,$(CI)),yes,no))

@@ -31,6 +31,7 @@ from bascule.bridge.listeners import Listener, Rule, Terms, make_rule
 from bascule.bridge.operations.attendant import Attendant
 from bascule.bridge.operations.audit import AuditLog
 from bascule.bridge.operations.changes import difference, in_words
+from bascule.bridge.operations.figures import Gatherer
 from bascule.bridge.operations.logs import Recent, set_up
 from bascule.bridge.operations.notify import Notifier
 from bascule.bridge.operations.office import Office
@@ -78,6 +79,7 @@ class Service:
         self._listeners: dict[str, Listener] = {}
         self._audit: AuditLog | None = None
         self._reloading = trio.Lock()
+        self.gatherer: Gatherer
         self._tree: Tree
         self._attendant: Attendant
         bridge.pump.on_log = self._log_output
@@ -113,8 +115,9 @@ class Service:
         self._attendant = Attendant(tree, self._notifier)
         tree.beside.append(self._attendant.run)
         tree.on_hangup = self._hung_up
+        self.gatherer = Gatherer(tree, self._counted(self.config))
         office = Office(tree, self._recent, reload=self.reload, add_pool=self._add_pool, metrics=self._metrics)
-        children = [ChildSpec("office", office.run)]
+        children = [ChildSpec("office", office.run), ChildSpec("gatherer", self.gatherer.run)]
         if self._audit is not None:
             children.append(ChildSpec("audit", self._audit.run))
         children += [ChildSpec(_child(name), listener.run) for name, listener in self._listeners.items()]
@@ -215,6 +218,7 @@ class Service:
         }
         self.config = self.config.model_copy(update=update)
         self.bridge.core.hard_unwritten = int(after.limits.unread)
+        self.gatherer.count_functions(self._counted(after))
         for listener in self._listeners.values():
             listener.terms = self._terms(after)
         if self._audit is not None:
@@ -311,8 +315,15 @@ class Service:
         if before is not None:
             before.close()
 
+    def _counted(self, config: ServiceConfig) -> int | None:
+        return config.metrics.functions if config.metrics.enabled else None
+
     async def _metrics(self) -> str:
-        return ""
+        try:
+            from bascule.bridge.operations.prometheus import render
+        except ModuleNotFoundError:
+            raise ConfigError("the library prometheus-client is missing: pip install 'bascule[metrics]'") from None
+        return render(await self.gatherer.gather())
 
     def _log_output(self, worker: str, text: str, err: bool) -> None:
         """What workers print while no call runs that it could belong to."""

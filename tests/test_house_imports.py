@@ -44,6 +44,11 @@ FOREIGN = {
     "workers": {"msgpack"},
     "bridge": {"msgpack", "bcoding", "trio", "outcome", "pydantic", "rich", "griffe", "yaml"},
 }
+OPTIONAL = {
+    "bridge/operations/prometheus.py": {"prometheus_client"},
+    "bridge/http/server.py": {"hypercorn"},
+}
+"""Modules that are imported only where their extra is asked for, and what that brings."""
 NO_IO = {"socket", "select", "selectors", "subprocess", "threading", "multiprocessing", "asyncio", "signal", "tempfile"}
 HEAVY_FOR_WORKERS = {
     *("dataclasses", "typing", "inspect", "json", "asyncio", "trio", "pydantic", "traceback", "rich", "bcoding"),
@@ -140,7 +145,8 @@ def test_a_room_needs_no_more_of_others_than_it_declares(room: str) -> None:
     for file in files_of(room):
         for each in imports_of(file):
             top = each.module.partition(".")[0]
-            if top in STDLIB or top in OURS or top in FOREIGN[room] or each.type_only:
+            optional = OPTIONAL.get(file.relative_to(ROOT).as_posix(), set())
+            if top in STDLIB or top in OURS or top in FOREIGN[room] | optional or each.type_only:
                 continue
             if each.at_start:  # inside a function it is an option that its user has installed
                 wrong.append(str(each))

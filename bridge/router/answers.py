@@ -54,6 +54,7 @@ class Answers:
         if not frames:
             return
         calls = worker.calls
+        meter = worker.pool.meter
         answered = 0
         for kind, codec, flags, wire_id, session, micros, payload in frames:
             if kind in _ANSWERS:
@@ -63,6 +64,8 @@ class Answers:
                     continue
                 answered += 1
                 call.profile.learn(micros)
+                if meter is not None:
+                    meter.count(call.target, micros, kind == _ERROR)
                 if call.state is SETTLED:
                     core.settled["late"] += 1
                     worker.doomed.pop(wire_id, None)

@@ -16,6 +16,7 @@ from bascule.bridge.router.calls import Call, CallState
 from bascule.bridge.scheduling import Chooser, chooser
 
 if TYPE_CHECKING:
+    from bascule.bridge.operations.meter import Meter
     from bascule.bridge.router.peers import Worker
 
 _WINDOWS = ((100, 32), (1_000, 4), (5_000, 1))
@@ -147,6 +148,7 @@ class Pool:
         self.spares: list[Worker] = []
         self.queue = FairQueue()
         self.failed: str | None = None  # why the pool answers PoolUnavailable
+        self.meter: Meter | None = None  # told how long calls took, where somebody wants to know
         self.least_busy = policy.scheduler == "least_busy"
         self._profiles: dict[bytes, Profile] = {}
 

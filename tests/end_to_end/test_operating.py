@@ -159,3 +159,31 @@ def test_stop_finishes_what_was_accepted(runtime_folder: Path, nothing_left: Non
     finally:
         service.stop()
         service.file.unlink()
+
+
+def test_metrics_are_told_by_pool_function_and_cause(service: Configured) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    def samples() -> dict[tuple[str, ...], float]:
+        done = service.command("metrics")
+        assert done.returncode == 0, done.stderr
+        return {
+            (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+            for family in text_string_to_metric_families(done.stdout)
+            for sample in family.samples
+        }
+
+    with service.client() as client:
+        eventually(
+            lambda: client.call("math:fabs", -1) and ("bascule_call_seconds_count", "math:fabs", "default") in samples()
+        )
+        held = client.object("served:Box")
+        client.kill_worker(client.status()["workers"][0]["slot"])
+        found = eventually(lambda: (s := samples()).get(("bascule_worker_ends_total", "operator", "default")) and s)
+        assert found["bascule_call_seconds_bucket", "math:fabs", "+Inf", "default"] >= 1
+        assert found["bascule_calls_total", "reply"] >= 1
+        assert found["bascule_sessions",] >= 2
+        assert found["bascule_pool_queued", "default"] == 0
+        assert found["bascule_process_resident_bytes", "bridge"] > 1 << 20
+        assert any(name[0] == "bascule_process_cpu_seconds_total" and name[1] != "bridge" for name in found)
+        assert held is not None
