@@ -10,9 +10,8 @@ SHELL := /bin/bash
 # The system's packages, one variable per purpose, as Debian names them.
 PACKAGES_VENV := python3-venv
 PACKAGES_DEMO := erlang-base
-PACKAGES_TEST := erlang-base erlang-dev erlang-eunit elixir clojure libnrepl-clojure libcheshire-clojure \ \
-	systemd openssl chromium chromium-driver
-	redis-server
+PACKAGES_TEST := erlang-base erlang-dev erlang-eunit elixir clojure libnrepl-clojure libcheshire-clojure \
+	redis-server systemd openssl chromium chromium-driver
 
 # The bridge runs on 3.11 and newer; of the interpreters found the first that will do is taken. Name another with PYTHON=.
 PYTHON ?=
