@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 
 def f(a: int, b: int) -> int:
     """Next to no work, so that the way there and back is what is measured."""
@@ -11,3 +13,8 @@ def f(a: int, b: int) -> int:
 def echo(data: bytes) -> bytes:
     """All of the work is the payload's."""
     return data
+
+
+def nap(seconds: float) -> None:
+    """No work, only time: what else could run meanwhile is what is measured."""
+    time.sleep(seconds)

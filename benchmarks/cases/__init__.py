@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import cold_start, etf, fairness, mapping, memory, outstanding, payloads, pipes, sockets
+from benchmarks.cases import cold_start, etf, fairness, mapping, memory, outstanding, payloads, pipes, pods, sockets
 from benchmarks.rows import Case
 
 CASES = (
@@ -14,6 +14,10 @@ CASES = (
     Case("payload bytes", payloads.measure),
     Case("etf", etf.measure),
     Case("cold start", cold_start.measure),
+    Case("pod sequential", pods.sequential),
+    Case("pod concurrent", pods.concurrent),
+    Case("pod pipelined", pods.pipelined),
+    Case("pod large", pods.large),
     Case("memory", memory.measure),
     Case("fairness", fairness.measure),
 )

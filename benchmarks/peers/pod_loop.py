@@ -24,6 +24,7 @@ def main() -> None:
     variables: dict[str, Callable[..., Any]] = {
         "benchmarks.subject/f": subject.f,
         "benchmarks.subject/echo": subject.echo,
+        "benchmarks.subject/nap": subject.nap,
     }
     while True:
         try:
