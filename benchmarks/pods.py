@@ -15,7 +15,7 @@ from typing import Any
 from bascule.protocols.bencode import Framer
 from benchmarks import ours
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 _PEERS = Path(__file__).parent / "peers"
 _END = b"d2:id"  # how every reply begins, of ours and of the peers: ids are 6 digits, which it can't be
 

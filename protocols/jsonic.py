@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     Default = Callable[[Any], Any]
     Resolve = Callable[[str, str], object]
 
-__all__ = ["dumps", "dumps_error", "keywords", "loads"]
+__all__ = ["dumps", "dumps_error", "keywords", "loader", "loads"]
 
 MAX_DEPTH: Final = 400  # on the way out; well below where Python's own recursion limit would end it
 _MAX_READ_DEPTH: Final = 2_000  # on the way in, where user code has raised the recursion limit
@@ -52,6 +52,8 @@ _MAX_REPLACED: Final = 8  # times that `default` may replace a replacement
 _LARGE_INTEGER: Final = 1 << 13_000  # 3,914 digits; Python refuses to convert more than 4,300
 
 _encode = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
+_SMALL: Final = 1 << 12  # bytes that are read by the scanner alone
+_SHORT_INTEGER: Final = 1 << 63
 _HANDLE: Final = "py/handle"
 _SCALARS: Final = frozenset((str, int, float, bool, type(None)))
 _TEXT: Final = frozenset((str,))
@@ -75,6 +77,8 @@ def dumps(value: object, *, default: Default | None = None, style: int = 0) -> b
     kind = type(value)
     if kind is str:
         return _quote(value).encode("ascii")  # type: ignore[arg-type]
+    if kind is int and -_SHORT_INTEGER < value < _SHORT_INTEGER:  # type: ignore[operator]
+        return b"%d" % value  # type: ignore[str-format]
     if kind in _SCALARS or ((kind is list or kind is dict) and _is_plain(value, 1)):
         try:
             text = _encode(value)
@@ -116,6 +120,26 @@ def loads(data: bytes, *, handle: Resolve | None = None, style: int = 0) -> Any:
         raise RemoteProtocolError(f"JSON is malformed at character {error.pos}: {error.msg}") from None
     except Exception as error:  # an integer of too many digits, a set of lists, a date that is none ...
         raise RemoteProtocolError(f"JSON is malformed: {error or type(error).__name__}") from None
+
+
+def loader(handle: Resolve, style: int = 0) -> Callable[[bytes], Any]:
+    """`loads` as a function of the data alone, quick where little is said that needs no tag.
+
+    What json's scanner in C takes as a whole is what its decoder would give; the rest is for `loads` to read or refuse.
+    """
+
+    def load(data: bytes) -> Any:
+        if len(data) <= _SMALL and b"\\" not in data and b'"py/' not in data:
+            try:
+                text = data.decode("ascii")
+                value, end = _scan(text, 0)
+            except (ValueError, StopIteration, RecursionError):
+                return loads(data, handle=handle)
+            if end == len(text):
+                return value
+        return loads(data, handle=handle)
+
+    return load
 
 
 def dumps_error(error_map: dict[str, Any]) -> bytes:
@@ -267,7 +291,9 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f'{name} is no JSON: send null, or {{"py/float": "nan"}}')
 
 
-_decode_plain = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_plainly = json.JSONDecoder(parse_constant=_refuse_constant)
+_decode_plain = _plainly.decode
+_scan: Final[Callable[[str, int], tuple[Any, int]]] = _plainly.scan_once  # type: ignore[attr-defined]
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]+|\\.)*(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
 

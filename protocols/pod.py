@@ -21,8 +21,8 @@ are passed on as they are. An id is kept as it stands in bencode (`b"2:id"`, `b"
 back as it came.
 
 Nearly all that a client ever says is `invoke`, in one and the same spelling, since bencode sorts its keys. `invoke_at`
-reads that spelling where it stands and leaves all others, and whatever is odd, to the conversation; `value_reply` is
-the answer. A door that uses them keeps its own account in `open`.
+reads that spelling where it stands, `lone_invoke` where it stands alone; both leave all others, and whatever is odd, to
+the conversation. A door that uses them keeps its own account in `open`.
 
 A pod should answer soon after its start, so nothing here needs dataclasses or typing at run time.
 """
@@ -45,10 +45,13 @@ if TYPE_CHECKING:
 
     Event = Union["Describe", "Invoke", "LoadNamespace", "Shutdown", "Refused"]
 
-_SMALL: Final = 1 << 12  # a payload up to this size is joined to its message rather than written beside it
+SMALL: Final = 1 << 12  # a payload up to this size is joined to its message rather than written beside it
 
 INVOKE: Final = "invoke"
 """The request that an id in `open` belongs to, when it is a call."""
+
+INVOKE_KEY: Final = b"2:op6:invoke3:var"
+"""What stands between the id and the var of a call, in the spelling of all clients."""
 
 # request -> reply -> whether it is the last one
 _REPLIES: Final = {
@@ -140,8 +143,10 @@ class PodConnection:
         self._is_map = _MAPS.get(payload_format, _MAPS["json"])
         self._begun = False
         self._ended = False
-        self._out: list[bytes] = []
-        self._held: list[bytes] | None = None  # what must wait for the first description
+        self.out: list[bytes] = []
+        """What is to be written now: always this very list."""
+        self.held: list[bytes] | None = None
+        """What must wait for the first description; None: nothing must."""
 
     # -- what the client says ------------------------------------------------------------------------------------
 
@@ -171,7 +176,7 @@ class PodConnection:
         if not self._begun:
             self._begun = True
             if type(event) is Describe:
-                self._held = []
+                self.held = []
         if type(event) is Shutdown:
             self._ended = True
             self._frames.clear()
@@ -227,11 +232,6 @@ class PodConnection:
         return self._begun and not (self._frames or self._framer.pending or self._framer.problem or self._ended)
 
     @property
-    def holding(self) -> bool:
-        """Whether answers wait for the description to go out first."""
-        return self._held is not None
-
-    @property
     def pending(self) -> int:
         """Bytes of an unfinished message: not 0 at the end of the input means that it was cut off."""
         return self._framer.pending
@@ -240,9 +240,8 @@ class PodConnection:
 
     def take(self) -> list[bytes]:
         """What is to be written now, in pieces."""
-        out = self._out
-        if out:
-            self._out = []
+        out = self.out[:]
+        self.out.clear()
         return out
 
     def send_description(
@@ -263,10 +262,10 @@ class PodConnection:
         if readers:
             rest += b"7:readers" + bencode.encode(dict(readers))
         for id in asked:
-            self._out.append(begin + (b"" if id is None else b"2:id" + id) + rest + b"e")
-        if asked and self._held is not None:
-            self._out += self._held
-            self._held = None
+            self.out.append(begin + (b"" if id is None else b"2:id" + id) + rest + b"e")
+        if asked and self.held is not None:
+            self.out += self.held
+            self.held = None
 
     def send_namespace(self, id: Id, name: str, variables: list[bencode.Value]) -> None:
         """The vars of a deferred namespace."""
@@ -277,7 +276,7 @@ class PodConnection:
     def send_value(self, id: Id, payload: bytes) -> None:
         """The result of a call, its last message."""
         self._close(id, "value")
-        self._write(value_reply(id, payload))
+        self._write(_with_payload(b"d2:id%b6:statusl4:donee5:value%d:" % (id, len(payload)), payload))
 
     def send_item(self, id: Id, payload: bytes) -> None:
         """One value of a stream; more messages follow."""
@@ -328,16 +327,30 @@ class PodConnection:
             del self.open[id]
 
     def _write(self, pieces: list[bytes]) -> None:
-        out = self._out if self._held is None else self._held
+        out = self.out if self.held is None else self.held
         out += pieces
 
 
-def value_reply(id: Id, payload: bytes) -> list[bytes]:
-    """The last message of a call, with its value."""
-    length = len(payload)
-    if length <= _SMALL:
-        return [b"d2:id%b6:statusl4:donee5:value%d:%be" % (id, length, payload)]
-    return [b"d2:id%b6:statusl4:donee5:value%d:" % (id, length), payload, b"e"]
+def lone_invoke(data: bytes, behind_id: int) -> tuple[Id, bytes] | None:
+    """The id and the arguments of `data`, if that is one `invoke` in its usual spelling, whose id ends there.
+
+    Args:
+        data: It ends with a var that the caller knows, and `e`.
+        behind_id: Where `INVOKE_KEY` stands in it for the last time.
+    """
+    colon = data.find(b":", 7, 18)
+    digits = data[7:colon]
+    if not digits.isdigit() or digits[:1] == b"0" != digits:
+        return None
+    args_end = colon + 1 + int(digits)
+    id = data[args_end + 4 : behind_id]
+    if data[args_end : args_end + 4] != b"2:id" or data[:7] != b"d4:args":
+        return None
+    if id[:3] != b"36:" or len(id) != 39:  # as a UUID is written
+        length, _, text = id.partition(b":")
+        if not length.isdigit() or length[:1] == b"0" != length or int(length) != len(text):
+            return None
+    return id, data[colon + 1 : args_end]
 
 
 def invoke_at(data: bytes, at: int) -> tuple[Id, bytes, bytes, int] | None:
@@ -361,7 +374,7 @@ def invoke_at(data: bytes, at: int) -> tuple[Id, bytes, bytes, int] | None:
     if not digits.isdigit() or digits[:1] == b"0" != digits:
         return None
     end = colon + 1 + int(digits)
-    if not data.startswith(b"2:op6:invoke3:var", end):
+    if not data.startswith(INVOKE_KEY, end):
         return None
     id = data[first:end]
     first = end + 17
@@ -374,7 +387,7 @@ def invoke_at(data: bytes, at: int) -> tuple[Id, bytes, bytes, int] | None:
 
 
 def _with_payload(before: bytes, payload: bytes) -> list[bytes]:
-    return [before + payload + b"e"] if len(payload) <= _SMALL else [before, payload, b"e"]
+    return [before + payload + b"e"] if len(payload) <= SMALL else [before, payload, b"e"]
 
 
 _MAPS: Final = {"json": (b"{", b"}"), "edn": (b"{", b"}"), "transit+json": (b'["^ "', b"]")}

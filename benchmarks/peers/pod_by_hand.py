@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 _LEAST = 53  # bytes behind the arguments
 
 

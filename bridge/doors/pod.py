@@ -34,13 +34,15 @@ from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 from bascule.protocols.pod import (
     INVOKE,
+    INVOKE_KEY,
+    SMALL,
     Describe,
     Invoke,
     LoadNamespace,
     PodConnection,
     Refused,
     invoke_at,
-    value_reply,
+    lone_invoke,
 )
 
 TYPE_CHECKING = False
@@ -89,9 +91,12 @@ class PodDoor:
         self._format = FORMATS[options.payload_format]()
         self._codec = self._format.codec
         self._pod = PodConnection(payload_format=options.payload_format)
-        self._open = self._pod.open
+        self._open, self._out = self._pod.open, self._pod.out
+        self._pass_on = self._format.pass_on
+        self._plain = False  # what comes next may be read where it stands
         self._exports = {namespace: Export(module, namespace, options) for module, namespace in options.exports}
         self._heads: dict[bytes, bytes] = {}  # var -> the head of its call's payload, for the modules that are known
+        self._tails: dict[bytes, bytes] = {}  # the same by how a call of the var ends
         self._describing = False  # somebody waits for the description
         self._requests: list[Request] = []  # not handed to the router yet
         self._streams: dict[Hashable, int] = {}  # open streams: items since the last credit
@@ -109,23 +114,41 @@ class PodDoor:
         Raises:
             RemoteProtocolError: It is no bencode. The calls that are open were answered with an error.
         """
+        if not self._plain:
+            self._converse(data)
+            return self.take_requests()
+        made, open_, heads, codec = self._requests, self._open, self._heads, self._codec
+        if made:
+            self._requests = []
+        else:
+            made = []
+        # A lone call ends as all calls of its function end: then only its arguments and its id are left to be found.
+        behind_id = data.rfind(INVOKE_KEY)
+        head = self._tails.get(data[behind_id:])
+        if head is not None and (lone := lone_invoke(data, behind_id)) is not None and lone[0] not in open_:
+            id, args = lone
+            open_[id] = INVOKE
+            try:
+                made.append((_CALL, codec, 0, id, 0, head + self._pass_on(args)))
+            except BadArguments as error:
+                self._fail(id, ErrorKind.BAD_ARGUMENTS, str(error))
+            return made
         at = 0
-        if self._pod.plain:
-            open_, heads = self._open, self._heads
-            while (found := invoke_at(data, at)) is not None:
-                id, name, args, end = found
-                head = heads.get(name)
-                if head is None or id in open_:
-                    break
-                at = end
-                open_[id] = INVOKE
-                try:
-                    self._requests.append((_CALL, self._codec, 0, id, 0, head + self._format.pass_on(args)))
-                except BadArguments as error:
-                    self._fail(id, ErrorKind.BAD_ARGUMENTS, f"{name.decode()}: {error}")
+        while (found := invoke_at(data, at)) is not None:
+            id, name, args, end = found
+            head = heads.get(name)
+            if head is None or id in open_:
+                break
+            at = end
+            open_[id] = INVOKE
+            try:
+                made.append((_CALL, codec, 0, id, 0, head + self._pass_on(args)))
+            except BadArguments as error:
+                self._fail(id, ErrorKind.BAD_ARGUMENTS, f"{name.decode()}: {error}")
         if at < len(data):
             self._converse(data[at:] if at else data)
-        return self.take_requests()
+            made += self.take_requests()
+        return made
 
     def _converse(self, data: bytes) -> None:
         pod = self._pod
@@ -138,6 +161,7 @@ class PodDoor:
             self._end_calls(ErrorKind.REFUSED, f"the pod ended, since its input could not be understood: {error}")
             self.exit_status = 1
             raise
+        self._plain = pod.plain
 
     def receive_eof(self) -> list[Request]:
         """The client's input ended; what it asked for is still answered, if anybody reads."""
@@ -147,8 +171,7 @@ class PodDoor:
 
     def take_output(self) -> bytes:
         """What was answered without a worker."""
-        out = self._pod.take()
-        return b"".join(out) if out else b""
+        return b"".join(self._pod.take()) if self._out else b""
 
     def take_requests(self) -> list[Request]:
         """Questions about modules, calls that waited for the answers, credit."""
@@ -191,7 +214,7 @@ class PodDoor:
             elif not export.known:
                 self._wait(export, event)
             elif name in export.calls:
-                self._call(event.id, export.calls[name] + self._format.pass_on(event.args))
+                self._call(event.id, export.calls[name] + self._pass_on(event.args))
             elif name == IMPORT_ERROR and export.failure is not None:
                 self._fail_with(event.id, export.failure)
             else:
@@ -369,7 +392,10 @@ class PodDoor:
         if not export.known and export.waiting:
             self._ask(export)  # it was to be deferred, and is needed already
         elif export.known:
-            self._heads.update({f"{export.namespace}/{name}".encode(): head for name, head in export.calls.items()})
+            for name, head in export.calls.items():
+                var = f"{export.namespace}/{name}".encode()
+                self._heads[var] = head
+                self._tails[b"%b%d:%be" % (INVOKE_KEY, len(var), var)] = head
             waiting, export.waiting = export.waiting, []
             for event in waiting:
                 if event.id in self._open:
@@ -381,11 +407,15 @@ class PodDoor:
     def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
         """An answer as pieces to write; none when it was for the door itself."""
         pod, open_ = self._pod, self._open
-        if kind == _REPLY and open_.get(call_id) is INVOKE and not pod.holding:  # type: ignore[call-overload]
+        if kind == _REPLY and open_.get(call_id) is INVOKE and pod.held is None:  # type: ignore[call-overload]
             del open_[call_id]  # type: ignore[arg-type]
             if self._streams:
                 self._streams.pop(call_id, None)
-            return value_reply(call_id, payload)  # type: ignore[arg-type]
+            length = len(payload)
+            if length > SMALL:
+                before = b"d2:id%b6:statusl4:donee5:value%d:" % (call_id, length)  # type: ignore[str-format]
+                return [before, payload, b"e"]
+            return [b"d2:id%b6:statusl4:donee5:value%d:%be" % (call_id, length, payload)]  # type: ignore[str-format]
         if kind not in (_REPLY, _ITEM) or isinstance(call_id, tuple):
             payload = bytes(payload)  # a large one comes as a bytearray: good to pass on, not to look into
         if not isinstance(call_id, bytes) or call_id not in open_:  # output of no call, or an answer to the door

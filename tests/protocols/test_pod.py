@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from bascule.protocols import bencode
 from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
-from bascule.protocols.pod import Describe, Invoke, LoadNamespace, PodConnection, Refused, Shutdown, invoke_at
+from bascule.protocols.pod import (
+    INVOKE_KEY,
+    Describe,
+    Invoke,
+    LoadNamespace,
+    PodConnection,
+    Refused,
+    Shutdown,
+    invoke_at,
+    lone_invoke,
+)
 
 NAMESPACES: list[bencode.Value] = [{"name": "my-mod", "vars": [{"name": "f"}]}]
 
@@ -183,6 +193,18 @@ def test_what_is_read_where_it_stands_means_the_same_as_in_the_conversation(call
         (event, *_) = read(PodConnection(), data[:end])
         if isinstance(event, Invoke):  # else its var is no UTF-8, and its user is told
             assert (event.id, event.var.encode(), event.args) == (id, var, args)
+
+
+@given(usual, st.integers(0, 60), st.binary(max_size=2))
+def test_a_lone_call_is_read_as_it_is_in_company(call: Any, at: int, other: bytes) -> None:
+    for data in (call[0], call[0][:at] + other + call[0][at + 1 :], call[0] + call[0]):
+        behind_id = data.rfind(INVOKE_KEY)
+        lone, found = lone_invoke(data, behind_id), invoke_at(data, 0)
+        if lone is not None and found is not None and found[3] == len(data):
+            assert lone == (found[0], found[2])
+        assert (data == call[0]) <= (lone is not None)
+        if lone is not None and found is None:  # then it is not its var that ends it
+            assert data[behind_id:] != call[0][call[0].rfind(INVOKE_KEY) :]
 
 
 @given(usual)
