@@ -72,7 +72,7 @@ async def greet(stream: trio.abc.Stream, tokens: Tokens | None, before_hello: in
         number = tokens.find(side.hello.token)
         if number is None:
             what = "no token" if side.hello.token is None else "a token that is not known here"
-            await _bye(stream, _refusal(f"the hello has {what}"))
+            await _bye(stream, refusal(f"the hello has {what}"))
             return None
     return Greeted(opening, number)
 
@@ -108,6 +108,7 @@ async def _bye(stream: trio.abc.Stream, output: bytes) -> None:
             return
 
 
-def _refusal(message: str) -> bytes:
+def refusal(message: str) -> bytes:
+    """The frame that ends a conversation before it has begun."""
     payload = write_message({"op": "refused", "kind": "denied", "message": message})
     return encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, 0, 0, 0, payload)

@@ -27,7 +27,7 @@ import trio
 from bascule.bridge.admission import Admission, peer_of
 from bascule.bridge.doors.front import FrontDoor, OpenPod
 from bascule.bridge.doors.service import ServiceDoor
-from bascule.bridge.greeting import greet, pair, relay, tls_context
+from bascule.bridge.greeting import greet, pair, refusal, relay, tls_context
 from bascule.bridge.listener import BACKLOG, ListenRefused, listening
 
 if TYPE_CHECKING:
@@ -274,8 +274,8 @@ def _drop_silent(core: RouterCore, session: Session, patience: float) -> None:
     """It has not said in time who it is."""
     door = session.door
     if not session.dead and (isinstance(door, FrontDoor) or (isinstance(door, ServiceDoor) and door.hello is None)):
-        message = f"no hello came within {patience:g} s"
-        core.answer_control(session, 0, {"op": "refused", "message": message})
+        session.outbox.append(refusal(f"no hello came within {patience:g} s"))
+        core.mark(session)
         core.requests.close_session(session)
 
 
