@@ -218,6 +218,9 @@ class Pool:
         for place in self._places:
             if place.worker is not None:
                 self._recycle(place.worker, why)
+        for worker in self._workers.values():
+            if worker.phase is Phase.STARTING:
+                worker.outdated = why
         self._change()
 
     async def wait_ready(self, count: int | None = None) -> None:
@@ -371,6 +374,8 @@ class Pool:
             assert place.worker is not None
             self._departures.retire(place.worker, math.inf, self.spec.handle_wait)
             place.worker, place.successor, place.recycle = worker, None, False
+        if worker.outdated:
+            self._recycle(worker, worker.outdated)
         self._change()
 
     def _on_exit(self, worker: PoolWorker, notice: WorkerExited) -> None:

@@ -29,6 +29,7 @@ class PoolWorker:
     process: WorkerProcess
     spawned_at: float  # on trio's clock
     phase: Phase = Phase.STARTING
+    outdated: str = ""  # why it is to be replaced as soon as it is ready
     overdue: bool = False  # it was killed, since it did not become ready in time
     buried: trio.Event = field(default_factory=trio.Event)  # reaped, and its slot is free
 

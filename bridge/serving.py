@@ -82,7 +82,7 @@ class Service:
         self.gatherer: Gatherer
         self._tree: Tree
         self._attendant: Attendant
-        bridge.pump.on_log = self._log_output
+        bridge.pump.scribe.write = self._log_output
         bridge.core.hard_unwritten = int(config.limits.unread)
 
     def open(self, closing: ExitStack) -> None:

@@ -67,6 +67,9 @@ class Flag(enum.IntFlag):
     ERR = 8  # OUTPUT: stderr
 
 
+MOST_CALL_FLAGS: Final = int(Flag.IDEMPOTENT | Flag.STREAM)
+"""The largest `flags` of a call. Beyond are other frames' flags, and CAST with STREAM: answers that nobody wants."""
+
 HEADER: Final = struct.Struct("<IBBHQII")
 HEADER_SIZE: Final = HEADER.size
 REST: Final = struct.Struct("<BBHQII")

@@ -22,7 +22,7 @@ error, and is cancelled (see `take_requests`).
 
 from __future__ import annotations
 
-from bascule.protocols.envelope import REST, REST_SIZE, Codec, Flag, Kind
+from bascule.protocols.envelope import MOST_CALL_FLAGS, REST, REST_SIZE, Codec, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 from bascule.protocols.framing import PacketReader, encode_packet, largest, length_struct
 from bascule.protocols.limits import MAX_FRAME
@@ -42,7 +42,6 @@ _CALLBACK, _NESTED = int(Kind.CALLBACK), int(Kind.NESTED)
 _NUMBER: Final = 8  # bytes of a callback's number
 _OTHERS: Final = frozenset(map(int, (Kind.CANCEL, Kind.CREDIT, Kind.RELEASE, Kind.REPLY, Kind.ERROR)))
 _ETF, _MSGPACK = int(Codec.ETF), int(Codec.MSGPACK)
-_MOST_FLAGS: Final = int(Flag.IDEMPOTENT | Flag.CAST | Flag.STREAM)
 _JOINED: Final = 16 << 10  # bytes of a payload that is cheaper to join with its header than to write beside it
 _CONTROL_STYLE: Final = 3  # text as binaries, dicts as maps
 _SHORT_NAME: Final = 60
@@ -101,7 +100,7 @@ class PortConversation:
             if end >= packet + REST_SIZE and length_of(data)[0] == end - packet <= most:  # a frame and nothing else
                 kind, codec, flags, call_id, session, deadline = head = _unpack(data, packet)
                 payload = data[packet + REST_SIZE :]
-                if kind == _CALL and codec == _ETF and flags <= _MOST_FLAGS and call_id and not session:
+                if kind == _CALL and codec == _ETF and flags <= MOST_CALL_FLAGS and call_id and not session:
                     return [(_CALL, _ETF, flags, call_id, deadline, payload)]
                 self._take(head, payload, requests)
                 return requests
@@ -173,14 +172,14 @@ class PortConversation:
         if session:
             raise RemoteProtocolError(f"a port is one session: the frame's session must be 0, it is {session}")
         if kind == _CALL:
-            if codec == _ETF and flags <= _MOST_FLAGS and call_id:
+            if codec == _ETF and flags <= MOST_CALL_FLAGS and call_id:
                 requests.append((_CALL, _ETF, flags, call_id, deadline, payload))
             else:
                 self._refuse(call_id, codec, flags)
         elif kind == _CONTROL:
             self._take_control(call_id, payload, requests)
         elif kind == _NESTED:
-            if codec == _ETF and flags <= _MOST_FLAGS and call_id and len(payload) >= _NUMBER:
+            if codec == _ETF and flags <= MOST_CALL_FLAGS and call_id and len(payload) >= _NUMBER:
                 requests.append((_NESTED, _ETF, flags, call_id, deadline, payload))
             else:
                 self._refuse(call_id, codec, flags)
@@ -192,12 +191,12 @@ class PortConversation:
     def _refuse(self, call_id: int, codec: int, flags: int) -> None:
         if not call_id:
             message = "a call's id is not 0"
-        elif flags <= _MOST_FLAGS and codec == _ETF:
+        elif flags <= MOST_CALL_FLAGS and codec == _ETF:
             message = f"a nested call begins with the {_NUMBER} bytes of its callback's number"
         elif codec != _ETF:
             message = f"a port's calls are external terms (codec {_ETF}), not codec {codec}"
         else:
-            message = f"the flags {flags:#x} of a call are not known"
+            message = f"the flags {flags:#x} are none of a call: 1 idempotent, with 2 cast or with 4 stream"
         self._output += self.encode(_ERROR, _ETF, 0, call_id, _error(ErrorKind.REFUSED, message))
 
     def _take_control(self, call_id: int, payload: bytes, requests: list[Request]) -> None:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from bascule.protocols.envelope import HEADER, HEADER_SIZE, Codec, Flag, FrameReader, Kind, encode_frame
+from bascule.protocols.envelope import HEADER, HEADER_SIZE, MOST_CALL_FLAGS, Codec, FrameReader, Kind, encode_frame
 from bascule.protocols.errors import ErrorKind, ProtocolError, RemoteProtocolError
 from bascule.protocols.limits import MAX_BEFORE_HELLO, MAX_CONTROL, MAX_FRAME, MAX_RELEASE
 from bascule.protocols.tokens import TOKEN_LENGTH
@@ -47,7 +47,6 @@ _RELEASE, _CONTROL = int(Kind.RELEASE), int(Kind.CONTROL)
 _NESTED, _ANSWERS = int(Kind.NESTED), (int(Kind.REPLY), int(Kind.ERROR))
 _NUMBER = 8  # bytes of a callback's number
 _MSGPACK, _FIRST_CODEC, _LAST_CODEC = int(Codec.MSGPACK), min(Codec), max(Codec)
-_MOST_FLAGS = int(Flag.IDEMPOTENT | Flag.CAST | Flag.STREAM)
 
 
 class RefusedByService(ProtocolError):
@@ -117,7 +116,7 @@ class ServiceSide:
         requests: list[Request] = []
         append = requests.append
         for kind, codec, flags, call_id, _session, deadline, payload in frames:
-            if kind == _CALL and _FIRST_CODEC <= codec <= _LAST_CODEC and flags <= _MOST_FLAGS and call_id:
+            if kind == _CALL and _FIRST_CODEC <= codec <= _LAST_CODEC and flags <= MOST_CALL_FLAGS and call_id:
                 append((_CALL, codec, flags, call_id, deadline, payload))
             elif kind == _CALL:
                 self._refuse_call(codec, flags, call_id)
@@ -197,7 +196,7 @@ class ServiceSide:
 
     def _check_nested(self, codec: int, flags: int, call_id: int, payload: bytes) -> None:
         """A call in the course of a callback; what is wrong with one of these ends the connection."""
-        known = _FIRST_CODEC <= codec <= _LAST_CODEC and flags <= _MOST_FLAGS
+        known = _FIRST_CODEC <= codec <= _LAST_CODEC and flags <= MOST_CALL_FLAGS
         if not (known and call_id and len(payload) >= _NUMBER):
             problem = f"a NESTED call has a codec from 1 to 3, an id above 0, and first a number of {_NUMBER} bytes"
             raise self._refusal(call_id, problem)
@@ -217,9 +216,9 @@ class ServiceSide:
         if not call_id:
             problem = "a call's id must not be 0"
         elif not _FIRST_CODEC <= codec <= _LAST_CODEC:
-            problem = f"codec {codec} is unknown; there are 1 (msgpack), 2 (JSON), 3 (ETF)"
+            problem = f"codec {codec} is unknown; there are {', '.join(f'{one.value} ({one.name})' for one in Codec)}"
         else:
-            problem = f"flags {flags:#x} are more than a call may have ({_MOST_FLAGS:#x})"
+            problem = f"the flags {flags:#x} are none of a call: 1 idempotent, with 2 cast or with 4 stream"
         payload = write_message(_refused_call(problem))
         self._output.append(encode_frame(Kind.ERROR, Codec.MSGPACK, 0, call_id, 0, 0, payload))
 

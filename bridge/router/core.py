@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Hashable
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -40,6 +41,7 @@ _pack_header = HEADER.pack
 Audit = Callable[[Session, bytes, str, Call | None], None]
 """Told of a call's session, target and outcome; of the call itself, where it was accepted."""
 
+LEAVING = 5.0  # seconds that a retired worker has for user code's farewells: threads, exit handlers
 SMALL = 16 << 10  # a payload up to this is joined with its header: one piece to write
 
 
@@ -171,6 +173,7 @@ class RouterCore:
         if not (worker.calls or worker.streams or worker.backlog.waiting or worker.keep_until > self.now):
             worker.kill_reason = worker.kill_reason or KillReason.RECYCLED
             self.effects.append((worker, Effect.CLOSE_WIRE))
+            self.endings.set_timer(self.now + LEAVING, partial(self.kill, worker, KillReason.RECYCLED))
 
     def owner_of(self, token: bytes) -> Worker | None:
         """The living worker that holds a token's object."""
@@ -233,7 +236,10 @@ class RouterCore:
         call.wire_id = wire_id
         call.worker = worker
         call.state = SENT
-        worker.calls[wire_id] = call
+        calls = worker.calls
+        calls[wire_id] = call
+        if len(calls) > 1 and not worker.watched and worker.threads == 1:
+            self.endings.watch_over(worker)
         worker.messages_in += 1
         if not call.profile.waiting:
             worker.slow += 1

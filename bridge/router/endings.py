@@ -28,6 +28,7 @@ _IDEMPOTENT, _STREAM = int(Flag.IDEMPOTENT), int(Flag.STREAM)
 _TIDY_ABOVE = 1024
 HANDLES_LOOK = 0.5  # seconds between two questions to a retired worker whether its handles are gone
 MOST_REPLACED = 1024  # recycled workers that are remembered
+STUCK = 0.005  # seconds that answers may be gathered in a worker
 MUTE = 0.5  # seconds that a worker may live on after it closed its wire
 MOST_HOPS = 3  # how often a call is given to another worker since one died
 
@@ -250,6 +251,28 @@ class Endings:
             self.set_timer(core.now + grace, partial(self._grace_over, worker))
         elif core.now >= doom.until:
             core.kill(worker, doom.reason)
+
+    def watch_over(self, worker: Worker) -> None:
+        """Several calls are in a worker now: see to it that no answer waits there behind a call that takes long."""
+        worker.watched = True
+        self.set_timer(self._core.now + STUCK, partial(self._unstick, worker))
+
+    def _unstick(self, worker: Worker) -> None:
+        """A worker gathers answers. Those that were there the last time as well are sent for.
+
+        Calls are run in the order of their ids: when a later one was started, the oldest has its answer.
+        """
+        core = self._core
+        worker.watched = False
+        if len(worker.calls) < 2 or worker.state is WorkerState.DEAD:
+            return
+        started = started_id(worker.page)
+        if started > next(iter(worker.calls)) and abs(worker.stuck_at) != started:
+            worker.stuck_at = started
+        elif worker.stuck_at == started:
+            worker.stuck_at = -started  # once is enough: while this call runs nothing more is gathered
+            core.effects.append((worker, Effect.INTERRUPT))
+        self.watch_over(worker)
 
 
 def _is_settled(what: Call | Callable[[], None]) -> bool:

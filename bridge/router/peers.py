@@ -95,7 +95,9 @@ class Worker(Peer):
         "started_at",
         "state",
         "streams",
+        "stuck_at",
         "threads",
+        "watched",
         "wire",
     )
 
@@ -126,6 +128,8 @@ class Worker(Peer):
         self.killed = False
         self.keep_until = 0.0  # retired, but kept so long for the sake of its handles
         self.recycle_asked = False
+        self.watched = False  # a timer looks whether answers are stuck in it
+        self.stuck_at = 0  # the call that ran when it last looked, negative once the answers before it were sent for
         self.init_error: dict[str, object] | None = None
         self.info: dict[str, object] = {}
         self.decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in range(2)]

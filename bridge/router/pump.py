@@ -28,6 +28,7 @@ from bascule.bridge.notices import KillReason, Notice, PoolPolicy, RouterFailed,
 from bascule.bridge.router.core import RouterCore
 from bascule.bridge.router.peers import Effect, Grant, Peer, Session, Worker
 from bascule.bridge.router.requests import SOFT_UNWRITTEN
+from bascule.bridge.router.scribe import Scribe
 from bascule.bridge.router.writer import Writer
 from bascule.bridge.supervision.exits import peek_exit
 
@@ -35,7 +36,12 @@ CHUNK = 64 << 10
 MOST_EVENTS = 256  # of one turn
 SWITCH_INTERVAL = 5e-5  # seconds: how long a busy trio thread may keep the interpreter from this one
 
+# Reads of a dead worker's pipes: twice what they hold. What comes after that is written by a child of its own, which is
+# killed next.
+MOST_LEFT = 32
+
 LINGER = 10.0  # seconds that a client may take to read the rest once its session is over
+LAST_WORDS = 1.0  # seconds that the end may wait for output of no call to be read
 LONGEST_WAIT = 3600.0  # seconds: epoll takes no more than some weeks
 
 _IN, _OUT, _GONE = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLERR
@@ -69,7 +75,7 @@ class RouterPump:
         self.turns = 0
         self._subscriber: Callable[[Notice], None] | None = None
         self._unheard: deque[Notice] = deque()
-        self.on_log: Callable[[str, str, bool], None] = _log_to_stderr
+        self.scribe = Scribe(_write_to_stderr)
         self._thread = threading.Thread(target=self._run, name="bascule-router", daemon=True)
         self._add_source(self._wake, 0, self._on_wake)
 
@@ -84,6 +90,7 @@ class RouterPump:
         """End the thread; descriptors are closed by it. Afterwards `post` does nothing."""
         self.post(self._stop)
         self._thread.join()
+        self.scribe.close(LAST_WORDS)
         wake, self._wake = self._wake, -1
         if wake >= 0:
             os.close(wake)
@@ -256,7 +263,7 @@ class RouterPump:
             if core.logged:
                 logged, core.logged = core.logged, []
                 for worker, text, err in logged:
-                    self.on_log(worker.name, text, err)
+                    self.scribe.put(worker.name, text, err)
             if core.dropped:
                 dropped, core.dropped = core.dropped, []
                 for session in dropped:
@@ -423,10 +430,13 @@ class RouterPump:
         except BlockingIOError:
             return
         for fd, err in ((wire.stdout_fd, False), (wire.stderr_fd, True)):
-            while fd in self._sources and (data := self._read(fd, CHUNK)):
+            for _ in range(MOST_LEFT):
+                if fd not in self._sources or not (data := self._read(fd, CHUNK)):
+                    break
                 self.core.answers.worker_output(worker, data, err=err)
-        while wire.read_fd in self._sources and self._read_replies(worker):
-            pass
+        for _ in range(MOST_LEFT):
+            if wire.read_fd not in self._sources or not self._read_replies(worker):
+                break
         self._carry_out()  # the last answers, before it is known to be dead
         self.core.endings.worker_exited(worker, cause)
         self._close_worker(worker)
@@ -580,7 +590,7 @@ def _by_order(ready: tuple[_Source, int]) -> int:
     return ready[0].order
 
 
-def _log_to_stderr(worker: str, text: str, err: bool) -> None:
+def _write_to_stderr(worker: str, text: str, err: bool) -> None:
     """Output of no call, where nothing better is set up."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(text)

@@ -247,6 +247,19 @@ async def test_rolling_replacement_loses_no_call():
 
 
 @pytest.mark.trio
+async def test_workers_that_are_only_starting_are_replaced_as_well():
+    async with world() as made:
+        pool = await made.start_pool(size=1)
+        pool.scale(3)
+        with trio.fail_after(20):
+            while len(pool.status()["workers"]) < 3:
+                await trio.lowlevel.checkpoint()
+        old = {worker["pid"] for worker in pool.status()["workers"]}
+        pool.recycle_all("the modules changed")
+        await until(lambda: all(is_gone(pid) for pid in old))
+
+
+@pytest.mark.trio
 async def test_a_pool_grows_and_shrinks_at_run_time():
     async with world() as made:
         pool = await made.start_pool(size=1)

@@ -19,6 +19,7 @@ from bascule.bridge.router.core import RouterCore
 from bascule.bridge.router.messages import read_control, write_control
 from bascule.bridge.router.peers import Effect, Session
 from bascule.bridge.router.pump import RouterPump
+from bascule.bridge.router.scribe import MOST_WAITING, Scribe
 from bascule.protocols import tokens
 from bascule.protocols.envelope import Flag, Kind, encode_frame
 
@@ -468,3 +469,91 @@ def test_a_pipe_whose_writer_left_is_not_dropped_while_its_reader_is_slow(pump: 
         got += len(data)
     os.close(out_read)
     assert got == size
+
+
+# Answers that are stuck, workers that stay, output that nobody reads
+
+
+def test_answers_that_a_worker_gathered_are_sent_for_once_when_a_call_takes_long() -> None:
+    world = World()
+    worker, client = world.workers[0], world.client()
+    quick(world, client)
+    for _ in range(3):
+        client.call()
+    first, second, _ = worker.calls()
+    worker.start(second)  # the first has its answer, which has not come
+    world.core.effects.clear()
+    world.pass_time(0.006)
+    assert world.core.effects == []  # it may be on its way
+    world.pass_time(0.006)
+    assert world.core.effects == [(worker.core, Effect.INTERRUPT)]
+    for _ in range(10):
+        world.pass_time(0.006)
+    assert world.core.effects == [(worker.core, Effect.INTERRUPT)]
+    worker.reply(first)
+    assert [kind for kind, _, _ in client.answers()] == [Kind.REPLY]
+
+
+def test_a_call_that_takes_long_with_others_behind_it_is_left_alone() -> None:
+    world = World()
+    worker, client = world.workers[0], world.client()
+    quick(world, client)
+    for _ in range(3):
+        client.call()
+    worker.start(worker.calls()[0])
+    world.core.effects.clear()
+    for _ in range(10):
+        world.pass_time(0.006)
+    assert world.core.effects == []
+
+
+def test_a_retired_worker_that_does_not_leave_is_made_to() -> None:
+    world = World()
+    worker = world.workers[0]
+    world.core.retire_worker(0, 1)
+    assert world.core.effects == [(worker.core, Effect.CLOSE_WIRE)]
+    world.pass_time(4.9)
+    assert len(world.core.effects) == 1
+    world.pass_time(0.2)
+    assert world.core.effects[1:] == [(worker.core, Effect.KILL)]
+
+
+def test_output_that_nobody_reads_holds_up_nobody() -> None:
+    read_fd, write_fd = os.pipe()
+    written: list[str] = []
+
+    def write(worker: str, text: str, err: bool) -> None:
+        os.read(read_fd, 1)  # until the test says so
+        written.append(text)
+
+    scribe = Scribe(write)
+    line = "x" * 1000 + "\n"
+    for _ in range(3000):
+        scribe.put("default/0.1", line, False)  # returns
+    os.write(write_fd, b"." * 4000)
+    scribe.close(60)
+    said = "".join(written)
+    assert MOST_WAITING <= len(said) < MOST_WAITING + 10 * len(line)
+    os.close(read_fd)
+    os.close(write_fd)
+
+
+def test_what_was_dropped_of_the_output_is_said_when_there_is_room_again() -> None:
+    gate = threading.Event()
+    written: list[str] = []
+    done = threading.Event()
+
+    def write(worker: str, text: str, err: bool) -> None:
+        gate.wait()
+        written.append(text)
+        if text.endswith("after\n"):
+            done.set()
+
+    scribe = Scribe(write)
+    scribe.put("w", "y" * (MOST_WAITING + 1), False)
+    scribe.put("w", "lost", False)
+    gate.set()
+    while not done.is_set():  # there is room once the thread has written what waited
+        scribe.put("w", "after\n", False)
+    scribe.close(60)
+    assert any(text.startswith("[") and "characters of output were dropped" in text for text in written)

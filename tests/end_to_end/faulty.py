@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 
 def pid() -> int:
@@ -173,3 +174,14 @@ def raise_unprintable() -> None:
             raise RuntimeError("no text")
 
     raise Bad
+
+
+def wait_for(path: str) -> str:
+    """At once for no path; else until somebody writes to that pipe."""
+    return Path(path).read_text() if path else "at once"
+
+
+def print_later(characters: int) -> int:
+    """From a process of its own, when no call runs any more; its pid."""
+    code = f"import time; time.sleep(0.2); print('x' * {characters})"
+    return subprocess.Popen([sys.executable, "-c", code]).pid

@@ -292,3 +292,37 @@ def test_a_client_that_is_killed_leaves_no_call_behind(service: Service, client:
     process.stdin.close()
     process.stdout.close()
     assert serves(client)
+
+
+def test_answers_do_not_wait_behind_a_call_that_suddenly_takes_long(runtime_folder: Path, nothing_left: None) -> None:
+    pipe = runtime_folder / "pipe"
+    os.mkfifo(pipe)
+    service = Service(runtime_folder, "--path", str(HERE), workers=1)
+    with service.client() as client:
+        for _ in range(300):  # it is known as quick: many may be in the worker at a time
+            assert client.call("faulty:wait_for", "") == "at once"
+        quick = [client.submit("faulty:wait_for", "") for _ in range(8)]
+        slow = client.submit("faulty:wait_for", str(pipe))
+        after = client.submit("faulty:wait_for", "")
+        assert [future.result() for future in quick] == ["at once"] * 8
+        assert not slow.done()
+        pipe.write_text("written")
+        assert (slow.result(), after.result()) == ("written", "at once")
+    assert service.stop() == 0
+    pipe.unlink()
+
+
+def test_a_service_whose_log_nobody_reads_goes_on(runtime_folder: Path, nothing_left: None) -> None:
+    path = runtime_folder / "b.sock"
+    command = [sys.executable, "-m", "bascule", "serve", "--socket", str(path), "--workers", "1", "--path", str(HERE)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    while b"listening" not in process.stderr.readline():
+        pass
+    with bascule.connect(str(path)) as client:
+        writer = client.call("faulty:print_later", 400_000)  # far more than a pipe holds
+        assert wait_gone(writer)
+        assert serves(client)
+    process.send_signal(signal.SIGTERM)
+    process.stderr.read()
+    assert process.wait() == 0

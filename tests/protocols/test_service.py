@@ -159,8 +159,9 @@ def test_a_frame_over_the_limit_ends_the_connection() -> None:
     [
         (call(1, codec=0), "codec 0 is unknown"),
         (call(1, codec=6), "codec 6 is unknown"),
-        (call(1, flags=8), "flags 0x8 are more than"),
-        (call(1, flags=0x8001), "flags 0x8001 are more than"),
+        (call(1, flags=8), "flags 0x8 are none of a call"),
+        (call(1, flags=6), "flags 0x6 are none of a call"),
+        (call(1, flags=0x8001), "flags 0x8001 are none of a call"),
         (call(0), "a call's id must not be 0"),
     ],
 )
