@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from bascule.bridge.client import connect_trio as connect_trio
     from bascule.workers.caller import CallbackFailed as CallbackFailed
     from bascule.workers.caller import caller as caller
+    from bascule.workers.persist import cache as cache
+    from bascule.workers.persist import init_app as init_app
+    from bascule.workers.persist import memoize as memoize
     from bascule.workers.persist import persist as persist
 
 _LAZY = {
@@ -22,10 +25,23 @@ _LAZY = {
     "caller": "bascule.workers.caller",
     "connect": "bascule.bridge.client",
     "connect_trio": "bascule.bridge.client",
+    "cache": "bascule.workers.persist",
+    "init_app": "bascule.workers.persist",
+    "memoize": "bascule.workers.persist",
     "persist": "bascule.workers.persist",
 }
 
-__all__ = ["CallbackFailed", "__version__", "caller", "connect", "connect_trio", "persist"]
+__all__ = [
+    "CallbackFailed",
+    "__version__",
+    "cache",
+    "caller",
+    "connect",
+    "connect_trio",
+    "init_app",
+    "memoize",
+    "persist",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -22,6 +22,7 @@ COMMANDS = {
     "map": "call a function over many items",
     "pod": "be a babashka pod over stdio",
     "port": "be an Erlang port over stdio",
+    "cache": "look into stores of results, tidy them, serve them",
     "path": "print where the shipped files are",
     "config": "check, show or begin a configuration file",
     "status": "show a service's pools, workers and figures",

@@ -14,11 +14,13 @@ A call goes through these modules, in this order:
     commoncache, places    Store and Place: the one small interface, and which place a URL names
     diskcache, ...         one module for each place
 
-Beside them: `mapping` (the `.cache` of a function), `limits` (eviction), `statistics`, `replay` (generators).
+Beside them: `memoizing` (in memory), `apps` (an application's own file), `mapping` (the `.cache` of a function),
+`limits` (eviction), `statistics`, `replay` (generators).
 """
 
 from __future__ import annotations
 
+from bascule.workers.persist.apps import cache, init_app
 from bascule.workers.persist.canonical import Uncacheable
 from bascule.workers.persist.commoncache import (
     CacheWarning,
@@ -30,6 +32,7 @@ from bascule.workers.persist.commoncache import (
     UnknownStore,
 )
 from bascule.workers.persist.decorator import persist
+from bascule.workers.persist.memoizing import memoize
 from bascule.workers.persist.places import open_place
 from bascule.workers.persist.preprocessing import arg_tuple
 
@@ -43,6 +46,9 @@ __all__ = [
     "Uncacheable",
     "UnknownStore",
     "arg_tuple",
+    "cache",
+    "init_app",
+    "memoize",
     "open_place",
     "persist",
 ]

@@ -33,6 +33,7 @@ class Form:
     PACKED = 3
     JSON = 4
     BYTES = 5  # by a `pickle=` function, as it gave them
+    RAW = 6  # the result is bytes, and these are they
     KIND = 0x0F
     ZLIB = 0x10
     ZSTD = 0x20

@@ -62,7 +62,7 @@ class Persisted:
         self._tasks: set[Any] = set()
         self._kind = kind_of(function)
         if self._kind is Kind.COROUTINE:
-            _mark_as_coroutine_function(self)
+            mark_as_coroutine_function(self)
         self.statistics = Statistics()
 
     def __repr__(self) -> str:
@@ -250,7 +250,7 @@ def instance_key(instance: Any) -> tuple[str, Any]:
     return kind, encode(instance).hex()
 
 
-def _mark_as_coroutine_function(wrapper: Any) -> None:
+def mark_as_coroutine_function(wrapper: Any) -> None:
     """So that frameworks see that calling it gives a coroutine."""
     if sys.version_info >= (3, 12):
         inspect.markcoroutinefunction(wrapper)

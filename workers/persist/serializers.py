@@ -69,13 +69,15 @@ class Serializer:
 class PickleSerializer(Serializer):
     """The default. With `buffers` large arrays stand beside the pickle, so that a file of them can be mapped."""
 
-    reads = (Form.PICKLE, Form.BUFFERS, Form.TEXT)
+    reads = (Form.PICKLE, Form.BUFFERS, Form.TEXT, Form.RAW)
     keeps_errors = True
 
     def __init__(self, *, buffers: bool = False) -> None:
         self._buffers = buffers
 
     def _write(self, value: Any) -> tuple[int, bytes]:
+        if type(value) is bytes:
+            return Form.RAW, value  # reading a pickle of them would copy them once more
         if not self._buffers:
             return Form.PICKLE, pickle.dumps(value, 5)
         beside: list[pickle.PickleBuffer] = []
@@ -87,6 +89,8 @@ class PickleSerializer(Serializer):
     def _read(self, kind: int, data: Any) -> Any:
         if kind == Form.PICKLE:
             return pickle.loads(data)
+        if kind == Form.RAW:
+            return bytes(data)
         if kind == Form.TEXT:
             return pickling.unpickle(bytes(data).decode("ascii"))
         head, *beside = _split(data)

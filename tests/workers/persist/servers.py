@@ -64,6 +64,14 @@ def mongodb_server(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
+def bascule_server(folder: Path, store: str) -> Iterator[str]:
+    port = free_port()
+    command = [sys.executable, "-m", "bascule", "cache", "serve", "--store", store, "--port", str(port)]
+    with running(command, port, folder):
+        yield f"mongodb+http://127.0.0.1:{port}/persist/"
+
+
+@contextmanager
 def eve_server(folder: Path, mongodb_port: int) -> Iterator[str]:
     port = free_port()
     program = Path(__file__).parent / "eve_server.py"

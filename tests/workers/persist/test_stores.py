@@ -17,10 +17,10 @@ import pytest
 
 from bascule.workers.persist import Place, Store, StoreUnavailable, UnknownStore, open_place, persist
 from bascule.workers.persist.entries import Entry, Form, Stamp
-from tests.workers.persist.servers import eve_server, free_port, mongodb_server, redis_server
+from tests.workers.persist.servers import bascule_server, eve_server, free_port, mongodb_server, redis_server
 
 LOCAL = ["file", "sqlite", "memory"]
-SERVED = ["redis", "mongodb", "eve"]
+SERVED = ["redis", "mongodb", "eve", "bascule"]
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,8 @@ def urls(tmp_path_factory: pytest.TempPathFactory, needs: Callable[..., None]) -
                     known[kind] = stack.enter_context(redis_server(folder))
                 elif kind == "mongodb":
                     known[kind] = f"mongodb://127.0.0.1:{mongodb_port()}/results"
+                elif kind == "bascule":
+                    known[kind] = stack.enter_context(bascule_server(folder, f"sqlite://{folder}/served.db"))
                 else:
                     known[kind] = stack.enter_context(eve_server(folder, mongodb_port()))
             return str(known[kind])
@@ -61,7 +63,7 @@ def place(request: pytest.FixtureRequest, urls: Callable[[str], str]) -> Place:
     return open_place(urls(request.param))
 
 
-@pytest.fixture(params=["sqlite", "file", "redis", "mongodb", "eve"])
+@pytest.fixture(params=["sqlite", "file", "redis", "mongodb", "eve", "bascule"])
 def shared_place(request: pytest.FixtureRequest, urls: Callable[[str], str]) -> Place:
     """One that several processes may use."""
     return open_place(urls(request.param))
