@@ -25,7 +25,7 @@ class Cache:
         return f"<results in {self._shelf.store!r}>"
 
     def __getitem__(self, key: Any) -> Any:
-        found = self._shelf.look(self._shelf.name(key), key)
+        found = self._shelf.look(self._shelf.name(key), key, is_call=False)
         if found is None:
             raise KeyError(key)
         return found[0]
@@ -38,7 +38,7 @@ class Cache:
             raise KeyError(key)
 
     def __contains__(self, key: Any) -> bool:
-        return self._shelf.look(self._shelf.name(key), key) is not None
+        return self._shelf.look(self._shelf.name(key), key, is_call=False) is not None
 
     def __len__(self) -> int:
         return self._shelf.store.count()
@@ -48,7 +48,7 @@ class Cache:
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The stored value of a key, or `default`."""
-        found = self._shelf.look(self._shelf.name(key), key)
+        found = self._shelf.look(self._shelf.name(key), key, is_call=False)
         return default if found is None else found[0]
 
     def clear(self) -> None:

@@ -124,8 +124,8 @@ class Shelf:
 
     # ---- Looking up -------------------------------------------------------------------------------------------------
 
-    def look(self, name: str, key: Any) -> Found | None:
-        """The value that is stored for a key, if it may be given.
+    def look(self, name: str, key: Any, *, is_call: bool = True) -> Found | None:
+        """The value that is stored for a key, if it may be given; only a call counts as a hit.
 
         Raises:
             HashCollisionError: Another key has this name.
@@ -146,12 +146,12 @@ class Shelf:
         if entry is None:
             return None
         try:
-            return self._value(name, key, entry)
+            return self._value(name, key, entry, is_call=is_call)
         except Unreadable as problem:
             self.store.damaged(name, problem)
             return None
 
-    def _value(self, name: str, key: Any, entry: Entry) -> Found | None:
+    def _value(self, name: str, key: Any, entry: Entry, *, is_call: bool) -> Found | None:
         stale = False
         stamp = entry.stamp
         form = Form.TEXT
@@ -167,7 +167,8 @@ class Shelf:
                 stale = freshness is Freshness.STALE
         self._check_key(name, key, entry)
         value = self._serializer.read(form, entry.value)
-        self.statistics.hit(0.0 if stamp is None else stamp.cost, len(entry.value))
+        if is_call:
+            self.statistics.hit(0.0 if stamp is None else stamp.cost, len(entry.value))
         if self._keeper is not None:
             self.store.touch(name, time.time())
         if form & Form.ERROR:
