@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bascule.bridge.client import connect as connect
     from bascule.bridge.client import connect_trio as connect_trio
+    from bascule.workers import erlang as erlang
     from bascule.workers.caller import CallbackFailed as CallbackFailed
     from bascule.workers.caller import caller as caller
     from bascule.workers.persist import cache as cache
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bascule.workers.persist import memoize as memoize
     from bascule.workers.persist import persist as persist
 
+_MODULES = {"erlang": "bascule.workers.erlang"}
 _LAZY = {
     "CallbackFailed": "bascule.workers.caller",
     "caller": "bascule.workers.caller",
@@ -38,6 +40,7 @@ __all__ = [
     "caller",
     "connect",
     "connect_trio",
+    "erlang",
     "init_app",
     "memoize",
     "persist",
@@ -46,12 +49,12 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """The public names, imported on first use (PEP 562)."""
-    try:
-        home = _LAZY[name]
-    except KeyError:
-        raise AttributeError(f"module 'bascule' has no attribute {name!r}") from None
+    home = _LAZY.get(name) or _MODULES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'bascule' has no attribute {name!r}")
     import importlib
 
-    value = getattr(importlib.import_module(home), name)
+    found = importlib.import_module(home)
+    value = found if name in _MODULES else getattr(found, name)
     globals()[name] = value
     return value

@@ -100,13 +100,21 @@ def run_pod(options: PodOptions, early: EarlyWorker, descriptor: int | None = No
     return status or door.exit_status
 
 
-def stdio_spec(*, workers: int, python: str | None, paths: tuple[str, ...], preload: tuple[str, ...] = ()) -> PoolSpec:
+def stdio_spec(
+    *,
+    workers: int,
+    python: str | None,
+    paths: tuple[str, ...],
+    preload: tuple[str, ...] = (),
+    scheduler: str = "least_busy",
+) -> PoolSpec:
     """The pool of a bridge that lives for one client: nothing is drained once that client has left."""
     return PoolSpec(
         size=workers,
         executable=python or sys.executable,
         paths=paths,
         preload=preload,
+        scheduler=scheduler,
         max_queue=100_000,
         drain=0.0,
         grace=0.5,

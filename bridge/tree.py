@@ -90,6 +90,7 @@ class Tree:
         flags = SupervisorFlags(Strategy.REST_FOR_ONE, RestartIntensity(intensity=1, period=5.0))
         supervisor = self._supervisor = Supervisor("bridge", flags, [*children, *more])
         token = trio.lowlevel.current_trio_token()
+        bridge.control.restart = lambda pool: token.run_sync_soon(self.pools[pool].recycle_all, "a client asked for it")
 
         def tell(notice: Notice) -> None:
             with contextlib.suppress(trio.RunFinishedError):  # nobody is left to hear it

@@ -46,6 +46,7 @@ class Kind(enum.IntEnum):
     CONTROL = 11  # both ways on each wire; payload: a msgpack map with "op"
     CALLBACK = 12  # w>b>c  call id: whose (0: no call's); payload: u64, its number, then `[what, arguments]`
     NESTED = 13  # c>b>w  payload: u64, number of the CALLBACK in whose course it is made, then as a CALL's
+    PLACED = 14  # c>b    payload: u16, the slot of the worker that shall run it, then as a CALL's
 
 
 class Codec(enum.IntEnum):

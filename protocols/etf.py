@@ -30,7 +30,7 @@ from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 from bascule.protocols.etf_decode import inflate, loader, loads
 from bascule.protocols.etf_encode import Raw, dumps
 from bascule.protocols.etf_tagged import date_tuple, dict_name
-from bascule.protocols.etf_terms import Atom, BitString, ImproperList, Map, Opaque
+from bascule.protocols.etf_terms import Atom, BitString, Fun, ImproperList, Map, Opaque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Atom",
     "BitString",
+    "Fun",
     "ImproperList",
     "Map",
     "Opaque",

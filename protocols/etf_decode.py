@@ -19,7 +19,7 @@ from bascule.protocols.errors import RemoteProtocolError
 from bascule.protocols.etf_runs import SHORTEST, read_runs
 from bascule.protocols.etf_skip import OPAQUE, opaque_end
 from bascule.protocols.etf_tagged import DATES, DICTS, from_tagged, make_dict
-from bascule.protocols.etf_terms import Atom, BitString, ImproperList, Opaque
+from bascule.protocols.etf_terms import Atom, BitString, ImproperList, opaque
 from bascule.protocols.limits import MAX_BIGNUM, MAX_DEPTH, MAX_ELEMENTS, MAX_INFLATED
 from bascule.protocols.tokens import TOKEN_LENGTH, Handle
 
@@ -92,7 +92,7 @@ def loads(data: bytes, *, handle: MakeHandle | None = None, style: int = 0) -> o
         data = inflate(data)
         start = 0
     elif data[1] == _LOCAL:
-        return Opaque(data[1:])
+        return opaque(data[1:])
     value, end = _decode(data, start, handle or Handle, as_text=not int(style) & _BINARY_AS_BYTES)
     if end != len(data):
         raise RemoteProtocolError(f"the term ends at byte {end}, but {len(data) - end} more follow")
@@ -339,7 +339,7 @@ def _decode_rare(data: bytes, position: int, tag: int, *, as_text: bool) -> tupl
     """The tags that the loop has no place for."""
     if tag in OPAQUE:
         end = opaque_end(data, position)
-        return Opaque(data[position:end]), end
+        return opaque(data[position:end]), end
     if tag == 115:
         return _new_atom(data, position), position + 2 + data[position + 1]
     if tag == 118:

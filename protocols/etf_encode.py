@@ -16,7 +16,7 @@ from itertools import chain, repeat
 from bascule.protocols.calls import Style
 from bascule.protocols.etf_runs import SHORTEST, write_code_points, write_numbers
 from bascule.protocols.etf_tagged import date_tuple, dict_name
-from bascule.protocols.etf_terms import Atom, BitString, ImproperList, Map, Opaque
+from bascule.protocols.etf_terms import Atom, BitString, Fun, ImproperList, Map, Opaque
 from bascule.protocols.etf_where import short, where
 from bascule.protocols.limits import MAX_BIGNUM, MAX_DEPTH, MAX_ELEMENTS
 from bascule.protocols.tokens import Handle
@@ -277,7 +277,7 @@ class _Encoder:
         elif kind is Handle:
             token, name = value.token.encode(), value.type_name.encode("utf-8", "replace")
             add(b"h\x03w\x09py_handle" + _long(109, len(token)) + token + _long(109, len(name)) + name)
-        elif kind is Opaque:
+        elif kind is Opaque or kind is Fun:
             if value.kind == "local" and value is not self.root:
                 raise ValueError(f"a term in a node's local format can only travel alone{self._where(value)}")
             add(value.encoded)
@@ -338,7 +338,7 @@ class _Encoder:
 
 
 _BASES: Final[tuple[type, ...]] = (int, str, float, bytes, tuple, list, dict)
-_CARRIED: Final = frozenset((*_BASES, bool, type(None), Atom, Handle, Opaque, BitString, ImproperList, Map))
+_CARRIED: Final = frozenset((*_BASES, bool, type(None), Atom, Handle, Opaque, Fun, BitString, ImproperList, Map))
 
 
 def _too_deep() -> ValueError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Final
 
     Pair = tuple[object, object]
@@ -93,6 +93,7 @@ _KINDS: Final = {
     113: "export",
     121: "local",
 }
+_FUNS: Final = (112, 113, 117)
 
 
 class Opaque:
@@ -122,6 +123,26 @@ class Opaque:
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.encoded.hex()}>"
+
+
+class Fun(Opaque):
+    """A fun. It can be called where somebody knows how: in a worker, while its node listens."""
+
+    __slots__ = ()
+
+    apply: Callable[[Opaque, tuple[object, ...]], object] | None = None
+    """Set by whoever can have the node call it."""
+
+    def __call__(self, *arguments: object) -> object:
+        """Have the node apply it."""
+        if Fun.apply is None:
+            raise TypeError("a fun of an Erlang node can only be called by code that runs in a Bascule worker")
+        return Fun.apply(self, arguments)
+
+
+def opaque(encoded: bytes) -> Opaque:
+    """The value for an encoded pid, reference, port or fun."""
+    return Fun(encoded) if encoded and encoded[0] in _FUNS else Opaque(encoded)
 
 
 class Map:

@@ -38,8 +38,10 @@ if TYPE_CHECKING:
 _pack, _unpack = REST.pack, REST.unpack_from
 _CALL, _CANCEL, _CONTROL, _OUTPUT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CONTROL), int(Kind.OUTPUT)
 _REPLY, _ERROR, _ITEM, _END = int(Kind.REPLY), int(Kind.ERROR), int(Kind.ITEM), int(Kind.END)
-_CALLBACK, _NESTED = int(Kind.CALLBACK), int(Kind.NESTED)
+_CALLBACK: Final = int(Kind.CALLBACK)
 _NUMBER: Final = 8  # bytes of a callback's number
+_PREFIXED: Final = {int(Kind.NESTED): _NUMBER, int(Kind.PLACED): 2}
+"""Calls before whose payload a number stands, and how many bytes it has."""
 _OTHERS: Final = frozenset(map(int, (Kind.CANCEL, Kind.CREDIT, Kind.RELEASE, Kind.REPLY, Kind.ERROR)))
 _ETF, _MSGPACK = int(Codec.ETF), int(Codec.MSGPACK)
 _JOINED: Final = 16 << 10  # bytes of a payload that is cheaper to join with its header than to write beside it
@@ -178,9 +180,9 @@ class PortConversation:
                 self._refuse(call_id, codec, flags)
         elif kind == _CONTROL:
             self._take_control(call_id, payload, requests)
-        elif kind == _NESTED:
-            if codec == _ETF and flags <= MOST_CALL_FLAGS and call_id and len(payload) >= _NUMBER:
-                requests.append((_NESTED, _ETF, flags, call_id, deadline, payload))
+        elif kind in _PREFIXED:
+            if codec == _ETF and flags <= MOST_CALL_FLAGS and call_id and len(payload) >= _PREFIXED[kind]:
+                requests.append((kind, _ETF, flags, call_id, deadline, payload))
             else:
                 self._refuse(call_id, codec, flags)
         elif kind in _OTHERS:
@@ -192,7 +194,7 @@ class PortConversation:
         if not call_id:
             message = "a call's id is not 0"
         elif flags <= MOST_CALL_FLAGS and codec == _ETF:
-            message = f"a nested call begins with the {_NUMBER} bytes of its callback's number"
+            message = "a call that is nested, or placed, begins with the number of its callback, or slot"
         elif codec != _ETF:
             message = f"a port's calls are external terms (codec {_ETF}), not codec {codec}"
         else:

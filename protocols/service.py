@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 _CALL, _CANCEL, _CREDIT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CREDIT)
 _RELEASE, _CONTROL = int(Kind.RELEASE), int(Kind.CONTROL)
 _NESTED, _ANSWERS = int(Kind.NESTED), (int(Kind.REPLY), int(Kind.ERROR))
-_NUMBER = 8  # bytes of a callback's number
+_PLACED = int(Kind.PLACED)
+_NUMBER, _SLOT = 8, 2  # bytes of a callback's number, and of a slot's
 _MSGPACK, _FIRST_CODEC, _LAST_CODEC = int(Codec.MSGPACK), min(Codec), max(Codec)
 
 
@@ -123,9 +124,9 @@ class ServiceSide:
             elif self.hello is None:
                 self._take_hello(codec, call_id, payload)
                 append((_CONTROL, _MSGPACK, 0, call_id, 0, payload))
-            elif kind == _NESTED and self.hello.callbacks:
-                self._check_nested(codec, flags, call_id, payload)
-                append((_NESTED, codec, flags, call_id, deadline, payload))
+            elif kind == _PLACED or (kind == _NESTED and self.hello.callbacks):
+                self._check_prefixed(codec, flags, call_id, payload, _SLOT if kind == _PLACED else _NUMBER)
+                append((kind, codec, flags, call_id, deadline, payload))
             else:
                 self._check(kind, codec, call_id, payload)
                 append((kind, codec, 0, call_id, 0, payload))
@@ -194,11 +195,11 @@ class ServiceSide:
             name = Kind(kind).name if kind in Kind._value2member_map_ else "unknown"
             raise self._refusal(call_id, f"a frame of kind {kind} ({name}) is none that a client may send")
 
-    def _check_nested(self, codec: int, flags: int, call_id: int, payload: bytes) -> None:
-        """A call in the course of a callback; what is wrong with one of these ends the connection."""
+    def _check_prefixed(self, codec: int, flags: int, call_id: int, payload: bytes, number: int) -> None:
+        """A NESTED or PLACED call; what is wrong with one of these ends the connection."""
         known = _FIRST_CODEC <= codec <= _LAST_CODEC and flags <= MOST_CALL_FLAGS
-        if not (known and call_id and len(payload) >= _NUMBER):
-            problem = f"a NESTED call has a codec from 1 to 3, an id above 0, and first a number of {_NUMBER} bytes"
+        if not (known and call_id and len(payload) >= number):
+            problem = f"such a call has a codec from 1 to 3, an id above 0, and first a number of {number} bytes"
             raise self._refusal(call_id, problem)
 
     def _control(self, codec: int, call_id: int, payload: bytes) -> dict[str, Any]:

@@ -104,10 +104,13 @@ class Caller:
         return _here().objects.find(self._session, token)
 
 
-def caller() -> Caller:
+def caller(*, codec: int = 0) -> Caller:
     """Who made the call that runs in this thread.
 
     In a thread of its own that user code started, it is whose call runs now, in a worker with one thread for calls.
+
+    Args:
+        codec: In which format to ask; 0: in that of the call.
 
     Raises:
         RuntimeError: This is not inside a Bascule worker.
@@ -115,9 +118,9 @@ def caller() -> Caller:
     Callbacks.here()
     runner, _ = _here().capture.owner_here()
     if runner is None or runner.plan is None:
-        return Caller(0, 0, Codec.MSGPACK, 0)
+        return Caller(0, 0, codec or Codec.MSGPACK, 0)
     plan = runner.plan
-    return Caller(runner.call_id, runner.session if runner.call_id else 0, plan.codec, plan.style)
+    return Caller(runner.call_id, runner.session if runner.call_id else 0, codec or plan.codec, plan.style)
 
 
 def _here() -> WorkerState:

@@ -27,6 +27,7 @@ from bascule.workers.running import Runner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from signal import SIGINT, SIGTERM, signal
     from typing import Any, Final
 
@@ -163,6 +164,8 @@ class Loop(ABC):
         elif op == "handles":
             rows = state.objects.listing(message.get("session"))[:_MOST_LISTED]
             self.answer({"op": "handles", "id": message.get("id"), "handles": rows})
+        elif op == "watch":
+            self.watch(message)
         elif op == "export":
             self.export(message)
         elif op == "import":
@@ -175,6 +178,19 @@ class Loop(ABC):
                 self.close_stream(stream)
         elif op == "cancel":
             self.cancel(message.get("call", 0))
+
+    def watch(self, message: dict[str, Any]) -> None:
+        """Answer when a handle's object is let go of."""
+        answer = {"op": "watch", "id": message.get("id"), "reason": "released"}
+        if not self.state.objects.watch(message.get("session", 0), message.get("token", ""), self._later(answer)):
+            self.answer({**answer, "reason": "lost"})
+
+    def _later(self, answer: dict[str, Any]) -> Callable[[], None]:
+        def tell() -> None:
+            self.answer(answer)
+            self.state.wire.flush()
+
+        return tell
 
     def end_session(self, session: int) -> None:
         """Drop what it holds."""

@@ -76,6 +76,7 @@ class ObjectTable:
         self._sessions: dict[int, _Session] = {}
         self._next_index = 0
         self._lock = allocate_lock()
+        self._watchers: dict[str, list[Callable[[], None]]] = {}
 
     def __len__(self) -> int:
         return sum([len(table.by_token) for table in list(self._sessions.values())])
@@ -155,11 +156,14 @@ class ObjectTable:
                         dropped.append(self._drop(table, entry))
             if not table.by_token:
                 del self._sessions[session]
+        self._tell_watchers(dropped)
 
     def end_session(self, session: int) -> None:
         """Drop all that a session holds."""
         with self._lock:
             table = self._sessions.pop(session, None)
+        if table is not None:
+            self._tell_watchers(list(table.by_token.values()))
         del table  # here its objects' finalizers run
 
     def sweep(self) -> None:
@@ -174,6 +178,22 @@ class ObjectTable:
                 dropped.extend([self._drop(table, entry) for entry in expired])
                 if not table.by_token:
                     del self._sessions[session]
+        self._tell_watchers(dropped)
+
+    def watch(self, session: int, token: str, tell: Callable[[], None]) -> bool:
+        """Call `tell` once the session has let go of an object for good; False: it has no such object."""
+        table = self._sessions.get(session)
+        entry = table.by_token.get(token) if table is not None else None
+        if entry is None:
+            return False
+        self._watchers.setdefault(token, []).append(tell)
+        return True
+
+    def _tell_watchers(self, dropped: list[_Entry]) -> None:
+        if self._watchers:
+            for entry in dropped:
+                for tell in self._watchers.pop(entry.token, ()):
+                    tell()
 
     def listing(self, session: int | None = None) -> list[dict[str, Any]]:
         """What is held, oldest first: token, session, type, age and idle time in seconds."""

@@ -299,6 +299,8 @@ def codec_for(codec: int) -> ValueCodec:
         from bascule.protocols import jsonic as module
     elif codec == Codec.ETF:
         from bascule.protocols import etf as module
+
+        module.Fun.apply = _apply_fun
     elif codec == Codec.EDN:
         from bascule.protocols import edn as module
     elif codec == Codec.TRANSIT:
@@ -325,6 +327,12 @@ def _pairs_apart(args: list[Any]) -> tuple[list[Any], dict[str, Any]]:
         return split_keywords(args)
     except ValueError as error:
         raise ArgumentsError(f"the arguments can't be read: {error}") from None
+
+
+def _apply_fun(fun: Any, arguments: tuple[Any, ...]) -> Any:
+    from bascule.workers.erlang import apply_fun
+
+    return apply_fun(fun, arguments)
 
 
 class _Replace:

@@ -37,6 +37,12 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="MODULE",
         help="a module to import before the first call, may be repeated",
     )
+    parser.add_argument(
+        "--scheduler",
+        default="least_busy",
+        metavar="NAME",
+        help="how a worker is chosen for a call (default: least_busy)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
         return early
     from bascule.bridge.app import run_stdio, stdio_spec
     from bascule.bridge.doors.port import PortDoor
+    from bascule.bridge.scheduling import UnknownScheduler
 
     door = PortDoor(options.packet)
 
@@ -58,8 +65,13 @@ def run(options: argparse.Namespace) -> int:
         python=python,
         paths=folders(options.path),
         preload=tuple(options.preload),
+        scheduler=options.scheduler,
     )
-    status = run_stdio(spec, door, early)
+    try:
+        status = run_stdio(spec, door, early)
+    except UnknownScheduler as error:
+        print(f"bascule port: --scheduler: {error}", file=sys.stderr)
+        return 2
     if door.problem:
         print(f"bascule port: {door.problem}", file=sys.stderr)
         return 1

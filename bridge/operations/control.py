@@ -34,7 +34,7 @@ Answer = dict[str, Any]
 Reply = Callable[[Answer], None]
 """Answers a request, from the router's thread."""
 
-FOR_ALL = ("hello", "ping", "handles")
+FOR_ALL = ("hello", "ping", "handles", "watch")
 """What a client that is no operator may ask."""
 _POOL_ORDERS = ("pool_remove", "pool_restart", "pool_drain", "pool_resume")
 
@@ -51,6 +51,7 @@ class Control:
         self._core = core
         self.take_order: Callable[[Answer, Reply], None] | None = None
         self.orders: frozenset[str] = frozenset()
+        self.restart: Callable[[str], None] | None = None  # hands a pool on, whose workers are to be replaced
         self._ops: dict[str, Callable[[Session, Hashable, Answer], Answer | None]] = {
             "hello": self._hello,
             "ping": self._ping,
@@ -60,6 +61,8 @@ class Control:
             "cancel": self._cancel,
             "sessions": self._sessions,
             "kill_worker": self._kill_worker,
+            "watch": self._watch,
+            "restart": self._restart_workers,
             "scale": self._scale_pool,
         }
 
@@ -169,6 +172,22 @@ class Control:
             self._core.queries.ask(worker, question, partial(gather, worker))
         return None
 
+    def _watch(self, session: Session, client_id: Hashable, request: Answer) -> Answer | None:
+        """Answered when the object behind one of this session's handles is gone, with the reason."""
+        token = request.get("token")
+        worker = self._core.owner_of(token.encode(errors="replace")) if isinstance(token, str) else None
+        if worker is None:
+            return {"op": "watch", "reason": "lost"}
+
+        def gone(answer: Answer | None) -> None:
+            known = answer.get("reason") if answer is not None else "worker_lost"
+            if not session.dead:
+                reason = known if known in ("released", "worker_lost") else "lost"
+                self._core.answer_control(session, client_id, {"op": "watch", "reason": reason})
+
+        self._core.queries.ask(worker, {"op": "watch", "session": session.id, "token": token}, gone)
+        return None
+
     def _kill_worker(self, _session: Session, _client_id: Hashable, request: Answer) -> Answer:
         slot = request.get("slot")
         worker = self._core.workers.get(slot) if isinstance(slot, int) else None
@@ -176,6 +195,16 @@ class Control:
             return refused(f"there is no worker in slot {show(slot)}; see status")
         self._core.kill(worker, KillReason.OPERATOR)
         return {"op": "kill_worker", "worker": worker.name, "pid": worker.pid}
+
+    def _restart_workers(self, session: Session, _client_id: Hashable, request: Answer) -> Answer:
+        """Replace each worker by a new one, without losing a call."""
+        pool = self._pool_named(request.get("pool", session.pool))
+        if pool is None:
+            return self._no_such_pool(request.get("pool"))
+        if self.restart is None:
+            return refused("the bridge is still starting")
+        self.restart(pool)
+        return {"op": "restart", "pool": pool}
 
     def _scale_pool(self, session: Session, client_id: Hashable, request: Answer) -> Answer | None:
         wanted, size = request.get("pool", "default"), request.get("size")

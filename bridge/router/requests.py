@@ -10,6 +10,7 @@ from bascule.bridge.doors.base import Door, DoorChanged, Request
 from bascule.bridge.notices import KillReason
 from bascule.bridge.router.calls import NOT_SENT, Call, CallState, Head
 from bascule.bridge.router.peers import Grant, Session, Worker
+from bascule.bridge.router.placed import accept_placed
 from bascule.bridge.router.pools import Pool
 from bascule.protocols import tokens
 from bascule.protocols.envelope import Codec, Kind
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _CALL, _CANCEL, _CREDIT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CREDIT)
 _RELEASE, _CONTROL, _NESTED = int(Kind.RELEASE), int(Kind.CONTROL), int(Kind.NESTED)
+_PLACED = int(Kind.PLACED)
 _ANSWERS = (int(Kind.REPLY), int(Kind.ERROR))  # to callbacks
 
 HINT_WINDOW = 64 << 10  # how far a payload is searched for handles; beyond, the worker finds them
@@ -191,7 +193,7 @@ class Requests:
                 core.refuse(session, client_id, codec, ErrorKind.DENIED, denied, head.target)
                 return
         if core.draining or pool.failed is not None or pool.queue.waiting or core.quarantine.until:
-            problem = self._why_not(session, pool, head.target, payload)
+            problem = self.why_not(session, pool, head.target, payload)
             if problem is not None:
                 core.refuse(session, client_id, codec, *problem, head.target)
                 return
@@ -213,7 +215,7 @@ class Requests:
         else:
             core.place_with_owner(call, bytes(payload[at : at + tokens.TOKEN_LENGTH]))
 
-    def _why_not(self, session: Session, pool: Pool, target: bytes, payload: bytes) -> tuple[ErrorKind, str] | None:
+    def why_not(self, session: Session, pool: Pool, target: bytes, payload: bytes) -> tuple[ErrorKind, str] | None:
         """Why a call is not accepted, or None."""
         core = self._core
         if core.draining:
@@ -258,6 +260,8 @@ class Requests:
             core.on_control(session, client_id, payload)
         elif kind == _NESTED:
             core.callbacks.accept(session, codec, flags, client_id, deadline_ms, payload)
+        elif kind == _PLACED:
+            accept_placed(core, session, codec, flags, client_id, deadline_ms, payload)
         elif kind in _ANSWERS:
             core.callbacks.answered(session, kind, codec, client_id, payload)
 

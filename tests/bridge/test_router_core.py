@@ -14,6 +14,7 @@ from bascule.bridge.router.messages import read_control, write_control
 from bascule.bridge.router.peers import Effect
 from bascule.bridge.supervision.exits import ExitCause
 from bascule.protocols import tokens
+from bascule.protocols.calls import Op, encode_call
 from bascule.protocols.envelope import Flag, Kind
 
 
@@ -590,3 +591,18 @@ class EverythingHappens(RuleBasedStateMachine):
 
 EverythingHappens.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestEverythingHappens = EverythingHappens.TestCase
+
+
+def test_a_placed_call_runs_in_the_worker_that_it_names_and_in_no_other() -> None:
+    world = World(workers=3)
+    client = world.client()
+    payload = encode_call(Op.CALL, "m:f", b"")
+    for slot in (2, 2, 0):
+        client.request(Kind.PLACED, ("placed", slot, len(client.session.calls)), slot.to_bytes(2, "little") + payload)
+    assert [len(worker.calls()) for worker in world.workers] == [1, 0, 1]  # the other one waits for its worker
+    (first,) = list(world.workers[2].core.calls)
+    world.workers[2].reply(first)
+    assert len(world.workers[2].calls()) == 1
+    client.door.answers.clear()
+    client.request(Kind.PLACED, 9, (7).to_bytes(2, "little") + payload)
+    assert client.answers() == [(Kind.ERROR, 9, "not_found")]

@@ -32,10 +32,23 @@
 %% `#{on_error => return}'.
 -module(py).
 
--compile({no_auto_import, [abs/1, float/1, max/2, min/2, round/1]}).
+-compile({no_auto_import, [abs/1, demonitor/1, float/1, max/2, min/2, round/1]}).
 
-%% The application
--export([start/0, stop/0, status/0, status/1]).
+%% The application and its servers
+-export([start/0, start_link/0, start_link/1, stop/0, restart/0, status/0, status/1, workers/0, workers/1]).
+-export([add_server/1, add_server/2, remove_server/1, restart_server/1, restart_workers/0, rolling_restart/0]).
+-export(['add-server'/1, 'add-server'/2, 'remove-server'/1, 'get-sup-pid'/0, 'get-python-pids'/0, 'on-startworker'/1]).
+%% Calls that are not waited for
+-export([async/1, async/2, async/3, async/4, async/5, async_method/2, async_method/3, async_method/4, async_method/5]).
+-export([await/1, await/2, await_all/1, yield/1, yield/2, cancel/1]).
+-export([cast/1, cast/2, cast/3, cast/4, cast/5, cast_method/2, cast_method/3, cast_method/4, cast_method/5]).
+-export([message/1, message/2]).
+%% Streams
+-export([stream/1, stream/2, stream/3, stream/4, stream/5, iterate/1, iterate/2]).
+%% Many calls at once
+-export([map/4, pmap/3, pmap/4, scatter/1, scatter/2, gather/1, identical/2, identical/3]).
+%% Handles
+-export([monitor/1, demonitor/1]).
 %% Functions, classes, constants
 -export([func/1, func/2, func/3, func/4, func/5, init/1, init/2, init/3, init/4, init/5]).
 -export([const/1, const/2, const/3, const/4]).
@@ -43,7 +56,7 @@
 -export([method/2, method/3, method/4, method/5, call/1, call/2, call/3, call/4]).
 -export([attr/2, attr/3, setattr/3, setattr/4, delattr/2, delattr/3]).
 -export([describe/1, describe/2, release/1, release/2]).
-%% Operators
+%% Operators: see py_operators.hrl
 -export([operator/2, operator/3]).
 -export([
     lt/2, lt/3, le/2, le/3, eq/2, eq/3, ne/2, ne/3, ge/2, ge/3, gt/2, gt/3, is_/2, is_/3, is_not/2, is_not/3,
@@ -57,8 +70,7 @@
     'is-'/2, 'is-not'/2
 ]).
 -export([length_hint/1, length_hint/2, attrgetter/1, itemgetter/1, methodcaller/1, methodcaller/2]).
--export([setitem/3, setitem/4]).
-%% Builtins
+%% Builtins: see py_builtins.hrl
 -export([builtin/1, builtin/2, builtin/3, builtin/4]).
 -export([
     abs/1, all/1, any/1, ascii/1, bin/1, bool/0, bool/1, bytearray/0, bytearray/1, bytearray/2, bytearray/3, bytes/0,
@@ -71,6 +83,8 @@
     super/2, tuple/0, tuple/1, type/1, type/3, zip/1, zip/2, zip/3
 ]).
 -export([compile/4, dict/0, dict/1, dir/0, dir/1, int/2, open/2, pdir/0, pdir/1, print/2, property/1]).
+-export([ptype/1, prepr/1]).
+-export([setitem/3, setitem/4]).
 -export([pvars/0, pvars/1, pylist/0, pylist/1, sorted/2, sorted/3, str/2, vars/0, vars/1]).
 %% ErlPort's way
 -export([pycall/2, pycall/3]).
@@ -78,9 +92,6 @@
 -export_type([name/0, handle/0, keywords/0, options/0]).
 
 -include("py_wire.hrl").
-
-%% `dir' and `vars' show this many entries, `pdir' and `pvars' all.
--define(SHOWN, 28).
 
 -type name() :: atom() | binary() | string().
 -type keywords() :: [{name(), term()} | atom()] | #{name() => term()}.
@@ -93,6 +104,64 @@ start() -> application:ensure_all_started(py).
 
 -spec stop() -> ok | {error, term()}.
 stop() -> application:stop(py).
+
+%% @doc The application again from the beginning, with the settings that it has now. See {@link rolling_restart/0} for
+%% one that loses no call.
+-spec restart() -> {ok, [atom()]} | {error, term()}.
+restart() ->
+    _ = stop(),
+    start().
+
+%% @doc The supervisor of all servers, for a supervision tree of your own that takes the place of the application.
+-spec start_link() -> supervisor:startlink_ret() | {error, term()}.
+start_link() -> 'py-sup':start_link().
+
+%% @doc A server more. LFE py has this beside {@link add_server/1}.
+-spec start_link(atom()) -> {ok, pid()} | {error, term()}.
+start_link(Name) -> add_server(Name).
+
+%% @doc Start another server, a port program with its Python workers: see {@link py_fleet}.
+-spec add_server(atom()) -> {ok, pid()} | {error, term()}.
+add_server(Name) -> py_fleet:add(Name).
+
+%% @doc The same, with other settings than the application's.
+-spec add_server(atom(), [{atom(), term()}] | map()) -> {ok, pid()} | {error, term()}.
+add_server(Name, Settings) -> py_fleet:add(Name, Settings).
+
+%% @doc Let a server finish what it has, and stop it.
+-spec remove_server(atom()) -> ok | {error, term()}.
+remove_server(Name) -> py_fleet:remove(Name).
+
+%% @doc Replace a server's port program by a new one, without losing a call.
+-spec restart_server(atom()) -> ok | {error, term()}.
+restart_server(Name) -> py_fleet:restart(Name).
+
+%% @doc Replace all servers' port programs, one after the other, without losing a call.
+-spec rolling_restart() -> ok | {error, term()}.
+rolling_restart() -> py_fleet:restart_all().
+
+%% @doc Replace the Python workers of all servers, without losing a call; the port programs stay.
+-spec restart_workers() -> ok.
+restart_workers() -> lists:foreach(fun py_fleet:restart_workers/1, py_servers:names()).
+
+%% @doc The Python workers of the server `default': slot, incarnation, pid of the operating system, state.
+-spec workers() -> [map()].
+workers() -> workers(default).
+
+-spec workers(atom()) -> [map()].
+workers(Server) -> py_fleet:workers(Server).
+
+'add-server'(Name) -> add_server(Name).
+'add-server'(Name, Settings) -> add_server(Name, Settings).
+'remove-server'(Name) -> remove_server(Name).
+
+'get-sup-pid'() -> whereis(py_sup).
+
+'get-python-pids'() -> py_sched:pids().
+
+%% @doc There is nothing left to set up in a worker that has started; a setting may name another function.
+-spec 'on-startworker'(pid()) -> ok.
+'on-startworker'(_Server) -> ok.
 
 %% @doc What the bridge has to tell of itself: its pools, workers and calls, as maps with binary keys.
 -spec status() -> map().
@@ -109,6 +178,138 @@ func(A, B) -> named(?OP_CALL, [A, B]).
 func(A, B, C) -> named(?OP_CALL, [A, B, C]).
 func(A, B, C, D) -> named(?OP_CALL, [A, B, C, D]).
 func(A, B, C, D, E) -> named(?OP_CALL, [A, B, C, D, E]).
+
+%% @doc Begin a call, written as for {@link func/2}; its answer is taken by {@link await/1} or {@link yield/1}.
+-spec async(name()) -> py_async:future().
+async(A) -> begun([A]).
+async(A, B) -> begun([A, B]).
+async(A, B, C) -> begun([A, B, C]).
+async(A, B, C, D) -> begun([A, B, C, D]).
+async(A, B, C, D, E) -> begun([A, B, C, D, E]).
+
+%% @doc The same with a method, written as for {@link method/2}.
+-spec async_method(term(), name()) -> py_async:future().
+async_method(Object, Name) -> begun_method(Object, Name, []).
+async_method(Object, Name, A) -> begun_method(Object, Name, [A]).
+async_method(Object, Name, A, B) -> begun_method(Object, Name, [A, B]).
+async_method(Object, Name, A, B, C) -> begun_method(Object, Name, [A, B, C]).
+
+begun(Call) ->
+    {Target, Positionals, Keywords, Options} = read_call(Call),
+    py_async:start(?OP_CALL, Target, none, {Positionals, Keywords}, Options).
+
+begun_method(Object, Name, Rest) ->
+    {Positionals, Keywords, Options} = arguments(Rest),
+    py_async:start(?OP_METHOD, py_wire:target(Name), {object, Object}, {Positionals, Keywords}, Options).
+
+%% @doc What came of a call that was begun: see {@link py_async}.
+-spec await(py_async:future()) -> term().
+await(Future) -> py_async:await(Future).
+
+-spec await(py_async:future(), timeout()) -> term().
+await(Future, Patience) -> py_async:await(Future, Patience).
+
+-spec await_all([py_async:future()]) -> [term()].
+await_all(Futures) -> py_async:await_all(Futures).
+
+%% @doc `{value, What}' if it is there, else `timeout'.
+-spec yield(py_async:future()) -> {value, term()} | timeout.
+yield(Future) -> py_async:yield(Future).
+
+-spec yield(py_async:future(), timeout()) -> {value, term()} | timeout.
+yield(Future, Patience) -> py_async:yield(Future, Patience).
+
+%% @doc Take a call back that was begun.
+-spec cancel(py_async:future()) -> ok.
+cancel(Future) -> py_async:cancel(Future).
+
+%% @doc Call a function, written as for {@link func/2}, and do not wait: nobody hears what comes of it.
+-spec cast(name()) -> ok.
+cast(A) -> thrown([A]).
+cast(A, B) -> thrown([A, B]).
+cast(A, B, C) -> thrown([A, B, C]).
+cast(A, B, C, D) -> thrown([A, B, C, D]).
+cast(A, B, C, D, E) -> thrown([A, B, C, D, E]).
+
+%% @doc The same with a method.
+-spec cast_method(term(), name()) -> ok.
+cast_method(Object, Name) -> thrown_method(Object, Name, []).
+cast_method(Object, Name, A) -> thrown_method(Object, Name, [A]).
+cast_method(Object, Name, A, B) -> thrown_method(Object, Name, [A, B]).
+cast_method(Object, Name, A, B, C) -> thrown_method(Object, Name, [A, B, C]).
+
+thrown(Call) ->
+    {Target, Positionals, Keywords, Options} = read_call(Call),
+    py_call:cast(?OP_CALL, Target, none, {Positionals, Keywords}, Options).
+
+thrown_method(Object, Name, Rest) ->
+    {Positionals, Keywords, Options} = arguments(Rest),
+    py_call:cast(?OP_METHOD, py_wire:target(Name), {object, Object}, {Positionals, Keywords}, Options).
+
+%% @doc Give a message to the handler that Python code has set in a worker: `erlang.set_message_handler(handler)'. Which
+%% worker is a matter of the options `server' and `worker'; where all have a handler, any will do.
+-spec message(term()) -> ok.
+message(Message) -> message(Message, #{}).
+
+-spec message(term(), options()) -> ok.
+message(Message, Options) ->
+    py_call:cast(?OP_CALL, <<"bascule.workers.erlang:deliver">>, none, {[Message], []}, Options).
+
+%% @doc The values of the iterator that a call gives, written as for {@link func/2}: see {@link py_stream}.
+-spec stream(name()) -> py_stream:stream().
+stream(A) -> streamed([A]).
+stream(A, B) -> streamed([A, B]).
+stream(A, B, C) -> streamed([A, B, C]).
+stream(A, B, C, D) -> streamed([A, B, C, D]).
+stream(A, B, C, D, E) -> streamed([A, B, C, D, E]).
+
+streamed(Call) ->
+    {Target, Positionals, Keywords, Options} = read_call(Call),
+    py_stream:open(Target, none, {Positionals, Keywords}, Options).
+
+%% @doc The same for an object that can be iterated.
+-spec iterate(term()) -> py_stream:stream().
+iterate(Object) -> iterate(Object, #{}).
+
+-spec iterate(term(), options()) -> py_stream:stream().
+iterate(Object, Options) -> py_stream:open(iterate, {object, Object}, {[], []}, Options).
+
+%% @doc Call a function with each item, in order, one after the other. (With two or three arguments `map' is Python's.)
+-spec map(name(), name(), [term()], map()) -> [term()].
+map(Module, Function, Items, Options) -> py_scatter:map(Module, Function, Items, Options).
+
+%% @doc Call a function with each item, in parallel: see {@link py_scatter}.
+-spec pmap(name(), name(), [term()]) -> [term()].
+pmap(Module, Function, Items) -> pmap(Module, Function, Items, #{}).
+
+-spec pmap(name(), name(), [term()], map()) -> [term()].
+pmap(Module, Function, Items, Options) -> py_scatter:pmap(Module, Function, Items, Options).
+
+%% @doc Calls to be made together by {@link gather/1}: `{Module, Function, Arguments}', and keywords if need be.
+-spec scatter([py_scatter:call()]) -> py_scatter:job().
+scatter(Calls) -> scatter(Calls, #{}).
+
+-spec scatter([py_scatter:call()], map()) -> py_scatter:job().
+scatter(Calls, Options) -> py_scatter:scatter(Calls, Options).
+
+%% @doc Make them, and wait for their results.
+-spec gather(py_scatter:job()) -> [term()].
+gather(Job) -> py_scatter:gather(Job).
+
+%% @doc The same call on so many Python workers, or on `all': the results in the order of the workers.
+-spec identical(py_scatter:place(), py_scatter:call()) -> [term()].
+identical(Place, Call) -> identical(Place, Call, #{}).
+
+-spec identical(py_scatter:place(), py_scatter:call(), map()) -> [term()].
+identical(Place, Call, Options) -> py_scatter:identical(Place, Call, Options).
+
+%% @doc Be told by `{py_down, Handle, Reason}' when the object behind a handle is gone: see {@link py_monitor}.
+-spec monitor(handle()) -> pid().
+monitor(Handle) -> py_monitor:monitor(Handle).
+
+%% @doc End that.
+-spec demonitor(pid()) -> ok.
+demonitor(Monitor) -> py_monitor:demonitor(Monitor).
 
 %% @doc Make an instance of a class, named as in {@link func/2}.
 -spec init(name()) -> term().
@@ -159,7 +360,8 @@ call_object({py_handle, _, _} = Callable, Rest) ->
     {Positionals, Keywords, Options} = arguments(Rest),
     py_call:run(?OP_OPERATOR, <<"call">>, {object, Callable}, {Positionals, Keywords}, Options);
 call_object(Name, Rest) ->
-    invoke(?OP_CALL, py_wire:target(Name), Rest).
+    {Target, Positionals, Keywords, Options} = with_target(py_wire:target(Name), Rest),
+    py_call:run(?OP_CALL, Target, none, {Positionals, Keywords}, Options).
 
 %% @doc An attribute of an object (a handle or a value).
 -spec attr(term(), name()) -> term().
@@ -202,281 +404,9 @@ release(Handles) -> release(Handles, #{}).
 
 -spec release(handle() | [handle()], options()) -> ok.
 release(Handles, Options) when is_list(Handles) ->
-    py_call:release([Token || Handle <- Handles, {ok, Token} <- [py_wire:token(Handle)]], Options);
+    py_call:release(Handles, Options);
 release(Handle, Options) ->
     release([Handle], Options).
-
-%% Operators. An in-place one (iadd ...) returns the new value; an object behind a handle is changed as in Python.
-
-%% @doc Any function of Python's module `operator'.
--spec operator(name(), [term()]) -> term().
-operator(Name, Operands) -> operator(Name, Operands, #{}).
-
--spec operator(name(), [term()], options()) -> term().
-operator(Name, [Object | Others], Options) ->
-    py_call:run(?OP_OPERATOR, py_wire:target(Name), {object, Object}, {Others, []}, Options);
-operator(Name, [], Options) ->
-    py_call:run(?OP_OPERATOR, py_wire:target(Name), none, {[], []}, Options).
-
-lt(A, B) -> operator(<<"lt">>, [A, B]).
-lt(A, B, Options) -> operator(<<"lt">>, [A, B], Options).
-le(A, B) -> operator(<<"le">>, [A, B]).
-le(A, B, Options) -> operator(<<"le">>, [A, B], Options).
-eq(A, B) -> operator(<<"eq">>, [A, B]).
-eq(A, B, Options) -> operator(<<"eq">>, [A, B], Options).
-ne(A, B) -> operator(<<"ne">>, [A, B]).
-ne(A, B, Options) -> operator(<<"ne">>, [A, B], Options).
-ge(A, B) -> operator(<<"ge">>, [A, B]).
-ge(A, B, Options) -> operator(<<"ge">>, [A, B], Options).
-gt(A, B) -> operator(<<"gt">>, [A, B]).
-gt(A, B, Options) -> operator(<<"gt">>, [A, B], Options).
-is_(A, B) -> operator(<<"is_">>, [A, B]).
-is_(A, B, Options) -> operator(<<"is_">>, [A, B], Options).
-is_not(A, B) -> operator(<<"is_not">>, [A, B]).
-is_not(A, B, Options) -> operator(<<"is_not">>, [A, B], Options).
-add(A, B) -> operator(<<"add">>, [A, B]).
-add(A, B, Options) -> operator(<<"add">>, [A, B], Options).
-floordiv(A, B) -> operator(<<"floordiv">>, [A, B]).
-floordiv(A, B, Options) -> operator(<<"floordiv">>, [A, B], Options).
-mod(A, B) -> operator(<<"mod">>, [A, B]).
-mod(A, B, Options) -> operator(<<"mod">>, [A, B], Options).
-mul(A, B) -> operator(<<"mul">>, [A, B]).
-mul(A, B, Options) -> operator(<<"mul">>, [A, B], Options).
-matmul(A, B) -> operator(<<"matmul">>, [A, B]).
-matmul(A, B, Options) -> operator(<<"matmul">>, [A, B], Options).
-sub(A, B) -> operator(<<"sub">>, [A, B]).
-sub(A, B, Options) -> operator(<<"sub">>, [A, B], Options).
-truediv(A, B) -> operator(<<"truediv">>, [A, B]).
-truediv(A, B, Options) -> operator(<<"truediv">>, [A, B], Options).
-and_(A, B) -> operator(<<"and_">>, [A, B]).
-and_(A, B, Options) -> operator(<<"and_">>, [A, B], Options).
-or_(A, B) -> operator(<<"or_">>, [A, B]).
-or_(A, B, Options) -> operator(<<"or_">>, [A, B], Options).
-'xor'(A, B) -> operator(<<"xor">>, [A, B]).
-'xor'(A, B, Options) -> operator(<<"xor">>, [A, B], Options).
-lshift(A, B) -> operator(<<"lshift">>, [A, B]).
-lshift(A, B, Options) -> operator(<<"lshift">>, [A, B], Options).
-rshift(A, B) -> operator(<<"rshift">>, [A, B]).
-rshift(A, B, Options) -> operator(<<"rshift">>, [A, B], Options).
-concat(A, B) -> operator(<<"concat">>, [A, B]).
-concat(A, B, Options) -> operator(<<"concat">>, [A, B], Options).
-contains(A, B) -> operator(<<"contains">>, [A, B]).
-contains(A, B, Options) -> operator(<<"contains">>, [A, B], Options).
-countOf(A, B) -> operator(<<"countOf">>, [A, B]).
-countOf(A, B, Options) -> operator(<<"countOf">>, [A, B], Options).
-indexOf(A, B) -> operator(<<"indexOf">>, [A, B]).
-indexOf(A, B, Options) -> operator(<<"indexOf">>, [A, B], Options).
-getitem(A, B) -> operator(<<"getitem">>, [A, B]).
-getitem(A, B, Options) -> operator(<<"getitem">>, [A, B], Options).
-delitem(A, B) -> operator(<<"delitem">>, [A, B]).
-delitem(A, B, Options) -> operator(<<"delitem">>, [A, B], Options).
-iadd(A, B) -> operator(<<"iadd">>, [A, B]).
-iadd(A, B, Options) -> operator(<<"iadd">>, [A, B], Options).
-iand(A, B) -> operator(<<"iand">>, [A, B]).
-iand(A, B, Options) -> operator(<<"iand">>, [A, B], Options).
-iconcat(A, B) -> operator(<<"iconcat">>, [A, B]).
-iconcat(A, B, Options) -> operator(<<"iconcat">>, [A, B], Options).
-ifloordiv(A, B) -> operator(<<"ifloordiv">>, [A, B]).
-ifloordiv(A, B, Options) -> operator(<<"ifloordiv">>, [A, B], Options).
-ilshift(A, B) -> operator(<<"ilshift">>, [A, B]).
-ilshift(A, B, Options) -> operator(<<"ilshift">>, [A, B], Options).
-imatmul(A, B) -> operator(<<"imatmul">>, [A, B]).
-imatmul(A, B, Options) -> operator(<<"imatmul">>, [A, B], Options).
-imod(A, B) -> operator(<<"imod">>, [A, B]).
-imod(A, B, Options) -> operator(<<"imod">>, [A, B], Options).
-imul(A, B) -> operator(<<"imul">>, [A, B]).
-imul(A, B, Options) -> operator(<<"imul">>, [A, B], Options).
-ior(A, B) -> operator(<<"ior">>, [A, B]).
-ior(A, B, Options) -> operator(<<"ior">>, [A, B], Options).
-ipow(A, B) -> operator(<<"ipow">>, [A, B]).
-ipow(A, B, Options) -> operator(<<"ipow">>, [A, B], Options).
-irshift(A, B) -> operator(<<"irshift">>, [A, B]).
-irshift(A, B, Options) -> operator(<<"irshift">>, [A, B], Options).
-isub(A, B) -> operator(<<"isub">>, [A, B]).
-isub(A, B, Options) -> operator(<<"isub">>, [A, B], Options).
-itruediv(A, B) -> operator(<<"itruediv">>, [A, B]).
-itruediv(A, B, Options) -> operator(<<"itruediv">>, [A, B], Options).
-ixor(A, B) -> operator(<<"ixor">>, [A, B]).
-ixor(A, B, Options) -> operator(<<"ixor">>, [A, B], Options).
-not_(A) -> operator(<<"not_">>, [A]).
-not_(A, Options) -> operator(<<"not_">>, [A], Options).
-truth(A) -> operator(<<"truth">>, [A]).
-truth(A, Options) -> operator(<<"truth">>, [A], Options).
-neg(A) -> operator(<<"neg">>, [A]).
-neg(A, Options) -> operator(<<"neg">>, [A], Options).
-pos(A) -> operator(<<"pos">>, [A]).
-pos(A, Options) -> operator(<<"pos">>, [A], Options).
-index(A) -> operator(<<"index">>, [A]).
-index(A, Options) -> operator(<<"index">>, [A], Options).
-inv(A) -> operator(<<"inv">>, [A]).
-inv(A, Options) -> operator(<<"inv">>, [A], Options).
-invert(A) -> operator(<<"invert">>, [A]).
-invert(A, Options) -> operator(<<"invert">>, [A], Options).
-'and-'(A, B) -> and_(A, B).
-'or-'(A, B) -> or_(A, B).
-'not-'(A) -> not_(A).
-'is-'(A, B) -> is_(A, B).
-'is-not'(A, B) -> is_not(A, B).
-setitem(A, B, C) -> operator(<<"setitem">>, [A, B, C]).
-setitem(A, B, C, Options) -> operator(<<"setitem">>, [A, B, C], Options).
-length_hint(A) -> operator(<<"length_hint">>, [A]).
-length_hint(A, Default) -> operator(<<"length_hint">>, [A, Default]).
-attrgetter(Name) -> operator(<<"attrgetter">>, [Name]).
-itemgetter(Item) -> operator(<<"itemgetter">>, [Item]).
-methodcaller(Name) -> operator(<<"methodcaller">>, [Name]).
-methodcaller(Name, Arguments) -> operator(<<"methodcaller">>, [Name | Arguments]).
-
-%% Builtins.
-
-%% @doc Any function of Python's module `builtins'.
--spec builtin(name()) -> term().
-builtin(Name) -> builtin(Name, [], [], #{}).
-
--spec builtin(name(), [term()]) -> term().
-builtin(Name, Arguments) -> builtin(Name, Arguments, [], #{}).
-
--spec builtin(name(), [term()], keywords()) -> term().
-builtin(Name, Arguments, Keywords) -> builtin(Name, Arguments, Keywords, #{}).
-
--spec builtin(name(), [term()], keywords(), options()) -> term().
-builtin(Name, [Object | Others], Keywords, Options) ->
-    py_call:run(?OP_BUILTIN, py_wire:target(Name), {object, Object}, {Others, Keywords}, Options);
-builtin(Name, Arguments, Keywords, Options) ->
-    py_call:run(?OP_BUILTIN, py_wire:target(Name), none, {Arguments, Keywords}, Options).
-
-abs(A) -> builtin(<<"abs">>, [A]).
-all(A) -> builtin(<<"all">>, [A]).
-any(A) -> builtin(<<"any">>, [A]).
-ascii(A) -> builtin(<<"ascii">>, [A]).
-bin(A) -> builtin(<<"bin">>, [A]).
-bool() -> builtin(<<"bool">>, []).
-bool(A) -> builtin(<<"bool">>, [A]).
-bytearray() -> builtin(<<"bytearray">>, []).
-bytearray(A) -> builtin(<<"bytearray">>, [A]).
-bytearray(A, B) -> builtin(<<"bytearray">>, [A, B]).
-bytearray(A, B, C) -> builtin(<<"bytearray">>, [A, B, C]).
-bytes() -> builtin(<<"bytes">>, []).
-bytes(A) -> builtin(<<"bytes">>, [A]).
-bytes(A, B) -> builtin(<<"bytes">>, [A, B]).
-bytes(A, B, C) -> builtin(<<"bytes">>, [A, B, C]).
-callable(A) -> builtin(<<"callable">>, [A]).
-chr(A) -> builtin(<<"chr">>, [A]).
-compile(A, B, C) -> builtin(<<"compile">>, [A, B, C]).
-complex() -> builtin(<<"complex">>, []).
-complex(A) -> builtin(<<"complex">>, [A]).
-complex(A, B) -> builtin(<<"complex">>, [A, B]).
-divmod(A, B) -> builtin(<<"divmod">>, [A, B]).
-enumerate(A) -> builtin(<<"enumerate">>, [A]).
-enumerate(A, B) -> builtin(<<"enumerate">>, [A, B]).
-filter(A, B) -> builtin(<<"filter">>, [A, B]).
-float() -> builtin(<<"float">>, []).
-float(A) -> builtin(<<"float">>, [A]).
-format(A) -> builtin(<<"format">>, [A]).
-format(A, B) -> builtin(<<"format">>, [A, B]).
-frozenset() -> builtin(<<"frozenset">>, []).
-frozenset(A) -> builtin(<<"frozenset">>, [A]).
-getattr(A, B) -> builtin(<<"getattr">>, [A, B]).
-getattr(A, B, C) -> builtin(<<"getattr">>, [A, B, C]).
-globals() -> builtin(<<"globals">>, []).
-hasattr(A, B) -> builtin(<<"hasattr">>, [A, B]).
-hash(A) -> builtin(<<"hash">>, [A]).
-help() -> builtin(<<"help">>, []).
-help(A) -> builtin(<<"help">>, [A]).
-hex(A) -> builtin(<<"hex">>, [A]).
-id(A) -> builtin(<<"id">>, [A]).
-int() -> builtin(<<"int">>, []).
-int(A) -> builtin(<<"int">>, [A]).
-isinstance(A, B) -> builtin(<<"isinstance">>, [A, B]).
-issubclass(A, B) -> builtin(<<"issubclass">>, [A, B]).
-iter(A) -> builtin(<<"iter">>, [A]).
-iter(A, B) -> builtin(<<"iter">>, [A, B]).
-len(A) -> builtin(<<"len">>, [A]).
-locals() -> builtin(<<"locals">>, []).
-map(A, B) -> builtin(<<"map">>, [A, B]).
-map(A, B, C) -> builtin(<<"map">>, [A, B, C]).
-max(A) -> builtin(<<"max">>, [A]).
-max(A, B) -> builtin(<<"max">>, [A, B]).
-max(A, B, C) -> builtin(<<"max">>, [A, B, C]).
-max(A, B, C, D) -> builtin(<<"max">>, [A, B, C, D]).
-memoryview(A) -> builtin(<<"memoryview">>, [A]).
-min(A) -> builtin(<<"min">>, [A]).
-min(A, B) -> builtin(<<"min">>, [A, B]).
-min(A, B, C) -> builtin(<<"min">>, [A, B, C]).
-min(A, B, C, D) -> builtin(<<"min">>, [A, B, C, D]).
-next(A) -> builtin(<<"next">>, [A]).
-next(A, B) -> builtin(<<"next">>, [A, B]).
-object() -> builtin(<<"object">>, []).
-oct(A) -> builtin(<<"oct">>, [A]).
-open(A) -> builtin(<<"open">>, [A]).
-ord(A) -> builtin(<<"ord">>, [A]).
-pow(A, B) -> builtin(<<"pow">>, [A, B]).
-pow(A, B, C) -> builtin(<<"pow">>, [A, B, C]).
-print() -> builtin(<<"print">>, []).
-print(A) -> builtin(<<"print">>, [A]).
-range(A) -> builtin(<<"range">>, [A]).
-range(A, B) -> builtin(<<"range">>, [A, B]).
-range(A, B, C) -> builtin(<<"range">>, [A, B, C]).
-repr(A) -> builtin(<<"repr">>, [A]).
-reversed(A) -> builtin(<<"reversed">>, [A]).
-round(A) -> builtin(<<"round">>, [A]).
-round(A, B) -> builtin(<<"round">>, [A, B]).
-set() -> builtin(<<"set">>, []).
-set(A) -> builtin(<<"set">>, [A]).
-slice(A) -> builtin(<<"slice">>, [A]).
-slice(A, B) -> builtin(<<"slice">>, [A, B]).
-slice(A, B, C) -> builtin(<<"slice">>, [A, B, C]).
-sorted(A) -> builtin(<<"sorted">>, [A]).
-str() -> builtin(<<"str">>, []).
-str(A) -> builtin(<<"str">>, [A]).
-sum(A) -> builtin(<<"sum">>, [A]).
-sum(A, B) -> builtin(<<"sum">>, [A, B]).
-super() -> builtin(<<"super">>, []).
-super(A) -> builtin(<<"super">>, [A]).
-super(A, B) -> builtin(<<"super">>, [A, B]).
-tuple() -> builtin(<<"tuple">>, []).
-tuple(A) -> builtin(<<"tuple">>, [A]).
-type(A) -> builtin(<<"type">>, [A]).
-type(A, B, C) -> builtin(<<"type">>, [A, B, C]).
-zip(A) -> builtin(<<"zip">>, [A]).
-zip(A, B) -> builtin(<<"zip">>, [A, B]).
-zip(A, B, C) -> builtin(<<"zip">>, [A, B, C]).
-
-%% Builtins whose last argument here are keywords, as a proplist or a map.
-compile(A, B, C, Keywords) -> builtin(<<"compile">>, [A, B, C], Keywords).
-open(A, Keywords) when is_list(Keywords); is_map(Keywords) -> builtin(<<"open">>, [A], Keywords);
-open(A, Mode) -> builtin(<<"open">>, [A, Mode]).
-print(A, Keywords) -> builtin(<<"print">>, [A], Keywords).
-property(Keywords) -> builtin(<<"property">>, [], Keywords).
-sorted(A, Keywords) -> builtin(<<"sorted">>, [A], Keywords).
-sorted(A, Key, Reverse) -> builtin(<<"sorted">>, [A], [{key, Key}, {reverse, Reverse}]).
-str(A, Keywords) -> builtin(<<"str">>, [A], Keywords).
-int(A, Base) when is_integer(Base) -> builtin(<<"int">>, [A, Base]);
-int(A, Keywords) -> builtin(<<"int">>, [A], Keywords).
-
-%% @doc Python's list: `list' is taken in LFE.
-pylist() -> builtin(<<"list">>, []).
-pylist(A) -> builtin(<<"list">>, [A]).
-
-%% @doc A dict out of a proplist.
-dict() -> builtin(<<"dict">>, []).
-dict(Pairs) when is_list(Pairs) -> builtin(<<"dict">>, [{"dict", Pairs}]);
-dict(Other) -> builtin(<<"dict">>, [Other]).
-
-%% @doc The names in an object, no more than 28 of them; {@link pdir/1} has all.
-dir() -> elided(pdir()).
-dir(A) -> elided(pdir(A)).
-pdir() -> builtin(<<"dir">>, []).
-pdir(A) -> builtin(<<"dir">>, [A]).
-
-%% @doc The attributes of an object, no more than 28 of them; {@link pvars/1} has all.
-vars() -> elided(pvars()).
-vars(A) -> elided(pvars(A)).
-pvars() -> builtin(<<"vars">>, []).
-pvars(A) -> builtin(<<"vars">>, [A]).
-
-elided({Tag, Pairs}) when is_list(Pairs) -> {Tag, lists:sublist(Pairs, ?SHOWN)};
-elided(List) when is_list(List) -> lists:sublist(List, ?SHOWN);
-elided(Other) -> Other.
 
 %% ErlPort's way: binaries among the arguments are bytes.
 
@@ -487,15 +417,19 @@ pycall(Module, Function) -> pycall(Module, Function, []).
 pycall(Module, Function, Arguments) ->
     py_call:run(?OP_CALL, py_wire:target(Module, Function), none, {Arguments, []}, #{binaries => bytes}).
 
-%% What stands before the arguments: `Module, Name' or one dotted name.
-named(Op, [Module, Name | Rest]) when not is_list(Name), not is_map(Name) ->
-    invoke(Op, py_wire:target(Module, Name), Rest);
-named(Op, [Dotted | Rest]) ->
-    invoke(Op, py_wire:target(Dotted), Rest).
-
-invoke(Op, Target, Rest) ->
-    {Positionals, Keywords, Options} = arguments(Rest),
+named(Op, Call) ->
+    {Target, Positionals, Keywords, Options} = read_call(Call),
     py_call:run(Op, Target, none, {Positionals, Keywords}, Options).
+
+%% What stands before the arguments: `Module, Name' or one dotted name.
+read_call([Module, Name | Rest]) when not is_list(Name), not is_map(Name) ->
+    with_target(py_wire:target(Module, Name), Rest);
+read_call([Dotted | Rest]) ->
+    with_target(py_wire:target(Dotted), Rest).
+
+with_target(Target, Rest) ->
+    {Positionals, Keywords, Options} = arguments(Rest),
+    {Target, Positionals, Keywords, Options}.
 
 %% Each may be left out from the end; a map at the end is the options.
 arguments([]) -> {[], [], #{}};
@@ -505,3 +439,6 @@ arguments([Positionals, Options]) when is_map(Options) -> {Positionals, [], Opti
 arguments([Positionals, Keywords]) -> {Positionals, Keywords, #{}};
 arguments([Positionals, Keywords, Options]) when is_map(Options) -> {Positionals, Keywords, Options};
 arguments(Other) -> py_error:raise(bad_arguments, "options are a map, not ~0tp", [lists:last(Other)]).
+
+-include("py_operators.hrl").
+-include("py_builtins.hrl").

@@ -12,31 +12,67 @@
 %%
 %% The alias ends with the monitor, so an answer that comes after the caller gave up is dropped by the virtual machine
 %% and never lands in its mailbox. A caller that dies is the business of py_watcher.
+%%
+%% A process that answers a callback (see {@link py_callback}) says so with each of its calls: they may run in the very
+%% worker that waits for the answer.
 -module(py_call).
 
--export([run/5, release/2, ask/2]).
+-export([run/5, begin_call/6, await/2, poll/2, abandon/1, cast/5, release/2, ask/2]).
+-export([write/2, settle/2]).
+
+-export_type([pending/0]).
 
 -include("py_wire.hrl").
 -include("py_server.hrl").
 
 %% The bridge keeps the deadline and says best what happened. If it has not spoken by then, the caller goes.
 -define(GRACE, 200).
-%% How often a call that could not be written looks again for a port program that is being restarted.
--define(GLANCE, 10).
+
+-opaque pending() :: #pending{}.
+-type subject() :: {object, term()} | none.
+-type arguments() :: {[term()], py:keywords()}.
 
 %% @doc Do `Op' on `Object' (a handle, or any value as first argument; `none' if there is none) and wait for the answer.
--spec run(byte(), binary(), {object, term()} | none, {[term()], py:keywords()}, py_options:options()) -> term().
-run(Op, Target, Object, {Positionals, Keywords}, Options) when is_list(Positionals) ->
+-spec run(byte(), binary(), subject(), arguments(), py_options:options()) -> term().
+run(Op, Target, Object, Arguments, Options) ->
+    case begin_call(Op, Target, Object, Arguments, Options, 0) of
+        {ok, Pending} -> await(Pending, infinity);
+        {remote, Node} -> py_remote:run(Node, [Op, Target, Object, Arguments, Options], Options);
+        {failed, Error, OnError} -> fail(OnError, Error)
+    end.
+
+%% @doc The first half of it: the call is on its way. What comes of it goes to the mailbox of this process.
+-spec begin_call(byte(), binary(), subject(), arguments(), py_options:options(), Flags :: non_neg_integer()) ->
+    {ok, pending()} | {remote, node()} | {failed, py_error:error(), raise | return}.
+begin_call(Op, Target, Object, Arguments, Options, More) ->
+    {Token, Packed} = packed(Object, Arguments),
+    exchange(Options, Object, Arguments, fun(Id, #choice{want = Want, style = Style, flags = Flags, timeout = Timeout}) ->
+        py_wire:call(Id, {Flags bor More, Timeout}, {Op, Want, Style, Target, Token}, Packed)
+    end).
+
+%% @doc A call whose answer nobody wants. It may fail and nobody hears of that.
+-spec cast(byte(), binary(), subject(), arguments(), py_options:options()) -> ok.
+cast(Op, Target, Object, Arguments, Options) ->
+    {Token, Packed} = packed(Object, Arguments),
+    case py_servers:for_call(Options, Object, Arguments) of
+        {ok, #server{defaults = Defaults, port = Port}} ->
+            #choice{want = Want, style = Style, flags = Flags, timeout = Timeout} = py_options:choose(Options, Defaults),
+            Id = erlang:unique_integer([positive]),
+            _ = write(Port, py_wire:call(Id, {Flags bor ?CAST, Timeout}, {Op, Want, Style, Target, Token}, Packed)),
+            ok;
+        {remote, Node} ->
+            erpc:cast(Node, ?MODULE, cast, [Op, Target, Object, Arguments, Options]);
+        {failed, _} ->
+            ok
+    end.
+
+packed(Object, {Positionals, Keywords}) when is_list(Positionals) ->
     {Token, Arguments} = subject(Object, Positionals),
-    Packed =
-        case Keywords of
-            [] -> [Arguments];
-            _ -> [Arguments, py_wire:keywords(Keywords)]
-        end,
-    exchange(Options, fun(Id, #choice{want = Want, style = Style, flags = Flags, timeout = Timeout}) ->
-        py_wire:call(Id, {Flags, Timeout}, {Op, Want, Style, Target, Token}, Packed)
-    end);
-run(_, _, _, {Positionals, _}, _) ->
+    case Keywords of
+        [] -> {Token, [Arguments]};
+        _ -> {Token, [Arguments, py_wire:keywords(Keywords)]}
+    end;
+packed(_, {Positionals, _}) ->
     py_error:raise(bad_arguments, "arguments are a list, not ~0tp", [Positionals]).
 
 %% The object of an operation travels in the head if it is a handle (that routes the call), else as a value.
@@ -49,34 +85,51 @@ subject({object, Object}, Positionals) ->
     end.
 
 %% @doc Let go of handles. There is no answer.
--spec release([binary()], py_options:options()) -> ok.
-release(Tokens, Options) ->
-    case server(py_options:server(Options)) of
-        {ok, #server{port = Port}} ->
+-spec release([py:handle()], py_options:options()) -> ok.
+release(Handles, Options) ->
+    [
+        case py_servers:for_call(Options, {object, Handle}, {[], []}) of
             %% A port that is gone took the objects with it.
-            _ = write(Port, py_wire:release(Tokens)),
-            ok;
-        {failed, _} ->
-            ok
-    end.
+            {ok, #server{port = Port}} -> write(Port, py_wire:release([Token]));
+            {remote, Node} -> erpc:cast(Node, ?MODULE, release, [[Handle], Options]);
+            {failed, _} -> false
+        end
+     || {py_handle, Token, _} = Handle <- Handles
+    ],
+    ok.
 
 %% @doc Ask the bridge itself.
 -spec ask(map(), py_options:options()) -> term().
 ask(Request, Options) ->
-    exchange(Options, fun(Id, _) -> py_wire:control(Id, Request) end).
-
-exchange(Options, Frame) ->
-    case server(py_options:server(Options)) of
-        {ok, #server{defaults = Defaults} = Server} ->
-            Choice = py_options:choose(Options, Defaults),
-            settle(send(Server, Choice, Frame), Choice);
-        {failed, _} = Failed ->
-            settle(Failed, py_options:choose(Options, #choice{}))
+    case exchange(Options, none, {[], []}, fun(Id, _) -> py_wire:control(Id, Request) end) of
+        {ok, Pending} -> await(Pending, infinity);
+        {failed, Error, OnError} -> fail(OnError, Error)
     end.
 
-send(#server{max_frame = Max} = Server, Choice, Frame) ->
+exchange(Options, Object, Arguments, Frame) ->
+    case py_servers:for_call(Options, Object, Arguments) of
+        {ok, #server{defaults = Defaults} = Server} ->
+            Choice = py_options:choose(Options, Defaults),
+            case send(Server, Choice, Frame) of
+                {failed, Error} -> {failed, Error, Choice#choice.on_error};
+                Sent -> Sent
+            end;
+        {remote, _} = Remote ->
+            Remote;
+        {failed, Error} ->
+            #choice{on_error = OnError} = py_options:choose(Options, #choice{}),
+            {failed, Error, OnError}
+    end.
+
+send(#server{name = Name, owner = Owner, max_frame = Max} = Server, Choice, Frame) ->
     Id = erlang:unique_integer([positive]),
-    Data = Frame(Id, Choice),
+    Plain = Frame(Id, Choice),
+    Data =
+        case {Choice#choice.worker, get(?NESTED_IN)} of
+            {any, {Name, Owner, Callback}} -> py_wire:nested(Callback, Plain);
+            {any, _} -> Plain;
+            {Slot, _} -> py_wire:placed(Slot, Plain)
+        end,
     case iolist_size(Data) of
         Size when Size =< Max ->
             send(Server, Choice, Id, Data);
@@ -87,18 +140,15 @@ send(#server{max_frame = Max} = Server, Choice, Frame) ->
             {failed, py_error:make(bad_arguments, Format, [Size, Max])}
     end.
 
-%% Register, write, wait. A frame that could not be written has not run, so it waits for the next port program.
+%% Register, write. A frame that could not be written has not run, so it waits for the next port program.
 send(#server{owner = Owner, port = Port, calls = Calls} = Server, #choice{timeout = Timeout} = Choice, Id, Data) ->
     Alias = monitor(process, Owner, [{alias, demonitor}]),
     case register_call(Calls, {Id, Alias, self()}) andalso watched(Server) andalso write(Port, Data) of
         true ->
-            case await(Alias, Choice, patience(Timeout), started(Timeout)) of
-                timeout -> give_up(Server, Id, Alias, Timeout);
-                Answer -> Answer
-            end;
+            {ok, #pending{server = Server, choice = Choice, id = Id, alias = Alias, until = until(Timeout)}};
         false ->
             _ = demonitor(Alias, [flush]),
-            case await_server(Server) of
+            case py_servers:next_life(Server) of
                 {ok, Next} -> send(Next, Choice, Id, Data);
                 {failed, _} = Failed -> Failed
             end
@@ -123,6 +173,8 @@ watched(#server{watched = Watched, watcher = Watcher}) ->
         error:badarg -> false
     end.
 
+%% @doc Write to a port that may be gone.
+-spec write(port(), iodata()) -> boolean().
 write(Port, Data) ->
     try
         port_command(Port, Data)
@@ -130,32 +182,52 @@ write(Port, Data) ->
         error:badarg -> false
     end.
 
-patience(infinity) -> infinity;
-patience(Timeout) -> Timeout + ?GRACE.
+until(infinity) -> infinity;
+until(Timeout) -> erlang:monotonic_time(millisecond) + Timeout + ?GRACE.
 
-started(infinity) -> 0;
-started(_) -> erlang:monotonic_time(millisecond).
+%% @doc The second half: wait for what comes of a call. Past `Patience' milliseconds the call is taken back.
+-spec await(pending(), timeout()) -> term().
+await(#pending{choice = Choice} = Pending, Patience) ->
+    case receive_answer(Pending, sooner(Pending#pending.until, Patience)) of
+        timeout ->
+            ok = abandon(Pending),
+            settle({timeout, Pending}, Choice);
+        Answer ->
+            settle(Answer, Choice)
+    end.
 
-await(Alias, Choice, Patience, Started) ->
+%% @doc What came of a call, if it is there within `Patience' milliseconds.
+-spec poll(pending(), timeout()) -> {value, term()} | timeout.
+poll(#pending{choice = Choice} = Pending, Patience) ->
+    case receive_answer(Pending, sooner(infinity, Patience)) of
+        timeout -> timeout;
+        Answer -> {value, settle(Answer, Choice)}
+    end.
+
+sooner(Until, infinity) -> Until;
+sooner(Until, Patience) -> min(Until, erlang:monotonic_time(millisecond) + Patience).
+
+receive_answer(#pending{alias = Alias} = Pending, Until) ->
     receive
         {Alias, ?OUTPUT, {Flags, Text}} ->
-            py_output:emit(Choice#choice.output, Flags, Text),
-            await(Alias, Choice, remaining(Choice, Started), Started);
+            #pending{server = #server{name = Name}, choice = #choice{output = Output}} = Pending,
+            py_output:emit(Output, Flags, Text, Name),
+            receive_answer(Pending, Until);
         {Alias, Kind, Payload} ->
             _ = demonitor(Alias, [flush]),
             {Kind, Payload};
         {'DOWN', Alias, process, _, Reason} ->
             {down, Reason}
-    after Patience ->
+    after remaining(Until) ->
         timeout
     end.
 
-remaining(#choice{timeout = infinity}, _) -> infinity;
-remaining(#choice{timeout = Timeout}, Started) ->
-    max(0, Started + Timeout + ?GRACE - erlang:monotonic_time(millisecond)).
+remaining(infinity) -> infinity;
+remaining(Until) -> max(0, Until - erlang:monotonic_time(millisecond)).
 
-%% From here on an answer is dropped, unless it is in the mailbox already.
-give_up(#server{calls = Calls, watcher = Watcher}, Id, Alias, Timeout) ->
+%% @doc Take a call back. From here on an answer is dropped, unless it is in the mailbox already.
+-spec abandon(pending()) -> ok.
+abandon(#pending{server = #server{calls = Calls, watcher = Watcher}, id = Id, alias = Alias}) ->
     _ = demonitor(Alias, [flush]),
     try
         ets:delete(Calls, Id)
@@ -164,8 +236,7 @@ give_up(#server{calls = Calls, watcher = Watcher}, Id, Alias, Timeout) ->
     end,
     %% Not written here: the caller would hang on a busy port, past the timeout it asked for.
     Watcher ! {cancel, Id},
-    flush(Alias),
-    {timeout, Timeout}.
+    flush(Alias).
 
 flush(Alias) ->
     receive
@@ -173,6 +244,8 @@ flush(Alias) ->
     after 0 -> ok
     end.
 
+%% @doc What a caller is given for an answer.
+-spec settle(term(), #choice{}) -> term().
 settle({?REPLY, Payload}, #choice{on_error = OnError}) ->
     try binary_to_term(Payload, [safe]) of
         Value when OnError =:= raise -> Value;
@@ -190,43 +263,13 @@ settle({?CONTROL, Payload}, #choice{on_error = OnError}) ->
     end;
 settle({?ERROR, Payload}, #choice{on_error = OnError}) ->
     fail(OnError, py_error:decode(Payload));
-settle({timeout, Timeout}, #choice{on_error = OnError}) ->
+settle({timeout, #pending{choice = #choice{timeout = infinity}}}, #choice{on_error = OnError}) ->
+    fail(OnError, py_error:make(timeout, "no answer within the time that was waited, and the call was taken back", []));
+settle({timeout, #pending{choice = #choice{timeout = Timeout}}}, #choice{on_error = OnError}) ->
     Error = py_error:make(timeout, "no answer within ~b ms, and the bridge did not say why", [Timeout]),
     fail(OnError, Error);
 settle({down, Reason}, #choice{on_error = OnError}) ->
-    fail(OnError, py_port:lost(Reason));
-settle({failed, Error}, #choice{on_error = OnError}) ->
-    fail(OnError, Error).
+    fail(OnError, py_port:lost(Reason)).
 
 fail(return, Error) -> {error, Error};
 fail(raise, Error) -> error({py_error, Error}).
-
-%% The server's row. While its port program starts, wait for it: it answers as soon as it can be written to.
-server(Name) ->
-    try ets:lookup(py_servers, Name) of
-        [#server{port = Port} = Server] when is_port(Port) -> {ok, Server};
-        [#server{} = Server] -> await_server(Server);
-        [] -> {failed, py_error:make(pool_unavailable, "there is no server called ~tp", [Name])}
-    catch
-        error:badarg ->
-            Format = "the application py does not run: application:ensure_all_started(py) starts it",
-            {failed, py_error:make(pool_unavailable, Format, [])}
-    end.
-
-%% `Stale' is the port that could not be written to, or none yet: only another one is worth a try.
-await_server(#server{name = Name, port = Stale, patience = Patience}) ->
-    await_server(Name, Stale, erlang:monotonic_time(millisecond) + Patience).
-
-await_server(Name, Stale, Until) ->
-    case ets:whereis(py_servers) =/= undefined andalso ets:lookup(py_servers, Name) of
-        [#server{port = Port} = Server] when is_port(Port), Port =/= Stale ->
-            {ok, Server};
-        Found ->
-            case Found =:= false orelse erlang:monotonic_time(millisecond) >= Until of
-                true ->
-                    {failed, py_error:make(disconnected, "the port program of server ~tp does not run", [Name])};
-                false ->
-                    timer:sleep(?GLANCE),
-                    await_server(Name, Stale, Until)
-            end
-    end.

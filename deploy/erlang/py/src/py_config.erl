@@ -16,10 +16,22 @@
 %% <li>`shutdown_timeout' (2000 ms): for its end when the application stops.</li>
 %% <li>`max_restarts' (3) in `restart_period' (10 s): as OTP's supervisors mean them.</li>
 %% <li>`options': defaults for the options of every call, see {@link py_options}.</li>
+%% <li>`scheduler' (`first'): who chooses where there are several servers, see {@link py_sched}.</li>
+%% <li>`worker_scheduler' (`least_busy'): how a server's bridge chooses among its workers, an atom: `least_busy',
+%%     `round_robin', `random', `first', `least_reductions', `least_messages_in', `youngest', `oldest', or a string
+%%     `"module:function"' that names a Python function.</li>
+%% <li>`callbacks' (`all'): what Python code may call here: `all', `none', a list of `Module' and
+%%     `{Module, Function}', or a fun of module, function and arguments that gives a boolean.</li>
+%% <li>`worker_on_start': `{Module, Function}' to call with the pid of each server that has started.</li>
+%% <li>`log_level': the least severe level that is logged, as in {@link logger:set_application_level/2}.</li>
 %% </ul>
+%%
+%% The names that LFE py has for these are understood too: 'log-level', 'python-path', 'erlport-max-restarts',
+%% 'erlport-restart-threshold', 'erlport-shutdown-timeout', 'worker-count', 'worker-on-start', 'scheduler-mod' and
+%% 'scheduler-func'.
 -module(py_config).
 
--export([read/2]).
+-export([read/2, effective/0, get/1]).
 
 -export_type([config/0]).
 
@@ -35,8 +47,23 @@
     shutdown_timeout := pos_integer(),
     max_restarts := non_neg_integer(),
     restart_period := pos_integer(),
+    callbacks := py_callback:policy(),
+    scheduler := py_sched:scheduler(),
+    worker_on_start => {module(), atom()},
+    log_level => logger:level(),
     defaults := #choice{}
 }.
+
+%% Its name in LFE py => its name here, where a value means the same.
+-define(ALIASES, #{
+    'log-level' => log_level,
+    'python-path' => path,
+    'erlport-max-restarts' => max_restarts,
+    'erlport-restart-threshold' => restart_period,
+    'erlport-shutdown-timeout' => shutdown_timeout,
+    'worker-count' => workers,
+    'worker-on-start' => worker_on_start
+}).
 
 %% @doc The configuration of the server `Name', or what is wrong with it.
 -spec read(atom(), [{atom(), term()}]) -> {ok, config()} | {error, unicode:chardata()}.
@@ -44,11 +71,11 @@ read(Name, Environment) ->
     %% OTP itself puts this one there.
     Given = maps:from_list(proplists:delete(included_applications, Environment)),
     try
-        Values = maps:fold(fun(Key, Value, Map) -> Map#{Key => checked(Key, Value)} end, defaults(), Given),
+        Values = values(Given),
         {Program, First} = program(Values),
-        Optional = maps:with([cd], Values),
+        Optional = maps:with([cd, worker_on_start, log_level], Values),
         Required = maps:with(
-            [packet, env, start_timeout, shutdown_timeout, max_restarts, restart_period], Values
+            [packet, env, start_timeout, shutdown_timeout, max_restarts, restart_period, callbacks, scheduler], Values
         ),
         {ok,
             maps:merge(Optional, Required#{
@@ -60,8 +87,40 @@ read(Name, Environment) ->
         throw:{bad, Format, Arguments} -> {error, io_lib:format(Format, Arguments)}
     end.
 
+%% @doc All settings as they are now, defaults included.
+-spec effective() -> #{atom() => term()}.
+effective() ->
+    values(maps:from_list(proplists:delete(included_applications, application:get_all_env(py)))).
+
+%% @doc One setting as it is now; `undefined' is what has no value.
+-spec get(atom()) -> term().
+get(Key) ->
+    maps:get(maps:get(Key, ?ALIASES, Key), effective(), undefined).
+
+values(Given) ->
+    maps:fold(fun(Key, Value, Map) -> Map#{Key => checked(Key, Value)} end, defaults(), translated(Given)).
+
+%% In LFE py a scheduler is two settings, and the path may be one string.
+translated(Given) ->
+    Renamed = maps:fold(
+        fun
+            ('python-path', [First | _] = Folder, Map) when is_integer(First) -> Map#{path => [Folder]};
+            (Key, Value, Map) -> Map#{maps:get(Key, ?ALIASES, Key) => Value}
+        end,
+        #{},
+        maps:without(['scheduler-mod', 'scheduler-func'], Given)
+    ),
+    case Given of
+        #{'scheduler-func' := Function} -> Renamed#{scheduler => {maps:get('scheduler-mod', Given, 'py-sched'), Function}};
+        #{'scheduler-mod' := Module} -> Renamed#{scheduler => {Module, 'least-reductions'}};
+        _ -> Renamed
+    end.
+
 defaults() ->
     #{
+        callbacks => all,
+        scheduler => first,
+        worker_scheduler => least_busy,
         packet => 4,
         path => [],
         preload => [],
@@ -74,6 +133,34 @@ defaults() ->
         options => #choice{}
     }.
 
+checked(callbacks, Policy) when Policy =:= all; Policy =:= none; is_function(Policy, 3) -> Policy;
+checked(callbacks, Policy) when is_list(Policy) ->
+    [
+        case Allowed of
+            {Module, Function} when is_atom(Module), is_atom(Function) -> Allowed;
+            Module when is_atom(Module) -> Allowed;
+            Other -> bad(callbacks, "a list of Module and {Module, Function}", Other)
+        end
+     || Allowed <- Policy
+    ];
+checked(callbacks, Other) -> bad(callbacks, "all, none, a list or a fun of three arguments", Other);
+checked(scheduler, Fun) when is_function(Fun, 0); is_function(Fun, 1) -> Fun;
+checked(scheduler, {Module, Function}) when is_atom(Module), is_atom(Function) -> {Module, Function};
+checked(scheduler, Name) ->
+    Known = [first, random, least_reductions, least_messages_in, youngest, oldest, round_robin],
+    case lists:member(Name, Known) of
+        true -> Name;
+        false -> bad(scheduler, io_lib:format("one of ~0tp, {Module, Function} or a fun", [Known]), Name)
+    end;
+checked(worker_scheduler, Name) -> text(worker_scheduler, Name);
+checked(worker_on_start, {Module, Function}) when is_atom(Module), is_atom(Function) -> {Module, Function};
+checked(worker_on_start, Other) -> bad(worker_on_start, "{Module, Function}", Other);
+checked(log_level, Level) ->
+    Known = [emergency, alert, critical, error, warning, notice, info, debug, all, none],
+    case lists:member(Level, Known) of
+        true -> Level;
+        false -> bad(log_level, io_lib:format("one of ~0tp", [Known]), Level)
+    end;
 checked(packet, Packet) when Packet =:= 1; Packet =:= 2; Packet =:= 4 -> Packet;
 checked(packet, Other) -> bad(packet, "1, 2 or 4", Other);
 checked(max_restarts, Times) when is_integer(Times), Times >= 0 -> Times;
@@ -115,7 +202,7 @@ checked(Key, _) ->
 
 known() ->
     "command, workers, python, path, preload, arguments, env, cd, packet, start_timeout, shutdown_timeout, "
-    "max_restarts, restart_period and options".
+    "max_restarts, restart_period, options, scheduler, worker_scheduler, callbacks, worker_on_start and log_level".
 
 text(_, Text) when is_binary(Text), byte_size(Text) > 0 -> unicode:characters_to_list(Text);
 text(Key, Text) when is_atom(Text), Key =/= env -> atom_to_list(Text);
@@ -127,7 +214,7 @@ text(Key, [First | _] = Text) when is_integer(First) ->
 text(Key, Text) ->
     bad(Key, "a string", Text).
 
--spec bad(atom(), string(), term()) -> no_return().
+-spec bad(atom(), unicode:chardata(), term()) -> no_return().
 bad(Key, Expected, Value) ->
     throw({bad, "~ts: ~ts is expected, not ~0tp", [Key, Expected, Value]}).
 
@@ -153,4 +240,5 @@ port_arguments(#{packet := Packet, path := Path, preload := Preload, arguments :
         lists:append([["--python", Python] || #{python := Python} <- [Values]]) ++
         lists:append([["--path", Folder] || Folder <- Path]) ++
         lists:append([["--preload", Module] || Module <- Preload]) ++
+        ["--scheduler=" ++ Scheduler || #{worker_scheduler := Scheduler} <- [Values], Scheduler =/= least_busy] ++
         Arguments.

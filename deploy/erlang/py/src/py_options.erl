@@ -11,6 +11,7 @@
 %% <li>`output': where what the call prints goes, to the group leader of the `caller' (the default), to the `logger', or
 %%     `discard'.</li>
 %% <li>`idempotent': `true' lets the bridge run the call again when its worker died.</li>
+%% <li>`worker': the slot of the Python worker that shall run the call, as {@link py:workers/1} lists them.</li>
 %% <li>`server': which server, by name; not for the application environment.</li>
 %% </ul>
 -module(py_options).
@@ -34,6 +35,7 @@
     on_error => raise | return,
     output => caller | logger | discard,
     idempotent => boolean(),
+    worker => any | non_neg_integer(),
     server => atom()
 }.
 
@@ -93,6 +95,8 @@ set(want, value, Choice) -> Choice#choice{want = ?WANT_VALUE};
 set(want, handle, Choice) -> Choice#choice{want = ?WANT_HANDLE};
 set(on_error, How, Choice) when How =:= raise; How =:= return -> Choice#choice{on_error = How};
 set(output, Where, Choice) when Where =:= caller; Where =:= logger; Where =:= discard -> Choice#choice{output = Where};
+set(worker, any, Choice) -> Choice#choice{worker = any};
+set(worker, Slot, Choice) when is_integer(Slot), Slot >= 0, Slot < 65536 -> Choice#choice{worker = Slot};
 set(idempotent, true, Choice) -> Choice#choice{flags = Choice#choice.flags bor ?IDEMPOTENT};
 set(idempotent, false, Choice) -> Choice#choice{flags = Choice#choice.flags band bnot ?IDEMPOTENT};
 set(server, Name, Choice) when is_atom(Name) -> Choice;
@@ -107,7 +111,7 @@ refuse(Key, Value) ->
         bad_arguments,
         "the option ~0tp => ~0tp is unknown or has a wrong value; there are timeout (ms or infinity), "
         "strings (charlist or binary), maps (true or false), binaries (text or bytes), want (auto, value or handle), "
-        "on_error (raise or return), output (caller, logger or discard), idempotent (true or false) and "
-        "server (a name)",
+        "on_error (raise or return), output (caller, logger or discard), idempotent (true or false), "
+        "worker (a slot) and server (a name)",
         [Key, Value]
     ).

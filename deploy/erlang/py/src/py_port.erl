@@ -24,6 +24,7 @@
     name :: atom(),
     port :: port(),
     calls :: ets:tid(),
+    callbacks :: pid(),
     shutdown :: pos_integer(),
     %% answers that nobody waited for
     late = 0 :: non_neg_integer()
@@ -62,6 +63,7 @@ init(Config) ->
     } = Config,
     Calls = ets:new(py_calls, [set, public, {write_concurrency, true}]),
     [#watcher{pid = Watcher, watched = Watched}] = ets:lookup(py_servers, {watcher, Name}),
+    [{callbacks, _, Callbacks}] = ets:lookup(py_servers, {callbacks, Name}),
     Server = #server{
         name = Name,
         owner = self(),
@@ -72,19 +74,41 @@ init(Config) ->
         patience = StartTimeout,
         defaults = Defaults
     },
-    true = ets:insert(py_servers, Server),
+    is_taken_over(Name) orelse ets:insert(py_servers, Server),
     case open(Config) of
         {ok, Port} ->
             case hello(Port, StartTimeout) of
-                ok ->
-                    true = ets:insert(py_servers, Server#server{port = Port}),
-                    {ok, #state{name = Name, port = Port, calls = Calls, shutdown = ShutdownTimeout}};
+                {ok, Prefix} ->
+                    Started = erlang:monotonic_time(),
+                    true = ets:insert(py_servers, Server#server{port = Port, prefix = Prefix, started_at = Started}),
+                    ok = pg:join(py, {handles, Prefix}, self()),
+                    ok = pg:join(py, servers, self()),
+                    State = #state{
+                        name = Name, port = Port, calls = Calls, callbacks = Callbacks, shutdown = ShutdownTimeout
+                    },
+                    on_start(Config),
+                    {ok, State};
                 {error, Reason} ->
                     put_down(Port),
                     {stop, Reason}
             end;
         {error, Reason} ->
             {stop, Reason}
+    end.
+
+%% What it does is its own affair, and takes its own time.
+on_start(#{worker_on_start := {Module, Function}}) ->
+    Server = self(),
+    _ = spawn(fun() -> Module:Function(Server) end),
+    ok;
+on_start(_) ->
+    ok.
+
+%% A server that is restarted without losing a call answers until its successor can.
+is_taken_over(Name) ->
+    case ets:lookup(py_servers, Name) of
+        [#server{owner = Owner, port = Port}] when is_port(Port) -> is_process_alive(Owner);
+        _ -> false
     end.
 
 open(#{command := {Executable, Arguments}, packet := Packet, env := Env} = Config) ->
@@ -118,7 +142,7 @@ hello(Port, Timeout) ->
 greeted({?CONTROL, ?ETF, _, ?HELLO_ID, Payload}) ->
     try binary_to_term(Payload, [safe]) of
         %% Our own words come back without a version of the bridge: that is an echo.
-        #{<<"op">> := <<"hello">>, <<"version">> := 1, <<"bascule">> := _} -> ok;
+        #{<<"op">> := <<"hello">>, <<"version">> := 1, <<"prefix">> := Prefix} -> {ok, Prefix};
         Other -> {error, {not_our_protocol, beginning(Other)}}
     catch
         error:badarg -> {error, {not_our_protocol, beginning(Payload)}}
@@ -137,7 +161,7 @@ handle_cast(_, State) ->
 
 handle_info({Port, {data, Data}}, #state{port = Port} = State) ->
     case py_wire:parse(Data) of
-        {Kind, _, _, Id, Payload} when Kind =:= ?REPLY; Kind =:= ?ERROR; Kind =:= ?CONTROL ->
+        {Kind, _, _, Id, Payload} when Kind =:= ?REPLY; Kind =:= ?ERROR; Kind =:= ?CONTROL; Kind =:= ?END ->
             Delivered = deliver(State#state.calls, Id, Kind, Payload),
             byte_size(Data) > ?LARGE andalso erlang:garbage_collect(),
             case Delivered of
@@ -145,7 +169,17 @@ handle_info({Port, {data, Data}}, #state{port = Port} = State) ->
                 false -> {noreply, State#state{late = State#state.late + 1}}
             end;
         {?OUTPUT, _, Flags, Id, Text} ->
-            show(State#state.calls, Id, Flags, Text),
+            show(State, Id, Flags, Text),
+            {noreply, State};
+        {?ITEM, _, _, Id, Payload} ->
+            pass(State#state.calls, Id, ?ITEM, Payload),
+            {noreply, State};
+        {?CALLBACK, _, Flags, Id, Payload} ->
+            Caller = caller(State#state.calls, Id),
+            State#state.callbacks ! {callback, Port, self(), Caller, Flags, Payload},
+            {noreply, State};
+        {?CANCEL, _, _, Number, _} ->
+            State#state.callbacks ! {withdrawn, Number},
             {noreply, State};
         Other ->
             {stop, {not_our_protocol, beginning(Other)}, State}
@@ -168,14 +202,24 @@ deliver(Calls, Id, Kind, Payload) ->
             false
     end.
 
-show(Calls, Id, Flags, Text) ->
+%% Of a call that goes on: its row stays.
+pass(Calls, Id, Kind, Content) ->
     case ets:lookup(Calls, Id) of
         [{_, Alias, _}] ->
-            Alias ! {Alias, ?OUTPUT, {Flags, Text}},
-            ok;
+            Alias ! {Alias, Kind, Content},
+            true;
         [] ->
-            py_output:log(Flags, Text)
+            false
     end.
+
+caller(Calls, Id) ->
+    case ets:lookup(Calls, Id) of
+        [{_, _, Caller}] -> Caller;
+        [] -> undefined
+    end.
+
+show(#state{calls = Calls, name = Name}, Id, Flags, Text) ->
+    pass(Calls, Id, ?OUTPUT, {Flags, Text}) orelse py_output:log(Flags, Text, Name).
 
 %% A server that is stopped lets its port program end in order, and is gone only when that is.
 terminate(_, #state{name = Name, port = Port, shutdown = Timeout}) ->
@@ -188,8 +232,10 @@ terminate(_, #state{name = Name, port = Port, shutdown = Timeout}) ->
 %% Calls that come now wait for the next port program instead of writing to this one.
 unlist(Name) ->
     case ets:lookup(py_servers, Name) of
-        [Server] -> ets:insert(py_servers, Server#server{port = undefined});
-        [] -> true
+        [#server{owner = Owner} = Server] when Owner =:= self() ->
+            ets:insert(py_servers, Server#server{port = undefined});
+        _ ->
+            true
     end.
 
 farewell(Port, Timeout) ->

@@ -4,6 +4,7 @@
     style = 0 :: non_neg_integer(),
     want = 0 :: 0..2,
     flags = 0 :: non_neg_integer(),
+    worker = any :: any | 0..65535,
     on_error = raise :: raise | return,
     output = caller :: caller | logger | discard
 }).
@@ -23,8 +24,27 @@
     max_frame :: pos_integer(),
     %% how long a call waits for a port program that is being restarted
     patience :: pos_integer(),
+    %% what the tokens of its handles begin with
+    prefix = <<>> :: binary(),
+    %% when its port program last said hello
+    started_at = 0 :: integer(),
     defaults :: #choice{}
+}).
+
+%% A call that is under way, in its caller's hands.
+-record(pending, {
+    server :: #server{},
+    choice :: #choice{},
+    id :: pos_integer(),
+    alias :: reference(),
+    until :: integer() | infinity
 }).
 
 %% The server's watcher, in the same table: it lives on when the port's owner dies.
 -record(watcher, {key :: {watcher, atom()}, pid :: pid(), watched :: ets:tid()}).
+
+%% The servers that take calls which name none, in the same table, and who chooses among them.
+-record(group, {key = group :: group, names :: [atom()], scheduler :: py_sched:scheduler()}).
+
+%% In the dictionary of a process that answers a callback: {Server, its owner, number of the callback}.
+-define(NESTED_IN, '$py_callback').

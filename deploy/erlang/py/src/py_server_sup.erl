@@ -1,4 +1,4 @@
-%% @doc One server: the watcher of its callers, and the owner of its port.
+%% @doc One server: who answers its callbacks, the watcher of its callers, and the owner of its port.
 %%
 %% The owner dies with its port program and is started again within the configured intensity; beyond that this
 %% supervisor gives up, and with it the application. Should the watcher die, the owner starts anew too, since a caller
@@ -15,7 +15,8 @@ start_link(Config) ->
 
 init(#{name := Name, max_restarts := Intensity, restart_period := Period, shutdown_timeout := Shutdown} = Config) ->
     Strategy = #{strategy => rest_for_one, intensity => Intensity, period => Period},
+    Callbacks = #{id => callbacks, start => {py_callback, start_link, [Name, maps:get(callbacks, Config)]}},
     Watcher = #{id => watcher, start => {py_watcher, start_link, [Name]}},
     %% The owner takes its time to see the port program out, and then a little to close the port.
     Port = #{id => port, start => {py_port, start_link, [Config]}, shutdown => Shutdown + 1000},
-    {ok, {Strategy, [Watcher, Port]}}.
+    {ok, {Strategy, [Callbacks, Watcher, Port]}}.

@@ -11,7 +11,7 @@
 %% from the caller's term into the pipe.
 -module(py_wire).
 
--export([call/4, cancel/1, control/2, parse/1, release/1]).
+-export([call/4, cancel/1, control/2, credit/2, failure/2, nested/2, parse/1, placed/2, release/1, reply/2]).
 -export([token/1, target/1, target/2, text_argument/1, keywords/1]).
 
 -export_type([head/0, frame/0]).
@@ -43,6 +43,32 @@ call(Id, {Flags, Timeout}, {Op, Want, Style, Target, Token}, Arguments) ->
 %% Milliseconds beyond 49 days do not fit: no deadline then, the caller's own timer is there.
 deadline(Timeout) when is_integer(Timeout), Timeout =< ?MAX_DEADLINE -> Timeout;
 deadline(_) -> 0.
+
+%% @doc The same call, made in the course of a callback.
+-spec nested(non_neg_integer(), iolist()) -> iolist().
+nested(Callback, [<<?CALL, Rest:19/binary, Head/binary>> | Arguments]) ->
+    [<<?NESTED, Rest/binary, Callback:64/little, Head/binary>> | Arguments];
+nested(_, Other) ->
+    Other.
+
+%% @doc The same call, for the worker in a slot and no other.
+-spec placed(non_neg_integer(), iolist()) -> iolist().
+placed(Slot, [<<?CALL, Rest:19/binary, Head/binary>> | Arguments]) ->
+    [<<?PLACED, Rest/binary, Slot:16/little, Head/binary>> | Arguments].
+
+%% @doc The answer to a callback.
+-spec reply(non_neg_integer(), term()) -> iolist().
+reply(Callback, Value) ->
+    [<<?HEADER(?REPLY, 0, Callback, 0)>> | term_to_iovec(Value, [{minor_version, 2}])].
+
+%% @doc Why there is none.
+-spec failure(non_neg_integer(), map()) -> iolist().
+failure(Callback, Error) ->
+    [<<?HEADER(?ERROR, 0, Callback, 0)>> | term_to_iovec(Error, [{minor_version, 2}])].
+
+%% @doc So many more items of a stream may come.
+-spec credit(non_neg_integer(), pos_integer()) -> binary().
+credit(Id, Items) -> <<?HEADER(?CREDIT, 0, Id, 0), Items:32/little>>.
 
 %% @doc Take a call back.
 -spec cancel(non_neg_integer()) -> binary().

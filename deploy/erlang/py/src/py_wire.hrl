@@ -5,15 +5,23 @@
 -define(REPLY, 2).
 -define(ERROR, 3).
 -define(CANCEL, 5).
+-define(ITEM, 6).
+-define(END, 7).
+-define(CREDIT, 8).
 -define(OUTPUT, 9).
 -define(RELEASE, 10).
 -define(CONTROL, 11).
+-define(CALLBACK, 12).
+-define(NESTED, 13).
+-define(PLACED, 14).
 
 %% How its payload is written.
 -define(ETF, 3).
 
 %% Bits of a frame's flags.
 -define(IDEMPOTENT, 1).
+-define(CAST, 2).
+-define(STREAM, 4).
 -define(ERR, 8).
 
 %% What a call does.
@@ -26,7 +34,9 @@
 -define(OP_CONST, 7).
 -define(OP_OPERATOR, 8).
 -define(OP_BUILTIN, 9).
+-define(OP_ITERATE, 10).
 -define(OP_DESCRIBE, 11).
+-define(OP_MAP, 13).
 
 %% How its result travels.
 -define(WANT_AUTO, 0).

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
+
+from bascule import erlang
 
 
 class Account:
@@ -28,6 +31,9 @@ class Account:
 
     def worker(self) -> int:
         return os.getpid()
+
+    def die(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Chatty(Exception):
@@ -97,3 +103,102 @@ def shout(text: str) -> None:
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def ask_node(module: str, function: str, *arguments: Any) -> Any:
+    """What a function of the calling node gives."""
+    return erlang.call(module, function, list(arguments))
+
+
+def ask_in_time(module: str, function: str, *arguments: Any) -> str:
+    try:
+        erlang.call(module, function, list(arguments), timeout=0.05)
+    except TimeoutError:
+        return "too late"
+    return "in time"
+
+
+def why_not(module: str, function: str, *arguments: Any) -> tuple[str, str, str]:
+    """How a function of the calling node fails."""
+    try:
+        erlang.call(module, function, list(arguments))
+    except erlang.CallbackFailed as failure:
+        return failure.kind, failure.error["class"], failure.error["message"]
+    return "", "", ""
+
+
+def factorial(number: int) -> int:
+    """Half of a recursion, of which the other half is `py_callback_tests:factorial/1`."""
+    return 1 if number < 2 else number * erlang.call("py_callback_tests", "factorial", [number - 1])
+
+
+def apply_to(function: Any, *values: Any) -> list[Any]:
+    return [function(value) for value in values]
+
+
+def send_numbers(to: Any, count: int) -> None:
+    for number in range(count):
+        erlang.send(to, ("number", number))
+
+
+def square_in_threads(count: int) -> list[int]:
+    """Each thread asks the node, which calls Python again to answer."""
+    answers: dict[int, int] = {}
+    caller = erlang.caller()
+
+    def work(number: int) -> None:
+        answers[number] = caller.ask("py_callback_tests:square", [number])
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [answers[number] for number in range(count)]
+
+
+def who_calls() -> list[Any]:
+    return [erlang.self(), erlang.self() == erlang.self(), erlang.make_ref() == erlang.make_ref()]
+
+
+def echo_messages_to(pid: Any) -> None:
+    """From now on this worker sends back what it is sent."""
+    erlang.set_message_handler(lambda message: erlang.send(pid, ("echo", message)))
+
+
+def count_to(limit: int, marker: str = "") -> Any:
+    """A stream that says when it was closed."""
+    try:
+        yield from range(limit)
+    finally:
+        if marker:
+            publish(marker + ".closed", "closed")
+
+
+def worker() -> int:
+    return os.getpid()
+
+
+def fail_at(bad: int, number: int) -> int:
+    if number == bad:
+        raise ValueError(f"not {number}")
+    return number
+
+
+def square_or_fail(number: int) -> int:
+    return fail_at(13, number) ** 2
+
+
+def slowly(number: int) -> int:
+    time.sleep(0.01)
+    return number
+
+
+def worker_for(_item: Any) -> int:
+    return os.getpid()
+
+
+def die_at_five(number: int) -> int:
+    if number == 5:
+        die()
+    return number

@@ -1,0 +1,57 @@
+%% @doc Calls that are begun now and whose answers are taken later.
+%%
+%% A future belongs to the process that made it: the answer comes to its mailbox, whence {@link await/2} takes it. One
+%% that is not wanted any more is taken back with {@link cancel/1}, which also stops the work.
+-module(py_async).
+
+-export([start/5, await/1, await/2, yield/1, yield/2, cancel/1, await_all/1]).
+
+-export_type([future/0]).
+
+-opaque future() :: {py_future, py_call:pending()} | {py_failed, py_error:error(), raise | return}.
+
+%% @doc Begin a call.
+-spec start(byte(), binary(), {object, term()} | none, {[term()], py:keywords()}, py_options:options()) -> future().
+start(Op, Target, Object, Arguments, Options) ->
+    case py_call:begin_call(Op, Target, Object, Arguments, Options, 0) of
+        {ok, Pending} -> {py_future, Pending};
+        {remote, Node} -> {py_failed, py_error:make(refused, "the object is on node ~ts: call it there", [Node]), raise};
+        {failed, Error, OnError} -> {py_failed, Error, OnError}
+    end.
+
+%% @doc What came of it, as the call itself would have given it.
+-spec await(future()) -> term().
+await(Future) -> await(Future, infinity).
+
+%% @doc The same within so many milliseconds; then the call is taken back, and the error is `timeout'.
+-spec await(future(), timeout()) -> term().
+await({py_future, Pending}, Patience) -> py_call:await(Pending, Patience);
+await({py_failed, Error, raise}, _) -> error({py_error, Error});
+await({py_failed, Error, return}, _) -> {error, Error}.
+
+%% @doc `{value, What}' if it is there already. As `rpc:nb_yield/1'.
+-spec yield(future()) -> {value, term()} | timeout.
+yield(Future) -> yield(Future, 0).
+
+%% @doc The same, after so many milliseconds at the most. The call goes on after a `timeout'.
+-spec yield(future(), timeout()) -> {value, term()} | timeout.
+yield({py_future, Pending}, Patience) -> py_call:poll(Pending, Patience);
+yield(Failed, _) -> {value, await(Failed)}.
+
+%% @doc Nobody wants it: the work is stopped.
+-spec cancel(future()) -> ok.
+cancel({py_future, Pending}) -> py_call:abandon(Pending);
+cancel(_) -> ok.
+
+%% @doc What came of each, in order. When one fails the others are taken back.
+-spec await_all([future()]) -> [term()].
+await_all([]) ->
+    [];
+await_all([Future | Others]) ->
+    try await(Future) of
+        Value -> [Value | await_all(Others)]
+    catch
+        Class:Reason:Stack ->
+            lists:foreach(fun cancel/1, Others),
+            erlang:raise(Class, Reason, Stack)
+    end.

@@ -1,0 +1,152 @@
+%% @doc Servers come and go: started, restarted without losing a call, removed.
+%%
+%% A server is a port program with its Python workers. The application starts the one called `default'; calls that name
+%% none are shared by all that are there.
+-module(py_fleet).
+
+-export([add/1, add/2, remove/1, remove/2, restart/1, restart/2, restart_all/0, restart_workers/1, workers/1]).
+
+-include("py_server.hrl").
+
+%% How long a server that is to go may take for the calls that run, unless said otherwise.
+-define(DRAIN, 60_000).
+-define(LOOK, 10).
+%% So many looks without a call, one after the other.
+-define(CALM, 10).
+
+%% @doc Start another server, with the application's settings.
+-spec add(atom()) -> {ok, pid()} | {error, term()}.
+add(Name) -> add(Name, []).
+
+%% @doc The same, with other settings (see {@link py_config}) than the application's.
+-spec add(atom(), [{atom(), term()}] | map()) -> {ok, pid()} | {error, term()}.
+add(Name, Settings) when is_map(Settings) -> add(Name, maps:to_list(Settings));
+add(Name, _) when not is_atom(Name); Name =:= group; Name =:= turn ->
+    {error, {bad_name, Name}};
+add(Name, Settings) ->
+    Environment = maps:to_list(maps:merge(maps:from_list(application:get_all_env(py)), maps:from_list(Settings))),
+    case py_config:read(Name, Environment) of
+        {ok, Config} ->
+            case supervisor:start_child(py_sup, py_sup:child(Config)) of
+                {ok, _} ->
+                    ok = py_servers:join(Name),
+                    {ok, #server{owner = Owner}} = py_servers:live(Name),
+                    {ok, Owner};
+                {error, {already_started, _}} ->
+                    {error, {already_started, Name}};
+                {error, Reason} ->
+                    {error, Reason}
+            end;
+        {error, Reason} ->
+            {error, {bad_configuration, unicode:characters_to_list(Reason)}}
+    end.
+
+%% @doc Let a server finish what it has, and stop it. Its objects are gone.
+-spec remove(atom()) -> ok | {error, term()}.
+remove(Name) -> remove(Name, ?DRAIN).
+
+%% @doc The same, where what it has may take so many milliseconds.
+-spec remove(atom(), timeout()) -> ok | {error, term()}.
+remove(Name, Patience) ->
+    case ets:lookup(py_servers, Name) of
+        [#server{} = Server] ->
+            ok = py_servers:leave(Name),
+            drain(Server, Patience),
+            ok = supervisor:terminate_child(py_sup, Name),
+            _ = ets:delete(py_servers, Name),
+            _ = ets:delete(py_servers, {watcher, Name}),
+            _ = ets:delete(py_servers, {callbacks, Name}),
+            supervisor:delete_child(py_sup, Name);
+        _ ->
+            {error, {no_server, Name}}
+    end.
+
+%% @doc Replace a server's port program by a new one. Calls go to the old one until the new one answers, and what the
+%% old one has then is finished. The objects that it holds are gone.
+-spec restart(atom()) -> ok | {error, term()}.
+restart(Name) -> restart(Name, ?DRAIN).
+
+-spec restart(atom(), timeout()) -> ok | {error, term()}.
+restart(Name, Patience) ->
+    case {ets:lookup(py_servers, Name), server_supervisor(Name)} of
+        {[#server{owner = Old} = Server], Supervisor} when is_pid(Supervisor) ->
+            Children = supervisor:which_children(Supervisor),
+            {OldId, Old, _, _} = lists:keyfind(Old, 2, Children),
+            {ok, Spec} = supervisor:get_childspec(Supervisor, OldId),
+            NewId = {port, erlang:unique_integer([positive])},
+            case supervisor:start_child(Supervisor, Spec#{id => NewId}) of
+                {ok, _} ->
+                    drain(Server, Patience),
+                    ok = supervisor:terminate_child(Supervisor, OldId),
+                    supervisor:delete_child(Supervisor, OldId);
+                {error, Reason} ->
+                    {error, Reason}
+            end;
+        _ ->
+            {error, {no_server, Name}}
+    end.
+
+server_supervisor(Name) ->
+    case lists:keyfind(Name, 1, supervisor:which_children(py_sup)) of
+        {Name, Pid, _, _} -> Pid;
+        false -> undefined
+    end.
+
+%% @doc All servers, one after the other.
+-spec restart_all() -> ok | {error, term()}.
+restart_all() ->
+    lists:foldl(
+        fun
+            (Name, ok) -> restart(Name);
+            (_, Failed) -> Failed
+        end,
+        ok,
+        [Name || #server{name = Name} <- py_servers:rows()]
+    ).
+
+%% @doc Replace each Python worker of a server by a new one; the bridge takes care that no call is lost. Waits until all
+%% are new.
+-spec restart_workers(atom()) -> ok.
+restart_workers(Name) ->
+    Before = [{Slot, Life} || #{slot := Slot, incarnation := Life} <- workers(Name)],
+    _ = py_call:ask(#{<<"op">> => <<"restart">>}, #{server => Name, on_error => raise}),
+    await_new(Name, Before, length(Before)).
+
+await_new(Name, Before, Count) ->
+    Now = [{Slot, Life} || #{slot := Slot, incarnation := Life, state := <<"active">>} <- workers(Name)],
+    case length(Now) >= Count andalso Now -- Before =:= Now of
+        true ->
+            ok;
+        false ->
+            timer:sleep(?LOOK),
+            await_new(Name, Before, Count)
+    end.
+
+%% @doc The Python workers of a server that take calls or are about to leave, in the order of their slots.
+-spec workers(atom()) -> [#{slot := integer(), incarnation := integer(), pid := integer(), state := binary()}].
+workers(Name) ->
+    #{<<"workers">> := Workers} = py_call:ask(#{<<"op">> => <<"status">>}, #{server => Name, on_error => raise}),
+    lists:sort(fun(#{slot := A}, #{slot := B}) -> A =< B end, [
+        #{slot => Slot, incarnation => Life, pid => Pid, state => State}
+     || #{<<"slot">> := Slot, <<"incarnation">> := Life, <<"pid">> := Pid, <<"state">> := State} <- Workers
+    ]).
+
+%% Until it has had no call without an answer for a while (a caller that has found it in the table just now is about to
+%% write to it), or the time is up.
+drain(#server{calls = Calls}, infinity) -> drain(Calls, infinity, ?CALM);
+drain(#server{calls = Calls}, Patience) -> drain(Calls, erlang:monotonic_time(millisecond) + Patience, ?CALM).
+
+drain(_, _, 0) ->
+    ok;
+drain(Calls, Until, Calm) ->
+    case Until =/= infinity andalso erlang:monotonic_time(millisecond) >= Until of
+        true ->
+            ok;
+        false ->
+            timer:sleep(?LOOK),
+            case ets:info(Calls, size) of
+                0 -> drain(Calls, Until, Calm - 1);
+                undefined -> ok;
+                _ -> drain(Calls, Until, ?CALM)
+            end
+    end.

@@ -1,0 +1,200 @@
+%% @doc The values of a Python iterator, one after the other, as fast as they are taken.
+%%
+%% ```
+%% Stream = py:stream(itertools, count, [10]),
+%% {ok, 10} = py_stream:next(Stream),
+%% [11, 12] = py_stream:take(2, Stream),
+%% ok = py_stream:close(Stream).
+%% '''
+%%
+%% Python sends as many values ahead as the option `window' says (16), and then waits: who does not take them is never
+%% run over. A stream belongs to the process that opened it; when that dies the stream is closed. {@link send_to/4} has
+%% one sent to another process as messages instead:
+%%
+%% <ul>
+%% <li>`{py_stream, Stream, {item, Value}}', as many as {@link credit/2} allowed;</li>
+%% <li>`{py_stream, Stream, done}', or `{py_stream, Stream, {error, Map}}', once.</li>
+%% </ul>
+-module(py_stream).
+
+-export([open/4, next/1, next/2, take/2, fold/3, to_list/1, close/1]).
+-export([send_to/4, credit/2]).
+
+-export_type([stream/0, relay/0]).
+
+-include("py_wire.hrl").
+-include("py_server.hrl").
+
+-record(stream, {
+    pending :: py_call:pending(),
+    window :: pos_integer(),
+    %% values taken since Python was last told, and whether it is over
+    taken :: counters:counters_ref()
+}).
+
+-opaque stream() :: #stream{}.
+-type relay() :: pid().
+
+-define(WINDOW, 16).
+-define(TAKEN, 1).
+-define(OVER, 2).
+
+%% @doc Call a function that gives an iterator or a generator; or, with an object, iterate over that.
+-spec open(binary() | iterate, {object, term()} | none, {[term()], py:keywords()}, map()) -> stream().
+open(What, Object, Arguments, Options) ->
+    {Window, CallOptions} = window(Options),
+    {Op, Target} =
+        case What of
+            iterate -> {?OP_ITERATE, <<>>};
+            Name -> {?OP_CALL, Name}
+        end,
+    case py_call:begin_call(Op, Target, Object, Arguments, CallOptions, ?STREAM) of
+        {ok, #pending{server = #server{port = Port}, id = Id} = Pending} ->
+            _ = py_call:write(Port, py_wire:credit(Id, Window)),
+            #stream{pending = Pending, window = Window, taken = counters:new(2, [])};
+        {remote, Node} ->
+            py_error:raise(refused, "the object is on node ~ts: stream it there", [Node]);
+        {failed, Error, _} ->
+            error({py_error, Error})
+    end.
+
+window(#{window := Window} = Options) when is_integer(Window), Window > 0 -> {Window, maps:remove(window, Options)};
+window(#{window := Window}) -> py_error:raise(bad_arguments, "a window is an integer from 1 on, not ~0tp", [Window]);
+window(Options) -> {?WINDOW, Options}.
+
+%% @doc The next value, when it is there.
+-spec next(stream()) -> {ok, term()} | done.
+next(Stream) -> next(Stream, infinity).
+
+%% @doc The same, within so many milliseconds. The stream goes on after a `timeout'.
+-spec next(stream(), timeout()) -> {ok, term()} | done | timeout.
+next(#stream{pending = #pending{alias = Alias, choice = Choice} = Pending, taken = Taken} = Stream, Patience) ->
+    case counters:get(Taken, ?OVER) of
+        1 ->
+            done;
+        0 ->
+            receive
+                {Alias, ?OUTPUT, {Flags, Text}} ->
+                    py_output:emit(Choice#choice.output, Flags, Text, (Pending#pending.server)#server.name),
+                    next(Stream, Patience);
+                {Alias, ?ITEM, Payload} ->
+                    ok = ask_for_more(Stream),
+                    {ok, py_call:settle({?REPLY, Payload}, Choice#choice{on_error = raise})};
+                {Alias, ?END, _} ->
+                    ok = over(Stream),
+                    done;
+                {Alias, Kind, Payload} ->
+                    ok = over(Stream),
+                    ended(py_call:settle({Kind, Payload}, Choice#choice{on_error = raise}));
+                {'DOWN', Alias, process, _, Reason} ->
+                    ok = over(Stream),
+                    ended(py_call:settle({down, Reason}, Choice#choice{on_error = raise}))
+            after Patience ->
+                timeout
+            end
+    end.
+
+-spec ended(term()) -> no_return().
+ended(Value) ->
+    py_error:raise(bad_arguments, "the call gave no iterator but ~0tP", [Value, 12]).
+
+over(#stream{pending = #pending{alias = Alias}, taken = Taken}) ->
+    _ = demonitor(Alias, [flush]),
+    counters:put(Taken, ?OVER, 1).
+
+%% When half of what was sent ahead is used up.
+ask_for_more(#stream{pending = #pending{server = #server{port = Port}, id = Id}, window = Window, taken = Taken}) ->
+    ok = counters:add(Taken, ?TAKEN, 1),
+    case counters:get(Taken, ?TAKEN) of
+        Count when Count * 2 >= Window ->
+            ok = counters:put(Taken, ?TAKEN, 0),
+            _ = py_call:write(Port, py_wire:credit(Id, Count)),
+            ok;
+        _ ->
+            ok
+    end.
+
+%% @doc Up to so many values.
+-spec take(non_neg_integer(), stream()) -> [term()].
+take(0, _) ->
+    [];
+take(Count, Stream) ->
+    case next(Stream) of
+        {ok, Value} -> [Value | take(Count - 1, Stream)];
+        done -> []
+    end.
+
+%% @doc As `lists:foldl/3'; the stream is closed if the fun fails.
+-spec fold(fun((term(), Acc) -> Acc), Acc, stream()) -> Acc.
+fold(Fun, Acc, Stream) ->
+    try next(Stream) of
+        {ok, Value} -> fold(Fun, Fun(Value, Acc), Stream);
+        done -> Acc
+    catch
+        Class:Reason:Stack ->
+            ok = close(Stream),
+            erlang:raise(Class, Reason, Stack)
+    end.
+
+%% @doc All values.
+-spec to_list(stream()) -> [term()].
+to_list(Stream) -> lists:reverse(fold(fun(Value, Values) -> [Value | Values] end, [], Stream)).
+
+%% @doc Take no more: a generator's `finally' blocks run.
+-spec close(stream()) -> ok.
+close(#stream{pending = Pending, taken = Taken} = Stream) ->
+    case counters:get(Taken, ?OVER) of
+        1 ->
+            ok;
+        0 ->
+            ok = over(Stream),
+            py_call:abandon(Pending)
+    end.
+
+%% @doc Have the values sent to a process: `Open' opens the stream, `Credit' of them may come before it says so again.
+-spec send_to(pid(), fun(() -> stream()), non_neg_integer(), map()) -> relay().
+send_to(To, Open, Credit, _Options) when is_pid(To), is_function(Open, 0), is_integer(Credit), Credit >= 0 ->
+    Leader = group_leader(),
+    spawn(fun() ->
+        _ = group_leader(Leader, self()),
+        Monitor = monitor(process, To),
+        relay(To, Monitor, Credit, Open)
+    end).
+
+%% @doc So many more values may come.
+-spec credit(relay(), pos_integer()) -> ok.
+credit(Relay, Count) when is_integer(Count), Count > 0 ->
+    Relay ! {credit, Count},
+    ok.
+
+relay(To, Monitor, Credit, Open) ->
+    try
+        pump(To, Monitor, Credit, Open())
+    of
+        Last -> To ! {py_stream, self(), Last}
+    catch
+        error:{py_error, Error} -> To ! {py_stream, self(), {error, Error}}
+    end.
+
+%% The receiver's credit first, then the next value.
+pump(To, Monitor, 0, Stream) ->
+    receive
+        {credit, More} -> pump(To, Monitor, More, Stream);
+        {'DOWN', Monitor, process, _, _} -> closed(Stream)
+    end;
+pump(To, Monitor, Credit, Stream) ->
+    case next(Stream) of
+        {ok, Value} ->
+            To ! {py_stream, self(), {item, Value}},
+            receive
+                {credit, More} -> pump(To, Monitor, Credit - 1 + More, Stream);
+                {'DOWN', Monitor, process, _, _} -> closed(Stream)
+            after 0 -> pump(To, Monitor, Credit - 1, Stream)
+            end;
+        done ->
+            done
+    end.
+
+closed(Stream) ->
+    ok = close(Stream),
+    done.

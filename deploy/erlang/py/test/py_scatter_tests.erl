@@ -1,0 +1,98 @@
+%% Many calls at once: order, errors, deadline, progress, chunks; and the same call on each worker.
+-module(py_scatter_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-export([
+    results_come_in_the_order_of_the_items/0,
+    map_does_one_after_the_other/0,
+    the_first_error_ends_all/0,
+    or_errors_are_collected/0,
+    results_in_the_order_of_completion_have_numbers/0,
+    a_deadline_ends_what_is_left/0,
+    progress_is_told/0,
+    chunks_are_as_large_as_is_said/0,
+    different_calls_are_gathered/0,
+    the_same_call_runs_on_each_worker/0,
+    wrong_options_are_named/0,
+    a_lost_worker_costs_its_chunk/0
+]).
+
+py_scatter_test_() ->
+    {setup, fun py_test_server:start/0, fun py_test_server:stop/1, [
+        {atom_to_list(Name), {timeout, 60, fun ?MODULE:Name/0}}
+     || {Name, 0} <- ?MODULE:module_info(exports), not lists:member(Name, [module_info, test, py_scatter_test_])
+    ]}.
+
+results_come_in_the_order_of_the_items() ->
+    Items = lists:seq(1, 1000),
+    ?assertEqual([-Item || Item <- Items], py:pmap(operator, neg, Items)),
+    ?assertEqual([], py:pmap(operator, neg, [])),
+    ?assertEqual({messages, []}, process_info(self(), messages)).
+
+map_does_one_after_the_other() ->
+    Account = py:init(py_fixture, 'Account'),
+    Deposit = py:attr(Account, deposit, #{want => handle}),
+    ?assertEqual([1, 3, 6, 10], [py:call(Deposit, [N]) || N <- [1, 2, 3, 4]]),
+    ?assertEqual([1, 4, 9], py:map(py_fixture, square_or_fail, [1, 2, 3], #{})).
+
+the_first_error_ends_all() ->
+    Error = py_test_server:failure(fun() -> py:pmap(py_fixture, square_or_fail, lists:seq(1, 100)) end),
+    ?assertMatch(#{class := <<"ValueError">>, message := <<"not 13">>}, Error),
+    ?assertEqual({messages, []}, process_info(self(), messages)).
+
+or_errors_are_collected() ->
+    Results = py:pmap(py_fixture, square_or_fail, lists:seq(1, 100), #{errors => collect}),
+    ?assertEqual(100, length(Results)),
+    [
+        case Number of
+            13 -> ?assertMatch({error, #{kind := python, class := <<"ValueError">>}}, Result);
+            _ -> ?assertEqual({ok, Number * Number}, Result)
+        end
+     || {Number, Result} <- lists:enumerate(Results)
+    ].
+
+results_in_the_order_of_completion_have_numbers() ->
+    Results = py:pmap(operator, neg, lists:seq(1, 50), #{order => completion, chunk => 1}),
+    ?assertEqual([{N, -N} || N <- lists:seq(1, 50)], lists:sort(Results)).
+
+a_deadline_ends_what_is_left() ->
+    Marker = py_test_server:marker(),
+    Job = py:scatter([{operator, neg, [1]}, {py_fixture, hang, [Marker]}], #{errors => collect, deadline => 500}),
+    ?assertMatch([{ok, -1}, {error, #{kind := timeout}}], py:gather(Job)),
+    ?assertMatch(<<_/binary>>, py_test_server:read(<<Marker/binary, ".stopped">>)),
+    ?assertMatch(#{kind := timeout}, py_test_server:failure(fun() ->
+        py:gather(py:scatter([{py_fixture, hang, [py_test_server:marker()]}], #{deadline => 100}))
+    end)).
+
+progress_is_told() ->
+    _ = py:pmap(operator, neg, lists:seq(1, 10), #{chunk => 2, progress => {self(), here}}),
+    ?assertEqual([2, 4, 6, 8, 10], [receive {py_progress, here, Done, 10} -> Done end || _ <- lists:seq(1, 5)]).
+
+chunks_are_as_large_as_is_said() ->
+    ?assertEqual([[1, 2], [3, 4], [5]], py_scatter:chunks([1, 2, 3, 4, 5], 2)),
+    %% One chunk: one worker.
+    ?assertEqual(1, length(lists:usort(py:pmap(py_fixture, worker_for, lists:seq(1, 20), #{chunk => 20})))).
+
+different_calls_are_gathered() ->
+    Job = py:scatter([{math, pow, [2, 3]}, {builtins, int, [<<"11">>], [{base, 2}]}, {'os.path', basename, [<<"/a/b">>]}]),
+    ?assertEqual([8.0, 3, "b"], py:gather(Job)).
+
+the_same_call_runs_on_each_worker() ->
+    Pids = [Pid || #{pid := Pid} <- py:workers()],
+    ?assertEqual(Pids, py:identical(all, {os, getpid, []})),
+    ?assertEqual([hd(Pids)], py:identical(1, {os, getpid, []})),
+    ?assertMatch(#{kind := bad_arguments}, py_test_server:failure(fun() -> py:identical(3, {os, getpid, []}) end)),
+    ?assertMatch([{error, #{}}, {error, #{}}], py:identical(all, {math, sqrt, [-1]}, #{errors => collect})),
+    ?assertMatch(#{kind := not_found}, py_test_server:failure(fun() -> py:func(os, getpid, #{worker => 4000}) end)).
+
+wrong_options_are_named() ->
+    [
+        ?assertMatch(#{kind := bad_arguments}, py_test_server:failure(fun() -> py:pmap(operator, neg, [1], Options) end))
+     || Options <- [#{chunk => 0}, #{errors => maybe_}, #{order => any}, #{deadline => soon}, #{in_flight => 0}, #{progress => 1}, #{no => 1}]
+    ].
+
+a_lost_worker_costs_its_chunk() ->
+    Results = py:pmap(py_fixture, die_at_five, lists:seq(1, 10), #{errors => collect, chunk => 1}),
+    ?assertEqual([{ok, N} || N <- lists:seq(1, 10), N =/= 5], [Result || {ok, _} = Result <- Results]),
+    ?assertMatch({error, #{kind := worker_lost}}, lists:nth(5, Results)).
