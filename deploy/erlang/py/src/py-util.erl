@@ -35,7 +35,11 @@ lfe() ->
 
 'get-python-version'() ->
     Version = py:const(sys, version, #{strings => charlist, on_error => raise}),
-    [string:trim(Line) || Line <- string:split(Version, "\n")].
+    %% The compiler stands in brackets; whether that is a line of its own depends on the Python.
+    case string:split(Version, "[", trailing) of
+        [First, Compiler] -> [string:trim(First), [$[ | string:trim(Compiler)]];
+        [First] -> [First, ""]
+    end.
 
 %% @doc Charlists among the keys and values of a proplist as binaries, as Python's text.
 'proplist->binary'(Proplist) ->

@@ -35,6 +35,7 @@ add(Name, Settings) ->
                 {error, {already_started, _}} ->
                     {error, {already_started, Name}};
                 {error, Reason} ->
+                    forget(Name),
                     {error, Reason}
             end;
         {error, Reason} ->
@@ -53,13 +54,15 @@ remove(Name, Patience) ->
             ok = py_servers:leave(Name),
             drain(Server, Patience),
             ok = supervisor:terminate_child(py_sup, Name),
-            _ = ets:delete(py_servers, Name),
-            _ = ets:delete(py_servers, {watcher, Name}),
-            _ = ets:delete(py_servers, {callbacks, Name}),
+            forget(Name),
             supervisor:delete_child(py_sup, Name);
         _ ->
             {error, {no_server, Name}}
     end.
+
+forget(Name) ->
+    [true = ets:delete(py_servers, Key) || Key <- [Name, {watcher, Name}, {callbacks, Name}]],
+    ok.
 
 %% @doc Replace a server's port program by a new one. Calls go to the old one until the new one answers, and what the
 %% old one has then is finished. The objects that it holds are gone.
@@ -109,8 +112,20 @@ restart_all() ->
 -spec restart_workers(atom()) -> ok.
 restart_workers(Name) ->
     Before = [{Slot, Life} || #{slot := Slot, incarnation := Life} <- workers(Name)],
-    _ = py_call:ask(#{<<"op">> => <<"restart">>}, #{server => Name, on_error => raise}),
+    ask_to_restart(Name),
     await_new(Name, Before, length(Before)).
+
+%% A bridge serves calls before it can replace workers.
+ask_to_restart(Name) ->
+    case py_call:ask(#{<<"op">> => <<"restart">>}, #{server => Name, on_error => return}) of
+        {ok, _} ->
+            ok;
+        {error, #{kind := refused}} ->
+            timer:sleep(?LOOK),
+            ask_to_restart(Name);
+        {error, Error} ->
+            error({py_error, Error})
+    end.
 
 await_new(Name, Before, Count) ->
     Now = [{Slot, Life} || #{slot := Slot, incarnation := Life, state := <<"active">>} <- workers(Name)],

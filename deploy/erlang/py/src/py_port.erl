@@ -54,6 +54,8 @@ describe_status(Status) -> io_lib:format("~0tp", [Status]).
 %% of the start and not of some later call.
 init(Config) ->
     _ = process_flag(trap_exit, true),
+    %% Its atoms are the words of errors: the first error must find them known.
+    {module, py_error} = code:ensure_loaded(py_error),
     #{
         name := Name,
         packet := Packet,
