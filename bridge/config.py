@@ -88,6 +88,11 @@ Address = Annotated[
     str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]\s/]+):[0-9]{1,5}$"), _words('host:port, such as "127.0.0.1:7440"')
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
+_CLASS = r"[\w.]+:[\w.]+(@[\w.]+)?$"
+MountTarget = Annotated[str, Field(pattern=rf"^{_CLASS}"), _words("a class, as package:Class")]
+MountEntry = Annotated[
+    str, Field(pattern=rf"^([\w.]+=)?{_CLASS}"), _words("a class, as package:Class or name=package:Class")
+]
 
 
 class Section(BaseModel):
@@ -119,6 +124,8 @@ class PoolConfig(Section):
     """A function called before a worker is ready."""
     converters: str | None = None
     """A module that says how the pool's own types travel."""
+    mounts: tuple[MountEntry, ...] = ()
+    """Implementations of contracts that its workers offer; `[mount]` says it more shortly for the first pool."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Calls that one worker runs at a time."""
     max_calls: Count = 0
@@ -318,6 +325,8 @@ class ServiceConfig(Section):
     """More places to listen, by name."""
     pod: dict[str, Any] = Field(default={}, json_schema_extra={"allowed": "a table with the settings of `bascule pod`"})
     """What a pod offers that attaches to the service and names no modules."""
+    mount: dict[str, MountTarget] = {}
+    """Implementations of contracts, by the name that clients call them by, in the pool of clients that name none."""
     limits: LimitsConfig = LimitsConfig()
     """How much clients may ask for."""
     logging: LoggingConfig = LoggingConfig()
@@ -330,6 +339,17 @@ class ServiceConfig(Section):
     """The HTTP door and the dashboard."""
     tracing: TracingConfig = TracingConfig()
     """OpenTelemetry."""
+
+    @model_validator(mode="after")
+    def _place_mounts(self) -> ServiceConfig:
+        """What is mounted belongs to the pool of clients that name none."""
+        if self.mount and self.pools:
+            name = "default" if "default" in self.pools else next(iter(self.pools))
+            pool = self.pools[name]
+            entries = tuple(f"{offered}={target}" for offered, target in self.mount.items())
+            update = {"mounts": (*(each for each in pool.mounts if each not in entries), *entries)}
+            object.__setattr__(self, "pools", {**self.pools, name: pool.model_copy(update=update)})
+        return self
 
     def specs(self) -> list[PoolSpec]:
         """The pools as the supervision knows them; first the one that clients get who name none."""

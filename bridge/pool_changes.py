@@ -17,6 +17,7 @@ OF_A_PROCESS: Final = (
     "preload",
     "init",
     "converters",
+    "mounts",
     "threads",
     "handle_cap",
     "handle_lease",

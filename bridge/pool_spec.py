@@ -34,6 +34,7 @@ class _Fields(NamedTuple):
     preload: Sequence[str] = ()  # modules to import before it is ready
     init: str | None = None  # "module:function" to call before it is ready
     converters: str | None = None  # a module that says how the pool's own types travel
+    mounts: Sequence[str] = ()  # implementations of contracts, each `[NAME=]PACKAGE:Class[@CONTRACT]`
     threads: int = 1
     handle_cap: int = 100_000  # objects that one session may hold in one worker
     handle_lease: float | None = None  # seconds after which an unused one is dropped
@@ -129,6 +130,7 @@ class PoolSpec(_Fields):
             "preload": list(self.preload),
             "init": self.init,
             "converters": self.converters,
+            "mounts": list(self.mounts),
             "threads": self.threads,
             "handle_cap": self.handle_cap,
             "handle_lease": self.handle_lease,

@@ -184,6 +184,10 @@ def _run_user_setup(state: WorkerState, loop: Loop, configuration: dict[str, Any
     for name in configuration.get("preload") or ():
         import_module(name)
     converters.install(configuration.get("converters"))
+    if configuration.get("mounts"):
+        from bascule.workers.contracts.mounting import install
+
+        install(configuration["mounts"])
     if configuration.get("init"):
         from bascule.workers.coroutines import is_awaitable
         from bascule.workers.names import resolve

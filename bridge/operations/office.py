@@ -70,6 +70,7 @@ class Office:
             "pool_restart": self._pool_restart,
             "pool_drain": self._pool_drain,
             "pool_resume": self._pool_resume,
+            "mount": self._mount,
             "reload": self._reload_all,
             "stop": self._stop,
             "logs": self._logs,
@@ -142,6 +143,27 @@ class Office:
     async def _pool_resume(self, request: Answer) -> Answer:
         self._tree.resume_pool(self._pool(request).spec.name)
         return {"op": "pool_resume", "pool": request["pool"]}
+
+    async def _mount(self, request: Answer) -> Answer:
+        """Have a pool's workers offer one more implementation of a contract; when one can't, all is as it was."""
+        entry = request.get("entry")
+        if not isinstance(entry, str) or ":" not in entry:
+            raise OrderRefused("what is mounted is a class, written PACKAGE:Class or NAME=PACKAGE:Class")
+        pool = self._pool({"pool": request.get("pool") or next(iter(self._tree.pools))})
+        before = pool.spec
+        name, equals, _ = entry.partition("=")
+        others = tuple(each for each in before.mounts if not (equals and each.startswith(f"{name}=")))
+        folder = request.get("path")
+        paths = before.paths if not isinstance(folder, str) or folder in before.paths else (*before.paths, folder)
+        after = before._replace(mounts=(*(each for each in others if each != entry), entry), paths=paths)
+        lives = pool.lives()
+        pool.reconfigure(after)
+        failure = await pool.settled()
+        if failure:
+            raise OrderRefused(f"{entry} can't be mounted: {failure}")
+        with trio.move_on_after(after.ready_timeout):
+            await pool.wait_replaced(lives)
+        return {"op": "mount", "entry": entry, "pool": after.name}
 
     async def _reload_all(self, _request: Answer) -> Answer:
         return {"op": "reload", "changed": await self._reload()}

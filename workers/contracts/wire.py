@@ -65,6 +65,18 @@ class Mismatch(Exception):
     """Something is wrong; `located` finds out what."""
 
 
+class Raised(Exception):
+    """An error that a function's definition names: `raise Raised(Missing("x"))`, on either side.
+
+    Attributes:
+        raised: The record that says what is wrong.
+    """
+
+    def __init__(self, raised: Any) -> None:
+        super().__init__(f"{type(raised).__name__}: {raised}")
+        self.raised = raised
+
+
 FAILURES = (Mismatch, WireError, LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 """What straight-line code may raise for a value that does not fit."""
 

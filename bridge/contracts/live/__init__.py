@@ -1,0 +1,1 @@
+"""Contracts at run time: clients over Bascule's own connections, and modules loaded without writing files."""

@@ -1,0 +1,180 @@
+"""Generated clients over a connection to the service: `HelloModule.from_transport(...)`, blocking or awaited.
+
+    client = bascule.connect()
+    shop = open_client(ShopModule, client)
+    book = shop.find_book(7)
+
+The argument travels in the plain form inside the connection's own msgpack. Before the first call the contract of what
+is mounted is compared with that of the generated code: differences that both sides can live with pass, others are
+refused by name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bascule.bridge.errors import CallError, PythonError
+from bascule.workers.contracts.codecs import ValueDecoder, ValueEncoder
+from bascule.workers.contracts.comparing import Difference, breaking, compare, digest, whole
+from bascule.workers.contracts.mounting import CONTRACT_NAME, targets_of
+
+Coder = Callable[[Any], Any]
+
+
+class ContractMismatch(Exception):
+    """Client and server do not understand each other; `differences` says where."""
+
+    def __init__(self, namespace: str, differences: list[Difference]) -> None:
+        self.differences = differences
+        lines = "\n".join(f"  {each}" for each in differences)
+        super().__init__(f"the contract of {namespace} is not the one that this client was made for:\n{lines}")
+
+
+class _Transport:
+    """What the two transports share: names, shapes, streams and declared errors."""
+
+    def __init__(self, client: Any, contract: Any = None, *, name: str | None = None) -> None:
+        self._client = client
+        self._contract = contract
+        self._name = name
+
+    def _target(self, name: Any) -> str:
+        return f"{self._name or '.'.join(name.namespace)}:{name.name}"
+
+    def _is_stream(self, name: Any) -> bool:
+        functions = getattr(self._contract, "CONTRACT", {}).get("functions", {})
+        return bool(functions.get(name.name, {}).get("stream"))
+
+    def _raised(self, error: CallError) -> BaseException:
+        """The error that the contract declares, where it is one."""
+        kind = error.details.get("raised") if isinstance(error, PythonError) else None
+        cls = _class_of(kind, self._contract) if isinstance(kind, str) else None
+        if cls is None:
+            return error
+        wire = self._contract._wire
+        found: BaseException = wire.Raised(cls.from_wire(error.details.get("value")))
+        return found
+
+
+class SocketTransport(_Transport):
+    """A `ClientTransport` over `bascule.connect()`: values go in and come out.
+
+    With `meta`, what goes in is `(metadata, value)`, and the metadata (a map of texts and numbers) reaches the
+    implementation.
+
+    Args:
+        client: The connection.
+        contract: The generated module, which says what is a stream and what may be raised.
+        name: The name it is mounted under, where that is not the module's namespace.
+        meta: Whether arguments come with metadata.
+    """
+
+    def __init__(self, client: Any, contract: Any = None, *, name: str | None = None, meta: bool = False) -> None:
+        super().__init__(client, contract, name=name)
+        self._meta = meta
+
+    def send(self, name: Any, encoder: Coder, decoder: Coder, fa: Any) -> Any:
+        """Call a function."""
+        said, value = fa if self._meta else (None, fa)
+        keywords: dict[str, Any] = {"meta": dict(said)} if isinstance(said, Mapping) else {}
+        target = self._target(name)
+        if self._is_stream(name):
+            return (decoder(each) for each in self._client.stream(target, encoder(value), **keywords))
+        try:
+            answer = self._client.call(target, encoder(value), **keywords)
+        except CallError as error:
+            raise self._raised(error) from None
+        result = decoder(answer)
+        return (said, result) if self._meta else result
+
+
+class AsyncSocketTransport(_Transport):
+    """The same over `bascule.connect_trio()`: what is called must be awaited."""
+
+    def send(self, name: Any, encoder: Coder, decoder: Coder, fa: Any) -> Any:
+        """Call a function."""
+        target = self._target(name)
+        if self._is_stream(name):
+            return self._each(target, encoder, decoder, fa)
+        return self._call(target, encoder, decoder, fa)
+
+    async def _call(self, target: str, encoder: Coder, decoder: Coder, fa: Any) -> Any:
+        try:
+            answer = await self._client.call(target, encoder(fa))
+        except CallError as error:
+            raise self._raised(error) from None
+        return decoder(answer)
+
+    async def _each(self, target: str, encoder: Coder, decoder: Coder, fa: Any) -> Any:
+        async for each in self._client.stream(target, encoder(fa)):
+            yield decoder(each)
+
+
+def open_client(module_class: Any, client: Any, *, name: str | None = None, check: bool = True) -> Any:
+    """What calls a mounted module over a connection; its methods take and give values.
+
+    Args:
+        module_class: A generated class, `ShopModule` say, made with `--with-client`.
+        client: What `bascule.connect` gave.
+        name: The name it is mounted under, where that is not the module's namespace.
+        check: Compare the contracts first.
+
+    Raises:
+        ContractMismatch: What is mounted is of another contract, and that would hurt.
+    """
+    contract = sys.modules[module_class.__module__]
+    if check:
+        told = client.call(f"{name or '.'.join(contract.NAMESPACE)}:{CONTRACT_NAME}")
+        compare_with(contract, told)
+    return _opened(module_class, SocketTransport(client, contract, name=name))
+
+
+async def open_async_client(module_class: Any, client: Any, *, name: str | None = None, check: bool = True) -> Any:
+    """The same over what `bascule.connect_trio` gave: its methods must be awaited.
+
+    Raises:
+        ContractMismatch: What is mounted is of another contract, and that would hurt.
+    """
+    contract = sys.modules[module_class.__module__]
+    if check:
+        told = await client.call(f"{name or '.'.join(contract.NAMESPACE)}:{CONTRACT_NAME}")
+        compare_with(contract, told)
+    return _opened(module_class, AsyncSocketTransport(client, contract, name=name))
+
+
+def compare_with(contract: Any, told: dict[str, Any]) -> None:
+    """See that a server's contract will do for a generated module; classic code has none, and is not compared.
+
+    Raises:
+        ContractMismatch: It will not.
+    """
+    described = getattr(contract, "CONTRACT", None)
+    if described is None or not told.get("contract"):
+        return
+    ours = whole(described, contract._wire._known)
+    if told.get("digest") == digest(ours):
+        return
+    # Who is older can't be known: what hurts this client, whichever way, is refused.
+    differences = breaking(compare(told["contract"], ours), client_is_new=True)
+    if differences:
+        raise ContractMismatch(".".join(contract.NAMESPACE), differences)
+
+
+def _opened(module_class: Any, transport: Any) -> Any:
+    if "from_transport" not in dir(module_class):
+        raise TypeError(f"{module_class.__name__} has no client: generate it with --with-client")
+    targets = targets_of(sys.modules[module_class.__module__])
+    return module_class.from_transport(transport, ValueEncoder(targets), ValueDecoder(targets))
+
+
+def _class_of(kind: str, contract: Any) -> Any:
+    """The generated class of a definition, in the module itself or one that it imports."""
+    modules = [contract, *(each for each in vars(contract).values() if inspect.ismodule(each))]
+    for module in modules:
+        for each in vars(module).values():
+            if inspect.isclass(each) and getattr(each, "WIRE_KIND", "") == kind and hasattr(each, "from_wire"):
+                return each
+    return None

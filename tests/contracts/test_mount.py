@@ -1,0 +1,263 @@
+"""Implementations mounted on a running service, called through its doors by generated clients and by anybody."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import trio
+from generated import EXTENDED, OTHER, SHOP, Dialect, generate, importing
+from running_service import Service
+from test_wire import everything
+
+import bascule
+from bascule.bridge.contracts.live.transports import (
+    ContractMismatch,
+    SocketTransport,
+    open_async_client,
+    open_client,
+)
+from bascule.bridge.errors import BadArguments, NotEncodable
+from bascule.workers.contracts.codecs import ValueDecoder, ValueEncoder
+
+SHAPES = """\
+module Shapes where
+data Pair = Pair { left :: Int32, right :: Int32 }
+addUp :: Pair -> IO Int32
+"""
+
+IMPLEMENTATIONS = '''
+import asyncio
+import concurrent.futures
+import threading
+from datetime import datetime
+
+import classic.shapes
+import other_way.shapes
+import made.plus as plus
+import made.shop as shop
+
+
+class Shop(shop.ShopModule):
+    """Sells books."""
+
+    def __init__(self):
+        self.entered = 0
+
+    def find_book(self, number):
+        self.entered += 1
+        if number == 13:
+            return "no book"
+        if number < 0:
+            return None
+        return book(number)
+
+    async def all_books(self, _unit):
+        await asyncio.sleep(0)
+        return [book(1), book(2)]
+
+
+def book(number):
+    lines = [shop.Line("ink", 3)]
+    return shop.Book(number, "Zoë", 9.5, shop.Binding.HARD_COVER, None, lines, True, datetime(2024, 2, 29))
+
+
+class Plus(plus.PlusModule):
+    def find(self, everything):
+        if everything.limit == 0:
+            raise plus._wire.Raised(plus.Missing("a limit"))
+        return everything.shape
+
+    def watch(self, count):
+        for number in range(count):
+            yield plus.ShapeCircle(float(number), set())
+
+
+class Value(classic.shapes.ShapesModule):
+    def add_up(self, pair):
+        return pair.left + pair.right
+
+
+class Meta(classic.shapes.ShapesModule):
+    fa = "meta"
+
+    def add_up(self, request):
+        meta, pair = request
+        assert meta["call_id"] and meta["session"] and meta["worker"]
+        return {"said": meta["trace"]}, pair.left + pair.right + len(meta["trace"])
+
+
+class Many(classic.shapes.ShapesModule):
+    fa = "list"
+
+    def add_up(self, pairs):
+        return [pair.left + pair.right for pair in pairs]
+
+
+class Future(classic.shapes.ShapesModule):
+    def __init__(self):
+        self.pool = concurrent.futures.ThreadPoolExecutor(1)
+
+    def add_up(self, pair):
+        return self.pool.submit(lambda: pair.left + pair.right)
+
+
+class Awaited(classic.shapes.ShapesModule):
+    async def add_up(self, pair):
+        await asyncio.sleep(0)
+        return pair.left + pair.right
+
+
+class Continued(classic.shapes.ShapesModule):
+    def add_up(self, pair):
+        return lambda then: threading.Thread(target=then, args=(pair.left + pair.right,)).start()
+
+
+class Plain:
+    def add_up(self, pair):
+        return pair.left - pair.right
+'''
+
+MOUNT = """
+[pools.default]
+size = 1
+paths = [{folder!r}]
+
+[mount]
+shop = "implementations:Shop"
+plus = "implementations:Plus"
+value = "implementations:Value"
+meta = "implementations:Meta"
+many = "implementations:Many"
+promised = "implementations:Future"
+awaited = "implementations:Awaited"
+continued = "implementations:Continued"
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mount")
+    generate(folder, {"Shop": SHOP, "Plus": EXTENDED, "Other": OTHER}, package="made")
+    generate(folder, {"Shapes": SHAPES}, package="classic", dialect=Dialect.CLASSIC)
+    generate(folder, {"Shapes": SHAPES}, package="other_way")
+    (folder / "implementations.py").write_text(IMPLEMENTATIONS)
+    (folder / "service.toml").write_text(MOUNT.format(folder=str(folder)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path) -> Iterator[tuple[ModuleType, ...]]:
+    yield from importing(folder, "made.shop", "made.plus", "classic.shapes")
+
+
+@pytest.fixture
+def service(
+    folder: Path, nothing_left: None, runtime_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Service]:
+    service = Service(runtime_folder, "--config", str(folder / "service.toml"))
+    monkeypatch.setenv("BASCULE_SOCKET", str(service.socket))
+    yield service
+    service.stop()
+
+
+def test_a_generated_client_calls_a_mounted_implementation(service: Any, made: tuple[Any, ...]) -> None:
+    shop = made[0]
+    with bascule.connect() as connection:
+        client = open_client(shop.ShopModule, connection)
+        book = client.find_book(7)
+        assert (type(book), book.id, book.binding) == (shop.Book, 7, shop.Binding.HARD_COVER)
+        assert client.find_book(-1) is None
+        assert [each.id for each in client.all_books(None)] == [1, 2]
+
+
+def test_an_argument_is_checked_before_the_implementation_is_entered(service: Any) -> None:
+    with bascule.connect() as client:
+        for wrong, told in (("x", 'expected Int32, found "x"'), (True, "found true"), (1 << 31, "found 2147483648")):
+            with pytest.raises(BadArguments, match=told):
+                client.call("shop:find_book", wrong)
+        assert client.call("shop:find_book", 7)["binding"] == "HARD_COVER"
+        with pytest.raises(NotEncodable, match="the result is wrong"):
+            client.call("shop:find_book", 13)
+
+
+def test_an_awaited_client_streams_and_declared_errors(service: Any, made: tuple[Any, ...]) -> None:
+    plus = made[1]
+
+    async def main() -> None:
+        async with bascule.connect_trio() as connection:
+            client = await open_async_client(plus.PlusModule, connection)
+            circles = [each async for each in client.watch(3)]
+            assert circles == [plus.ShapeCircle(float(number), set()) for number in range(3)]
+
+    trio.run(main)
+    with bascule.connect() as connection:
+        client = open_client(plus.PlusModule, connection)
+        assert list(client.watch(2)) == [plus.ShapeCircle(0.0, set()), plus.ShapeCircle(1.0, set())]
+
+
+def test_every_shape_of_an_implementation_can_be_mounted(service: Any, made: tuple[Any, ...]) -> None:
+    shapes = made[2]
+    with bascule.connect() as connection:
+        for name in ("value", "many", "promised", "awaited", "continued"):
+            client = open_client(shapes.ShapesModule, connection, name=name)
+            assert client.add_up(shapes.Pair(2, 3)) == 5, name
+
+
+def test_metadata_goes_with_the_value_and_comes_back(service: Any, made: tuple[Any, ...]) -> None:
+    shapes = made[2]
+    with bascule.connect() as connection:
+        transport = SocketTransport(connection, shapes, name="meta", meta=True)
+        client = shapes.ShapesModule.from_transport(transport, ValueEncoder(), ValueDecoder())
+        assert client.add_up(({"trace": "abc"}, shapes.Pair(2, 3))) == ({"trace": "abc"}, 8)
+
+
+def test_a_class_is_mounted_on_a_running_service(service: Any, folder: Path) -> None:
+    command = [sys.executable, "-m", "bascule", "mount", "--as", "difference"]
+    command += ["--contract", "other_way.shapes", "implementations:Plain"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    with bascule.connect() as client:
+        assert client.call("difference:add_up", {"left": 5, "right": 3}) == 2
+        assert client.call("value:add_up", {"left": 5, "right": 3}) == 8
+    told = subprocess.run([*command[:4], "implementations:Missing"], capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "can't be mounted" in told.stderr
+    with bascule.connect() as client:
+        assert client.call("difference:add_up", {"left": 5, "right": 3}) == 2
+
+
+def test_a_mounted_module_is_reached_from_the_shell(service: Any) -> None:
+    command = [sys.executable, "-m", "bascule", "call", "--json", "shop:find_book", "7"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert json.loads(told.stdout)["title"] == "Zoë"
+
+
+def test_contracts_are_compared_before_the_first_call(service: Any, tmp_path: Path) -> None:
+    changed = SHOP.replace("price   :: Double", "price   :: String").replace("sold    :: Bool", "sold    :: Bool")
+    generate(tmp_path, {"Shop": changed}, package="changed")
+    generate(tmp_path, {"Shop": SHOP.replace("Paperback |", "Paperback | Loose |")}, package="wider")
+    for changed_shop, wider_shop in importing(tmp_path, "changed.shop", "wider.shop"):
+        with bascule.connect() as connection:
+            with pytest.raises(ContractMismatch, match=r"find_book: result.*price: it was Double and is String"):
+                open_client(changed_shop.ShopModule, connection)
+            # A member that only this client knows can't come from that server.
+            assert open_client(wider_shop.ShopModule, connection).find_book(7).id == 7
+
+
+def test_a_declared_error_arrives_as_what_it_is(service: Any, made: tuple[Any, ...]) -> None:
+    plus, other = made[1], made[1]._made_other
+    value = everything(plus, other)
+    with bascule.connect() as connection:
+        client = open_client(plus.PlusModule, connection)
+        assert client.find(value) == value.shape
+        with pytest.raises(plus._wire.Raised) as caught:
+            client.find(dataclasses.replace(value, limit=0))
+    assert caught.value.raised == plus.Missing("a limit")
