@@ -213,8 +213,8 @@ def test_weird_objects_are_described_without_running_them(write: Write) -> None:
         def cached(n): pass
         part = functools.partial(function, 1)
         lone = "\\ud800"
-        def surrogate(a="\\ud800"):
-            "\\ud800"
+        def surrogate(a="\\ud800"): pass
+        surrogate.__doc__ = "\\ud800"
         __all__ = [n for n in list(globals()) if not n.startswith("__") and n != "functools"]
         __all__ += [evil]
     """)
