@@ -3,8 +3,11 @@
     bascule map math:isqrt 1 4 9
     seq 1000 | bascule map --json math:factorial
 
+    bascule map module:function --over items.jsonl --output results.jsonl --errors errors.jsonl [--resume]
+
 Items are arguments, or, when there are none, the lines of standard input; each is JSON where it parses as JSON, else
-text. Results are printed as they come, one to a line. On a terminal a bar shows the progress.
+text. Results are printed as they come, one to a line. On a terminal a bar shows the progress. How it goes from file to
+file is told in `map_files`.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +37,17 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--chunk", type=_count, metavar="N", help="items that travel together (default: what suits)")
     parser.add_argument("--star", action="store_true", help="each item is a list of arguments")
     parser.add_argument("--keep-going", action="store_true", help="report an item's error and go on with the next")
+    parser.add_argument(
+        "--over", type=Path, metavar="FILE", help="take the items from a file of JSON lines (- for standard input)"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="with --over: write results there, as JSON lines")
+    parser.add_argument(
+        "--errors", type=Path, metavar="FILE", help="with --over: write errors there (default: OUTPUT.errors)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with what is in OUTPUT and ERRORS already")
+    parser.add_argument(
+        "--idempotent", action="store_true", help="what was lost with a worker or the connection may be run again"
+    )
     parser.add_argument("target", metavar="TARGET", help="what to call, such as math:isqrt")
     parser.add_argument("items", nargs="*", metavar="ITEM", help="the items (default: the lines of standard input)")
 
@@ -42,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
     from bascule.bridge.cli.asking import DONE, FAILED, as_json, as_text, find_service, read_word, report
     from bascule.bridge.errors import BasculeError, CallError
 
+    if options.over is not None or options.output is not None or options.errors is not None or options.resume:
+        return _run_over(options)
     words = options.items or _lines()
     items = (read_word(word, text=options.text) for word in words)
     status = DONE
@@ -66,6 +83,28 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.flush()
         return report("map", error, options)
     return status
+
+
+def _run_over(options: argparse.Namespace) -> int:
+    """From file to file."""
+    from bascule.bridge.cli.asking import find_service, report
+    from bascule.bridge.cli.map_files import run_over
+    from bascule.bridge.errors import BasculeError
+
+    problem = None
+    if options.over is None or options.output is None:
+        problem = "--over and --output go together: one says where the items are, the other where the results go"
+    elif options.items:
+        problem = "items are either on the command line or in the file of --over"
+    if problem is not None:
+        print(f"bascule map: {problem}", file=sys.stderr)
+        return 2
+    options.errors = options.errors or options.output.with_name(options.output.name + ".errors")
+    try:
+        with find_service(options, workers=os.cpu_count() or 1) as client:
+            return run_over(options, client)
+    except BasculeError as error:
+        return report("map", error, options)
 
 
 def _lines() -> Iterator[str]:

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ from bascule.bridge.client.operations import Operations, Wanted
 from bascule.bridge.client.places import Place, PrivatePlace, SocketPlace, place_of
 from bascule.bridge.client.printing import OnOutput, print_output
 from bascule.bridge.client.proxy import release
+from bascule.bridge.client.scatter import Scatter
+from bascule.bridge.client.scattering import Errors, Options, Progress
 from bascule.bridge.client.streams import Flow, Stream
 from bascule.protocols.calls import Op
 from bascule.protocols.envelope import Flag
@@ -35,6 +38,8 @@ from bascule.protocols.service import Welcome
 
 _IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STREAM)
 _CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
+_METHOD: Final = int(Op.METHOD)
+_FOLD: Final = "bascule.workers.folding:fold"
 _STARTS_WITHIN: Final = 60.0  # seconds for the first worker of a private bridge
 
 
@@ -251,6 +256,97 @@ class Client(Operations):
         run.fill()
         return itertools.chain.from_iterable(run.results())
 
+    def scatter(
+        self,
+        target: str,
+        items: Iterable[Any],
+        *,
+        ordered: bool = True,
+        errors: str = "raise",
+        idempotent: bool = False,
+        timeout: float | None = None,
+        chunk: int | None = None,
+        window: int | None = None,
+        star: bool = False,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> Scatter:
+        """`map`, with all that may be wanted of it: gives a `Result` for each item, with its index, value and error.
+
+        Args:
+            target: The function.
+            items: Its arguments, one each. No more is taken than the results' reader allows.
+            ordered: In the order of the items; otherwise as they are completed.
+            errors: "raise" raises the first error and cancels the rest; "return" gives it with its item's result.
+            idempotent: What was lost with a worker or the connection may be tried again, what takes far longer than the
+                rest may be run a second time at the end.
+            timeout: Seconds for all of it.
+            chunk: How many items travel together. None: as many as suits their number, size and speed.
+            window: How many chunks are under way at a time.
+            star: Each item is a sequence of arguments.
+            progress: Told how far it is, each time that a chunk has ended.
+        """
+        options = Options(ordered, Errors(errors), chunk, window, timeout, star, idempotent, progress)
+        return Scatter(self._connection, target, items, options)
+
+    def everywhere(self, target: str, /, *args: Any, copies: int, timeout: float | None = None) -> list[Any]:
+        """Make the same call several times at once; the results, in no particular order of workers.
+
+        Raises:
+            CallError: The first error; the others are cancelled.
+        """
+        repeated = itertools.repeat(args, copies)
+        results = self.scatter(target, list(repeated), star=True, chunk=1, window=copies, timeout=timeout)
+        return [result.value for result in results]
+
+    def map_objects(self, proxies: Iterable[Any], method: str, /, *args: Any, window: int = 256) -> Iterator[Any]:
+        """Call a method of many objects, each where it lives; the results come in order."""
+        under_way: deque[Future] = deque()
+        try:
+            for proxy in proxies:
+                future: Future = self._connection.start(
+                    _METHOD, method, (proxy, *args), None, takes_object=True, entry_type=Future
+                )
+                under_way.append(future)
+                if len(under_way) >= window:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.abandon()
+
+    def reduce(
+        self,
+        function: str,
+        items: Iterable[Any],
+        *,
+        each: str | None = None,
+        chunk: int = 256,
+        timeout: float | None = None,
+    ) -> Any:
+        """Reduce items in the workers with an associative function of two: `client.reduce("operator:add", numbers)`.
+
+        Args:
+            function: The function of two.
+            items: At least one.
+            each: A function that is applied to every item first.
+            chunk: How many items one call reduces.
+            timeout: Seconds for all of it.
+
+        Raises:
+            ValueError: There are no items.
+        """
+        parts = ([function, part, each] for part in _parts(items, chunk))
+        while True:
+            options = Options(chunk=1, star=True, timeout=timeout)
+            reduced = [result.value for result in Scatter(self._connection, _FOLD, parts, options)]
+            if len(reduced) <= 1:
+                break
+            parts = ([function, part, None] for part in _parts(reduced, max(2, chunk)))
+        if not reduced:
+            raise ValueError("there is nothing to reduce")
+        return reduced[0]
+
     def stream(
         self,
         target: str,
@@ -361,3 +457,10 @@ class Client(Operations):
         connection = self._connection
         how = "closed" if connection.closed else "of another process" if connection.forked else "connected"
         return f"<bascule client of {self.place}, {how}>"
+
+
+def _parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Items in lists of that size; the last may be shorter."""
+    iterator = iter(items)
+    while part := list(itertools.islice(iterator, size)):
+        yield part

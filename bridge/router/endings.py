@@ -17,6 +17,7 @@ from bascule.bridge.notices import KILLED_SINCE, KillReason, WorkerExited
 from bascule.bridge.router.calls import NOT_SENT, Call, CallState, NestedCall
 from bascule.bridge.router.peers import Doom, Effect, Worker, WorkerState
 from bascule.bridge.supervision.exits import ExitCause
+from bascule.protocols.calls import Op
 from bascule.protocols.envelope import Flag
 from bascule.protocols.errors import ErrorKind
 from bascule.workers.page import request_cancel, started_id
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bascule.bridge.router.core import RouterCore
 
 _IDEMPOTENT, _STREAM = int(Flag.IDEMPOTENT), int(Flag.STREAM)
+_MAP = bytes([Op.MAP])
 _TIDY_ABOVE = 1024
 HANDLES_LOOK = 0.5  # seconds between two questions to a retired worker whether its handles are gone
 MOST_REPLACED = 1024  # recycled workers that are remembered
@@ -92,7 +94,8 @@ class Endings:
         core = self._core
         reason = worker.kill_reason
         offender = self._offender(worker, guilty)
-        if offender is not None and reason in (None, KillReason.MEMORY, KillReason.DEADLINE):
+        counts = reason in (None, KillReason.MEMORY, KillReason.DEADLINE)
+        if offender is not None and counts and offender.payload[:1] != _MAP:  # another chunk is another call
             core.quarantine.worker_died(offender.session.id, offender.target, core.now)
         name = offender.target.decode(errors="replace") if offender is not None else None
         for call in [*guilty, *worker.streams.values()]:

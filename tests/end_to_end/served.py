@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -36,3 +37,17 @@ class Box:
 
     def pid(self) -> int:
         return os.getpid()
+
+
+def tick(number: int) -> int:
+    """Take a little."""
+    time.sleep(0.004)
+    return number
+
+
+def slow_once(mark: str, seconds: float) -> str:
+    """Take long, but only the first time."""
+    if mark and not Path(mark).exists():
+        Path(mark).touch()
+        time.sleep(seconds)
+    return "done"

@@ -1,0 +1,233 @@
+"""Scatter and gather on a real service, and the command that goes from file to file whatever dies."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from configured import Configured, eventually, pool
+
+import bascule
+from bascule.bridge.client.scattering import Progress
+from bascule.bridge.errors import PythonError, Timeout, WorkerLost
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configured]:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="bsc-", dir="/tmp") as folder:
+        service = Configured(Path(folder), pool(intensity=1000))
+        try:
+            yield service
+        finally:
+            service.stop()
+
+
+def test_results_come_in_order_or_as_completed_with_their_index(service: Configured) -> None:
+    with service.client() as client:
+        items = [0.3, 0.0, 0.0, 0.0]
+        ordered = [result.index for result in client.scatter("served:rest", items, chunk=1)]
+        assert ordered == [0, 1, 2, 3]
+        completed = [result.index for result in client.scatter("served:rest", items, chunk=1, ordered=False)]
+        assert sorted(completed) == ordered
+        assert completed[-1] == 0
+
+
+def test_errors_are_raised_at_once_or_returned_with_their_item(service: Configured) -> None:
+    with service.client() as client:
+        results = list(client.scatter("math:sqrt", [4, -1, 9], errors="return"))
+        assert [result.value for result in results] == [2, None, 3]
+        with pytest.raises(PythonError):
+            results[1].get()
+        with pytest.raises(ValueError, match=r"math domain|nonnegative"):
+            list(client.scatter("math:sqrt", itertools.cycle([4, 4, 4, -1])))  # and the endless rest is cancelled
+        eventually(lambda: client.status()["calls"]["outstanding"] == 0)
+
+
+def test_a_generator_is_read_no_further_than_results_are(service: Configured) -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for number in itertools.count():
+            taken += 1
+            yield number
+
+    with service.client() as client, client.scatter("builtins:abs", items(), chunk=10, window=4) as results:
+        assert [next(results).value for _ in range(25)] == list(range(25))
+        assert taken <= 25 + 10 * 6
+
+
+def test_a_long_scatter_needs_constant_memory(service: Configured, soak_factor: int) -> None:
+    with service.client() as client:
+
+        def run(count: int) -> int:
+            total = sum(result.value for result in client.scatter("builtins:abs", iter(range(count))))
+            assert total == count * (count - 1) // 2
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+        small = run(50_000)
+        assert run(200_000 * soak_factor) - small < 30 << 10  # KiB
+
+
+def test_the_whole_has_a_deadline_and_progress_is_told(service: Configured) -> None:
+    told: list[Progress] = []
+    with service.client() as client:
+        with pytest.raises((Timeout, TimeoutError)):
+            list(client.scatter("served:rest", [0.05] * 1000, timeout=0.5, chunk=1))
+        list(client.scatter("math:sqrt", [1, -1, 4], errors="return", chunk=1, progress=told.append))
+    assert (told[-1].done, told[-1].failed, told[-1].total, told[-1].over) == (2, 1, 3, True)
+
+
+def test_what_is_lost_is_tried_again_only_when_that_is_harmless(service: Configured) -> None:
+    with service.client() as client:
+        items = [False] * 20 + [True] + [False] * 20
+        lost = list(client.scatter("served:maybe_die", items, chunk=41, errors="return"))
+        assert all(isinstance(result.error, WorkerLost) for result in lost)
+        told = list(client.scatter("served:maybe_die", items, chunk=41, errors="return", idempotent=True))
+        assert [result.index for result in told if result.error is not None] == [20]
+        assert isinstance(told[20].error, WorkerLost)
+
+
+def test_a_straggler_is_run_a_second_time_when_that_is_harmless(service: Configured, tmp_path: Path) -> None:
+    with service.client() as client:
+        mark = str(tmp_path / "first")
+        items = [["", 0.0]] * 20 + [[mark, 60.0]]
+        began = time.monotonic()
+        scatter = client.scatter("served:slow_once", items, star=True, chunk=1, idempotent=True, ordered=False)
+        assert len([result.get() for result in scatter]) == 21
+        assert time.monotonic() - began < 50  # the first run of the last item takes a minute
+
+
+def test_the_same_call_many_times_objects_where_they_live_and_reducing(service: Configured) -> None:
+    with service.client() as client:
+        assert len(client.everywhere("served:rest", 0.05, copies=6)) == 6
+        boxes = [client.object("served:Box") for _ in range(6)]
+        assert list(client.map_objects(boxes, "pid")) == [box.pid() for box in boxes]
+        assert client.reduce("operator:add", range(1000), chunk=64) == 499_500
+        assert client.reduce("operator:add", iter(range(100)), each="operator:neg", chunk=7) == -4950
+        with pytest.raises(ValueError, match="nothing to reduce"):
+            client.reduce("operator:add", [])
+
+
+# ---- From file to file --------------------------------------------------------------------------------------------
+
+
+class Mapping:
+    """One `bascule map --over`."""
+
+    def __init__(self, service: Configured, folder: Path, target: str, count: int = 0) -> None:
+        self.items, self.output, self.errors = (folder / name for name in ("items", "results", "errors"))
+        if count:
+            self.items.write_text("".join(f"{number}\n" for number in range(count)))
+        line = [sys.executable, "-m", "bascule", "map", "--socket", str(service.socket), target]
+        self._line = [*line, "--over", str(self.items), "--output", str(self.output), "--errors", str(self.errors)]
+
+    def start(self, *more: str) -> subprocess.Popen[str]:
+        return subprocess.Popen([*self._line, *more], stderr=subprocess.PIPE, text=True)
+
+    def run(self, *more: str) -> tuple[int, str]:
+        done = subprocess.run([*self._line, *more], stderr=subprocess.PIPE, text=True, timeout=100, check=False)
+        return done.returncode, done.stderr
+
+    def rows(self, path: Path) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+    def written(self) -> int:
+        return self.output.read_bytes().count(b"\n") if self.output.exists() else 0
+
+    def check(self, count: int) -> None:
+        """No item lost, none written twice."""
+        lines = Counter(row["line"] for row in self.rows(self.output) + self.rows(self.errors))
+        assert set(lines) == set(range(1, count + 1))
+        assert set(lines.values()) == {1}
+
+
+def test_a_file_is_mapped_with_its_errors_apart(service: Configured, tmp_path: Path) -> None:
+    mapping = Mapping(service, tmp_path, "math:sqrt")
+    mapping.items.write_text('4\n\n-1\n"nine"\n{no json\n16\n')
+    status, said = mapping.run()
+    assert status == 1
+    assert "2 results" in said
+    assert "3 errors" in said
+    assert sorted((row["line"], row["result"]) for row in mapping.rows(mapping.output)) == [(1, 2.0), (6, 4.0)]
+    kinds = {row["line"]: row["error"]["kind"] for row in mapping.rows(mapping.errors)}
+    assert kinds == {3: "python", 4: "python", 5: "bad_arguments"}
+    again, said = mapping.run()
+    assert again == 2
+    assert "--resume goes on with it" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_its_own_death_loses_nothing(service: Configured, tmp_path: Path, number: signal.Signals) -> None:
+    mapping = Mapping(service, tmp_path, "served:tick", 600)
+    process = mapping.start()
+    eventually(lambda: mapping.written() > 50)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert "go on with --resume" in said
+    assert 0 < mapping.written() < 600
+    with mapping.output.open("ab") as file:
+        file.write(b'{"line": 99, "res')  # as if it had died in the middle of a line
+    status, said = mapping.run("--resume")
+    assert status == 0, said
+    mapping.check(600)
+
+
+def test_killed_workers_lose_nothing_and_what_is_idempotent_is_done(service: Configured, tmp_path: Path) -> None:
+    mapping = Mapping(service, tmp_path, "served:tick", 400)
+    process = mapping.start("--idempotent", "--chunk", "4")
+    with service.client() as client:
+        for wanted in (20, 60, 100, 140, 180):
+            eventually(lambda wanted=wanted: mapping.written() > wanted or process.poll() is not None)  # type: ignore[misc]
+            os.kill(next(row["pid"] for row in client.status()["workers"] if row["state"] == "active"), signal.SIGKILL)
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == 0, said
+    mapping.check(400)
+    assert not mapping.rows(mapping.errors)
+
+
+def test_a_full_disk_is_said_and_the_file_stays_whole(service: Configured, tmp_path: Path) -> None:
+    mapping = Mapping(service, tmp_path, "served:tick", 3000)
+    program = tmp_path / "limited.py"
+    program.write_text(
+        "import resource, runpy, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        "runpy.run_module('bascule', run_name='__main__')\n"
+    )
+    line = [sys.executable, str(program), *mapping._line[3:]]
+    done = subprocess.run(line, stderr=subprocess.PIPE, text=True, timeout=100, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "File too large" in done.stderr
+    assert "--resume" in done.stderr
+    assert mapping.output.read_bytes().endswith(b"\n")
+    status, said = mapping.run("--resume", "--chunk", "64")
+    assert status == 0, said
+    mapping.check(3000)
+
+
+def test_wrong_uses_are_told(service: Configured, tmp_path: Path) -> None:
+    mapping = Mapping(service, tmp_path, "math:sqrt")
+    assert mapping.run() == (2, f"bascule map: {mapping.items}: there is no such file\n")
+    mapping.items.write_text("4\n")
+    mapping.output.write_text("something else\n")
+    status, said = mapping.run("--resume")
+    assert status == 2
+    assert "results:1: this is no line of `bascule map`" in said
+    assert service.command("map", "math:sqrt", "--over", str(mapping.items)).returncode == 2
+    assert bascule.__version__
