@@ -7,6 +7,7 @@ them in), and `struct` turns the rest into numbers in one call. Nothing here loo
 
 from __future__ import annotations
 
+import marshal
 import struct
 from math import isfinite
 
@@ -15,11 +16,14 @@ from bascule.protocols.errors import CutOff, RemoteProtocolError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Final
+    from typing import Any, Final
 
 SHORTEST: Final = 8
 """Fewer elements than this are read one by one."""
 _FIRST_WINDOW: Final = 32
+_MARSHAL_HEAD: Final = 5  # a tag and the count
+_BLOCK: Final = 256
+_structs: dict[tuple[str, int], struct.Struct] = {}
 
 
 def _run_length(data: bytes, position: int, most: int, width: int, tag: bytes) -> int:
@@ -41,28 +45,36 @@ def _run_length(data: bytes, position: int, most: int, width: int, tag: bytes) -
     return count
 
 
-def _columns(data: bytes, position: int, count: int, width: int) -> bytearray:
-    """The elements without their tags, back to back."""
-    block = data[position : position + count * width]
-    plain = bytearray(count * (width - 1))
-    for column in range(1, width):
-        plain[column - 1 :: width - 1] = block[column::width]
-    return plain
-
-
 def _read_small(data: bytes, position: int, count: int) -> bytes:
     return data[position + 1 : position + 2 * count : 2]
 
 
-def _read_integers(data: bytes, position: int, count: int) -> tuple[int, ...]:
-    return struct.unpack(f">{count}i", _columns(data, position, count, 5))
+def _unpack(data: bytes, position: int, count: int, code: str) -> list[Any]:
+    """Numbers of one format, each behind its tag, in blocks: the format that skips the tags is as long as a block."""
+    numbers: list[Any] = []
+    block = _struct(code, _BLOCK)
+    for _ in range(count // _BLOCK):
+        numbers += block.unpack_from(data, position)
+        position += block.size
+    numbers += _struct(code, count % _BLOCK).unpack_from(data, position)
+    return numbers
 
 
-def _read_floats(data: bytes, position: int, count: int) -> tuple[float, ...]:
-    plain = _columns(data, position, count, 9)
-    floats: tuple[float, ...] = struct.unpack(f">{count}d", plain)
+def _struct(code: str, count: int) -> struct.Struct:
+    made = _structs.get((code, count))
+    if made is None:
+        made = _structs[code, count] = struct.Struct(">" + f"x{code}" * count)
+    return made
+
+
+def _read_integers(data: bytes, position: int, count: int) -> list[int]:
+    return _unpack(data, position, count, "i")
+
+
+def _read_floats(data: bytes, position: int, count: int) -> list[float]:
+    floats = _unpack(data, position, count, "d")
     # Only a float whose first byte is 7F or FF can be nan or infinite, and few finite ones are that large.
-    first = plain[::8]
+    first = data[position + 1 : position + 9 * count : 9]
     if (b"\x7f" in first or b"\xff" in first) and not all(map(isfinite, floats)):
         raise RemoteProtocolError("a float is infinite or not a number, which Erlang has no form for")
     return floats
@@ -91,12 +103,19 @@ def read_runs(data: bytes, position: int, most: int, into: list[object]) -> int:
         RemoteProtocolError: The last element is cut off, or a float is not finite.
     """
     size = len(data)
+    first = True
     while most >= SHORTEST and position < size:
         reader = _READERS.get(data[position])
         if reader is None:
             break
         width, read = reader
-        count = _run_length(data, position, most, width, data[position : position + 1])
+        tag = data[position : position + 1]
+        # Mostly there is nothing else in the list. Once only: to look at all the rest at each run would be quadratic.
+        if first and data[position : position + most * width : width] == tag * most:
+            count = most
+        else:
+            count = _run_length(data, position, most, width, tag)
+        first = False
         if count < SHORTEST:
             break
         end = position + count * width
@@ -114,10 +133,12 @@ def write_numbers(items: Sequence[object]) -> bytes | None:
     Raises:
         ValueError: A float is nan or infinite.
     """
-    kinds = set(map(type, items))
-    if kinds == {int}:
+    kind = type(items[0])
+    if type(items[-1]) is not kind or type(items[len(items) // 2]) is not kind:
+        return None
+    if kind is int:
         return _write_integers(items)
-    if kinds == {float}:
+    if kind is float and set(map(type, items)) == {float}:
         return _write_floats(items)
     return None
 
@@ -126,15 +147,43 @@ def _write_integers(items: Sequence[object]) -> bytes | None:
     count = len(items)
     try:
         small = bytes(items)  # type: ignore[arg-type]
-    except ValueError:  # one of them is no byte
-        try:
-            plain = struct.pack(f">{count}i", *items)
-        except struct.error:  # one of them needs more than 32 bits
-            return None
-        return _list_of(b"b", plain, count, 5)
+    except (ValueError, TypeError):  # one of them is no byte
+        small = None
+    if small is None:
+        plain = _marshalled(items)
+        return None if plain is None else _reversed_list(plain, count)
+    if set(map(type, items)) != {int}:
+        return None
     if count <= 0xFFFF:
         return struct.pack(">BH", 107, count) + small
     return _list_of(b"a", small, count, 2)
+
+
+def _marshalled(items: Sequence[object]) -> bytes | None:
+    """The items as five bytes each, `i` and 32 bits in little-endian order; None when one of them is something else.
+
+    `marshal` writes a list of such integers so, and in one go it checks their types, which to do apart costs as much
+    as to write them. It has other tags for all else, booleans and subclasses included. The first element begins at a
+    known place; where its tag is `i` it has five bytes, so the place of the second is known, and so on to the last.
+    """
+    count = len(items)
+    try:
+        written = marshal.dumps(items if type(items) is tuple else list(items), 2)
+    except ValueError:  # some object that marshal does not write
+        return None
+    start = len(written) - count * 5
+    if start != _MARSHAL_HEAD or written[start::5] != b"i" * count:
+        return None
+    return written[start:]
+
+
+def _reversed_list(plain: bytes, count: int) -> bytes:
+    """A LIST_EXT of what `_marshalled` wrote."""
+    out = bytearray(plain)
+    out[::5] = b"b" * count
+    out[1::5], out[4::5] = plain[4::5], plain[1::5]
+    out[2::5], out[3::5] = plain[3::5], plain[2::5]
+    return b"".join((struct.pack(">BI", 108, count), out, b"j"))
 
 
 def _write_floats(items: Sequence[object]) -> bytes:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import cold_start, etf, fairness, mapping, memory, outstanding, payloads, pipes, pods, sockets
+from benchmarks.cases import (
+    cold_start,
+    erlport,
+    etf,
+    fairness,
+    mapping,
+    memory,
+    outstanding,
+    payloads,
+    pipes,
+    pods,
+    sockets,
+)
 from benchmarks.rows import Case
 
 CASES = (
@@ -13,6 +25,7 @@ CASES = (
     Case("map", mapping.measure),
     Case("payload bytes", payloads.measure),
     Case("etf", etf.measure),
+    Case("erlport", erlport.measure),
     Case("cold start", cold_start.measure),
     Case("pod sequential", pods.sequential),
     Case("pod concurrent", pods.concurrent),

@@ -71,6 +71,7 @@ def decode_term(data: bytes, position: int) -> tuple[Any, int]:
     known = atoms.read
     values: list[Any] = []
     value: Any
+    made: Any
     append = values.append
     stack: list[tuple[int, int, Any]] = []
     # The term itself is the single element of an outermost container.
@@ -127,8 +128,17 @@ def decode_term(data: bytes, position: int) -> tuple[Any, int]:
                     stack.append((kind, start, counter))
                     kind, start = _LIST, len(values)
                     if count >= SHORTEST:
-                        position = read_runs(data, position, count, values)
-                        count -= len(values) - start
+                        numbers: list[object] = []
+                        position = read_runs(data, position, count, numbers)
+                        count -= len(numbers)
+                        if not count and data[position] == 106:  # nothing but numbers
+                            kind, start, counter = stack.pop()
+                            made = _new_list(List)
+                            _fill_list(made, numbers)
+                            append(made)
+                            position += 1
+                            continue
+                        values += numbers
                     counter = repeat(None, count)
                     break
                 elif tag == 107:
@@ -136,7 +146,7 @@ def decode_term(data: bytes, position: int) -> tuple[Any, int]:
                     position = begin + _u16(data, position + 1)[0]
                     if position > size:
                         raise _cut_off(begin)
-                    made: Any = _new_list(List)
+                    made = _new_list(List)
                     _fill_list(made, data[begin:position])
                     append(made)
                 elif tag == 106:

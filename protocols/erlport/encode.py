@@ -27,6 +27,7 @@ _float = struct.Struct(">Bd").pack
 _large = struct.Struct("<BBBQ").pack
 _long = struct.Struct(">BI").pack
 _short = struct.Struct(">BH").pack
+_CONSTANTS: Final = {True: b"d\x00\x04true", False: b"d\x00\x05false", None: b"d\x00\x09undefined"}
 _SMALL: Final = [bytes((97, number)) for number in range(256)]
 _NUMBERS: Final = frozenset((int, float))
 _DISTINCT: Final = frozenset((str, int, bytes))
@@ -70,6 +71,15 @@ def encode_term(value: object) -> bytes:
     return b"".join(encode_pieces(value))
 
 
+def encode_scalar(value: object) -> bytes | None:
+    """A small integer or a constant, which needs no machinery; None for anything else."""
+    if type(value) is int:
+        if 0 <= value < 256:
+            return _SMALL[value]
+        return _integer(98, value) if -0x80000000 <= value < 0x80000000 else None
+    return _CONSTANTS.get(value) if value is None or type(value) is bool else None
+
+
 def encode_pieces(root: object) -> list[bytes]:
     """The same as pieces to join or write: a large binary is a piece of its own, not copied."""
     parts: list[bytes] = []
@@ -99,10 +109,8 @@ def encode_pieces(root: object) -> list[bytes]:
                 if value - value != 0.0:  # true of nan and the infinities alone
                     raise _not_finite(value)
                 add(_float(70, value))
-            elif kind is bool:
-                add(b"d\x00\x04true" if value else b"d\x00\x05false")
-            elif value is None:
-                add(b"d\x00\x09undefined")
+            elif kind is bool or value is None:
+                add(_CONSTANTS[value])
             elif kind is _Raw:
                 add(value.encoded)
             elif (kind is list or kind is List) and not value:
@@ -114,8 +122,8 @@ def encode_pieces(root: object) -> list[bytes]:
                     add(bytes((104, count)) if count < 256 else _long(105, _count(value)))
                     inner = iter(value)
                 elif kind is list or kind is List:
-                    # A copy: another thread might change the list after it was counted.
-                    elements = tuple(value)
+                    # A copy of what another thread might change after it was counted.
+                    elements = value if kind is List else tuple(value)
                     if type(elements[0]) in _NUMBERS:
                         encoded = _numbers(elements)
                         if encoded is not None:
@@ -168,7 +176,7 @@ def _big(value: int) -> bytes:
     return head + abs(value).to_bytes(size, "little")
 
 
-def _numbers(elements: tuple[Any, ...]) -> bytes | None:
+def _numbers(elements: tuple[Any, ...] | List) -> bytes | None:
     """A list of nothing but numbers in bulk; None when it is none, or has to be written one by one.
 
     All bytes make a string, however few they are: so Erlang's own term_to_binary writes them.

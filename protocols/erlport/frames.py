@@ -59,6 +59,11 @@ class FrameCutter:
         """Bytes that an unfinished frame still needs."""
         return self._missing
 
+    @property
+    def empty(self) -> bool:
+        """Whether all that came in is out again."""
+        return not (self._missing or self._rest)
+
     def receive_data(self, data: bytes) -> list[bytes | Oversized]:
         """Take bytes in, give frames out, without their lengths."""
         frames: list[bytes | Oversized] = []

@@ -17,7 +17,7 @@ import struct
 
 from bascule.protocols.erlport import atoms
 from bascule.protocols.erlport.decode import decode_term, uncompress
-from bascule.protocols.erlport.encode import encode_pieces, encode_term
+from bascule.protocols.erlport.encode import encode_pieces, encode_scalar, encode_term
 from bascule.protocols.erlport.frames import LENGTHS, FrameCutter, Oversized
 from bascule.protocols.erlport.terms import Atom, List
 from bascule.protocols.errors import RemoteProtocolError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _u16 = struct.Struct(">H").unpack_from
 _u32 = struct.Struct(">I").pack
+_u32_at = struct.Struct(">I").unpack_from
 _CALL_OLD: Final = b"\x83h\x05d\x00\x01C"  # as nodes before OTP 26 write an atom, and as later ones do
 _CALL_NEW: Final = b"\x83h\x05w\x01C"
 _REPLY: Final = b"\x83h\x03d\x00\x01r"
@@ -42,7 +43,7 @@ _OUTPUT: Final = b"\x83h\x02d\x00\x01P"
 _CAST: Final = b"\x83h\x03d\x00\x01M"
 _OUTGOING: Final = b"\x83h\x06d\x00\x01C"
 _MOST_TARGETS: Final = 4096
-_SMALL: Final = 16_384  # bytes of a frame whose pieces are joined before they are written
+_LARGE: Final = 1 << 17  # bytes of a piece that is written from where it is; others are joined
 _LONGEST_CLASS: Final = 255
 _WIDEST: Final = 5  # bytes of a character in a list
 
@@ -65,14 +66,17 @@ class Call:
         self._frame = frame
         self._position = position
 
-    def arguments(self) -> List:
+    def arguments(self) -> Sequence[Any]:
         """The arguments.
 
         Raises:
             RemoteProtocolError: They are no list, or no term.
             Exception: Whatever unpickling raises.
         """
-        arguments, end = decode_term(self._frame, self._position)
+        frame, position = self._frame, self._position
+        if frame[position : position + 1] == b"k" and len(frame) == position + 3 + _u16(frame, position + 1)[0]:
+            return frame[position + 3 :]  # small integers alone: bytes are as good as a list of them
+        arguments, end = decode_term(frame, position)
         if type(arguments) is not List:
             raise RemoteProtocolError(f"the arguments of a call are a list, not {arguments!r:.80}")
         if end != len(self._frame):
@@ -145,9 +149,12 @@ class ErlportConversation:
         packet: N of the port's {packet, N}: 1, 2 or 4.
         compressed: zlib's level for what goes out, 0 for none.
         max_frame: The limit of a frame that comes in.
+
+    Attributes:
+        missing: Bytes that an unfinished frame still needs: a reader may want to take larger steps.
     """
 
-    __slots__ = ("_compressed", "_cutter", "_largest", "_length", "_packet", "_targets")
+    __slots__ = ("_between", "_compressed", "_cutter", "_largest", "_last", "_length", "_packet", "_targets", "missing")
 
     def __init__(self, packet: int = 4, compressed: int = 0, max_frame: int = MAX_FRAME) -> None:
         self._packet = packet
@@ -156,15 +163,22 @@ class ErlportConversation:
         self._length = LENGTHS[packet].pack
         self._largest = (1 << 8 * packet) - 1
         self._targets: dict[bytes, tuple[str, tuple[str, ...]]] = {}
+        # All that stood before the last call's arguments, and what it means: a caller that waits for each answer sends
+        # the same again.
+        self._last: tuple[bytes, bytes, str, tuple[str, ...]] = (b"\0", b"", "", ())
+        self._between = packet == 4  # the next byte begins a frame, in a packet that the short way is for
+        self.missing = 0
 
-    @property
-    def missing(self) -> int:
-        """Bytes that an unfinished frame still needs: a reader may want to take larger steps."""
-        return self._cutter.missing
-
-    def receive_data(self, data: bytes) -> list[Event]:
+    def receive_data(self, data: bytes) -> Sequence[Event]:
         """Take bytes in, give events out."""
-        return [self._event(frame) for frame in self._cutter.receive_data(data)]
+        if self._between and len(data) > 4 and _u32_at(data)[0] == len(data) - 4:
+            head, call_id, module, names = self._last
+            if data.startswith(head, 4):
+                return (Call(call_id, module, names, data, 4 + len(head)),)
+        events = [self._event(frame) for frame in self._cutter.receive_data(data)]
+        self._between = self._packet == 4 and self._cutter.empty
+        self.missing = self._cutter.missing
+        return events
 
     # What comes in
 
@@ -197,6 +211,7 @@ class ErlportConversation:
                 target = self._new_target(frame, raw, after_id, after_module)
             except RemoteProtocolError as error:
                 return Refused(call_id, str(error))
+        self._last = (frame[:after_function], call_id, target[0], target[1])
         return Call(call_id, target[0], target[1], frame, after_function)
 
     def _new_target(self, frame: bytes, raw: bytes, after_id: int, after_module: int) -> tuple[str, tuple[str, ...]]:
@@ -253,6 +268,11 @@ class ErlportConversation:
         Raises:
             ValueError: It does not travel, or is too long for a frame.
         """
+        scalar = encode_scalar(value)
+        if scalar is not None:
+            term = _REPLY + call_id + scalar
+            if len(term) <= self._largest:
+                return [self._length(len(term)) + term]
         return self._frame([_REPLY, call_id, *encode_pieces(value)], "the result")
 
     def error(self, call_id: bytes | None, classes: Sequence[str], text: str, frames: Sequence[str]) -> list[bytes]:
@@ -303,7 +323,7 @@ class ErlportConversation:
             remedy = "start with {packet, 4}" if self._packet < 4 else "send it in parts"
             raise ValueError(f"{what} has {length} bytes, {{packet, {self._packet}}} carries {self._largest}: {remedy}")
         pieces.insert(0, self._length(length))
-        return pieces if length > _SMALL else [b"".join(pieces)]
+        return [b"".join(pieces)] if length < _LARGE or max(map(len, pieces)) < _LARGE else _gathered(pieces)
 
     def _compress(self, pieces: list[bytes]) -> list[bytes]:
         import zlib
@@ -313,6 +333,20 @@ class ErlportConversation:
         if len(smaller) + 5 > len(term):
             return pieces
         return [b"\x83P", _u32(len(term)), smaller]
+
+
+def _gathered(pieces: list[bytes]) -> list[bytes]:
+    """The large pieces as they are, and what is between them joined."""
+    gathered: list[bytes] = []
+    between: list[bytes] = []
+    for piece in pieces:
+        if len(piece) < _LARGE:
+            between.append(piece)
+        else:
+            gathered += (b"".join(between), piece)
+            between.clear()
+    gathered.append(b"".join(between))
+    return gathered
 
 
 def _atom_end(frame: bytes, position: int) -> int:

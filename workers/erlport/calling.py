@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _OURS: Final = bascule_folder() + os.sep
 _MOST_FRAMES: Final = 100
+_modules: Final = sys.modules
+_whole: dict[str, Any] = {}
+"""Modules that were called before, and so have been imported to their end."""
 
 
 def find(module: str, names: tuple[str, ...]) -> Callable[..., Any]:
@@ -22,13 +25,20 @@ def find(module: str, names: tuple[str, ...]) -> Callable[..., Any]:
 
     It is looked up each time: user code may reload a module, or put another function in its place.
     """
-    found: Any = sys.modules.get(module)
-    # A module that another thread still imports has only half of its names: the import waits for the rest.
-    if found is None or getattr(getattr(found, "__spec__", None), "_initializing", False):
-        found = __import__(module, {}, {}, [names[0]])
+    found: Any = _modules.get(module)
+    if found is None or _whole.get(module) is not found:
+        found = _imported(module, found, names)
     for name in names:
         found = getattr(found, name)
     return found  # type: ignore[no-any-return]
+
+
+def _imported(module: str, found: Any, names: tuple[str, ...]) -> Any:
+    """The module, once it is whole: while another thread imports it, it has only half of its names."""
+    if found is None or getattr(getattr(found, "__spec__", None), "_initializing", False):
+        found = __import__(module, {}, {}, [names[0]])
+    _whole[module] = found
+    return found
 
 
 def check_function(function: object) -> None:

@@ -6,8 +6,8 @@ but the write.
 
 from __future__ import annotations
 
-import os
 from _thread import allocate_lock
+from os import write
 
 from bascule.workers.erlport.calling import classes_of, find, frames_of, text_of
 from bascule.workers.erlport.leaving import leave_child
@@ -44,10 +44,12 @@ class Exchange:
         """Run a call; what to send of it. Nothing escapes."""
         try:
             arguments = call.arguments()
-            decoder = self.decoder
-            result = find(call.module, call.names)(*(arguments if decoder is None else map(decoder, arguments)))
-            encoder = self.encoder
-            pieces = self.conversation.reply(call.id, result if encoder is None else encoder(result))
+            if self.decoder is not None:
+                arguments = list(map(self.decoder, arguments))
+            result = find(call.module, call.names)(*arguments)
+            if self.encoder is not None:
+                result = self.encoder(result)
+            pieces = self.conversation.reply(call.id, result)
         except BaseException as error:  # sys.exit() too is the call's error, as in ErlPort
             pieces = self._failure(call.id, error)
         if self.forked:
@@ -78,11 +80,9 @@ class Exchange:
         with self._lock:
             try:
                 for piece in pieces:
-                    written = os.write(self._fd, piece)
-                    if written < len(piece):  # a signal cut the write short
-                        rest = memoryview(piece)[written:]
-                        while rest:
-                            rest = rest[os.write(self._fd, rest) :]
+                    written = write(self._fd, piece)
+                    while written < len(piece):  # it was very large, or a signal came
+                        written += write(self._fd, memoryview(piece)[written:])
             except OSError:
                 pass
 

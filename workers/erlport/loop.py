@@ -35,6 +35,7 @@ from bascule.workers.erlport.pool import Pool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, Final
 
     from bascule.protocols.erlport.messages import Event
@@ -103,6 +104,7 @@ class Loop:
         self._leading = True
         start_new_thread(self._stand_in, ())
         inbox, kept, lane, exchange = self._inbox, self._kept, self._lane, self._exchange
+        outcome, send, acquire, release = exchange.outcome, exchange.send, self._role.acquire, self._role.release
         try:
             while True:
                 if kept:
@@ -110,11 +112,26 @@ class Loop:
                 elif inbox:
                     event = inbox.popleft()
                 else:
-                    self._read()
-                    continue
+                    events = self._fetch()
+                    if len(events) != 1:
+                        inbox.extend(events)
+                        continue
+                    event = events[0]
                 if type(event) is Call and not (lane.busy and lane.hold(event)):
-                    # Sent when the role is back: the same caller's next call is read here, and so runs here.
-                    exchange.send(self._lend(exchange.outcome, event))
+                    # `_lend`, written out. Sent when the role is back: the same caller's next call is read here, and
+                    # so runs here.
+                    self._turn += 1
+                    self._busy = True
+                    if self._asleep:
+                        self._summon()
+                    self._leading = False
+                    release()
+                    pieces = outcome(event)
+                    if not acquire(False):
+                        self._take_role()
+                    self._leading = True
+                    self._busy = False
+                    send(pieces)
                 elif type(event) is Message:
                     if self._alone:
                         self._lend(exchange.handle, event)
@@ -160,7 +177,11 @@ class Loop:
     # Reading
 
     def _read(self) -> None:
-        """More into the inbox. Only for who has the role.
+        """More into the inbox; as `_fetch`."""
+        self._inbox.extend(self._fetch())
+
+    def _fetch(self) -> Sequence[Event]:
+        """Read what there is. Only for who has the role.
 
         Raises:
             _End: There is no more.
@@ -173,7 +194,7 @@ class Loop:
             data = b""
         if not data:
             raise _End
-        self._inbox.extend(conversation.receive_data(data))
+        return conversation.receive_data(data)
 
     def _wait_reading(self, waiter: _Waiter) -> None:
         """In the main thread: read until the answer is there, and deal out everything else."""
