@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import marshal
 import struct
+import sys
 from math import isfinite
 
 from bascule.protocols.errors import CutOff, RemoteProtocolError
@@ -16,14 +17,12 @@ from bascule.protocols.errors import CutOff, RemoteProtocolError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, Final
+    from typing import Final
 
 SHORTEST: Final = 8
 """Fewer elements than this are read one by one."""
 _FIRST_WINDOW: Final = 32
 _MARSHAL_HEAD: Final = 5  # a tag and the count
-_BLOCK: Final = 256
-_structs: dict[tuple[str, int], struct.Struct] = {}
 
 
 def _run_length(data: bytes, position: int, most: int, width: int, tag: bytes) -> int:
@@ -49,30 +48,26 @@ def _read_small(data: bytes, position: int, count: int) -> bytes:
     return data[position + 1 : position + 2 * count : 2]
 
 
-def _unpack(data: bytes, position: int, count: int, code: str) -> list[Any]:
-    """Numbers of one format, each behind its tag, in blocks: the format that skips the tags is as long as a block."""
-    numbers: list[Any] = []
-    block = _struct(code, _BLOCK)
-    for _ in range(count // _BLOCK):
-        numbers += block.unpack_from(data, position)
-        position += block.size
-    numbers += _struct(code, count % _BLOCK).unpack_from(data, position)
-    return numbers
+def _columns(data: bytes, position: int, count: int, width: int) -> bytearray:
+    """The elements without their tags, back to back, in this machine's byte order: struct is quickest with that."""
+    block = data[position : position + count * width]
+    plain = bytearray(count * (width - 1))
+    for column in range(1, width):
+        plain[_place(column, width) :: width - 1] = block[column::width]
+    return plain
 
 
-def _struct(code: str, count: int) -> struct.Struct:
-    made = _structs.get((code, count))
-    if made is None:
-        made = _structs[code, count] = struct.Struct(">" + f"x{code}" * count)
-    return made
+def _place(column: int, width: int) -> int:
+    """Where a column of big-endian numbers goes."""
+    return width - 1 - column if sys.byteorder == "little" else column - 1
 
 
-def _read_integers(data: bytes, position: int, count: int) -> list[int]:
-    return _unpack(data, position, count, "i")
+def _read_integers(data: bytes, position: int, count: int) -> tuple[int, ...]:
+    return struct.unpack(f"={count}i", _columns(data, position, count, 5))
 
 
-def _read_floats(data: bytes, position: int, count: int) -> list[float]:
-    floats = _unpack(data, position, count, "d")
+def _read_floats(data: bytes, position: int, count: int) -> tuple[float, ...]:
+    floats: tuple[float, ...] = struct.unpack(f"={count}d", _columns(data, position, count, 9))
     # Only a float whose first byte is 7F or FF can be nan or infinite, and few finite ones are that large.
     first = data[position + 1 : position + 9 * count : 9]
     if (b"\x7f" in first or b"\xff" in first) and not all(map(isfinite, floats)):
