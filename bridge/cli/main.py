@@ -23,6 +23,7 @@ COMMANDS = {
     "pod": "be a babashka pod over stdio",
     "port": "be an Erlang port over stdio",
     "cache": "look into stores of results, tidy them, serve them",
+    "record": "record which API code really uses",
     "path": "print where the shipped files are",
     "config": "check, show or begin a configuration file",
     "status": "show a service's pools, workers and figures",

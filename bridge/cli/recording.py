@@ -1,0 +1,270 @@
+"""The steps of `bascule record`, and all of them in one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bascule.bridge.recording.launch import record, recording_options
+from bascule.bridge.recording.reading import Damage, InputError
+from bascule.bridge.recording.types import TypeFormatError
+from bascule.workers.recording.errors import RecordError
+
+if TYPE_CHECKING:
+    from bascule.bridge.recording.apis import API
+
+FAILED, WRONG = 1, 2
+
+
+def step(arguments: list[str]) -> int:
+    """Read the arguments of one step, and do it."""
+    parser = _parser()
+    program: list[str] = []
+    if arguments[0] in ("run", "pytest"):
+        arguments, program = _split(arguments)
+    options = parser.parse_args(arguments)
+    options.program = program
+    return _done(lambda: options.do(options))
+
+
+def everything(arguments: list[str]) -> int:
+    """Record a program, and write the stubs of what it used."""
+    parser = argparse.ArgumentParser(
+        prog="bascule record",
+        description="Record a program and write typed stubs of the API that it used; what stands behind -- is the "
+        "program: pytest, -m MODULE or a script. The steps by themselves: bascule record "
+        "{run,pytest,counts,infer,combine,write,report} --help.",
+    )
+    recording_options(parser)
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="where the stubs go")
+    parser.add_argument("--label", help="under whose name uses are counted (default: the first --from)")
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="keep the trace")
+    parser.add_argument("--api", type=Path, metavar="FILE", help="keep the api.json")
+    parser.add_argument(
+        "--calls", type=Path, metavar="FILE", help="instead of a program: what a service wrote with serve --record"
+    )
+    _damage_options(parser)
+    before, program = _split(arguments)
+    options = parser.parse_args(before)
+    if options.output is None:
+        parser.error("say where the stubs go: -o FOLDER")
+    if (options.calls is None) == (not program):
+        parser.error("say what to record, behind --: pytest ARGUMENTS, -m MODULE or a script; or --calls FILE")
+    if options.calls is None and not options.to:
+        parser.error("say whose use is to be recorded: --to MODULE")
+    return _done(lambda: _everything(options, program))
+
+
+def _everything(options: argparse.Namespace, program: list[str]) -> int:
+    from bascule.bridge.recording.counts import count
+    from bascule.bridge.recording.infer import infer
+    from bascule.bridge.recording.runtime import Runtime
+    from bascule.bridge.recording.stubs import write_stubs
+
+    with tempfile.TemporaryDirectory(prefix="bascule-record-") as scratch:
+        trace = options.calls or options.trace or Path(scratch) / "trace.jsonl"
+        grouped = Path(scratch) / "grouped.jsonl"
+        status = 0
+        if options.calls is None:
+            status = record(options, program, trace)
+        damage = Damage(strict=options.strict)
+        label = options.label or (options.users[0] if options.users else "calls" if options.calls else "main")
+        count([trace], grouped, damage)
+        api = infer([grouped], label, tuple(options.to), damage)
+        _tell(damage)
+        if options.api is not None:
+            _save(api.to_json(), options.api)
+        files = write_stubs(api, options.output, Runtime())
+        print(f"{len(files)} stubs in {options.output}", file=sys.stderr)
+        return status
+
+
+# ---- The steps -----------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bascule record")
+    steps = parser.add_subparsers(metavar="STEP", required=True)
+
+    for name, what in (
+        ("run", "run a module (-m NAME) or a script"),
+        ("pytest", "run pytest: what tests do is recorded"),
+    ):
+        one = steps.add_parser(name, help=f"{what}, and write a trace", description=f"{what}, and write a trace.")
+        recording_options(one)
+        one.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the trace, JSON lines")
+        one.set_defaults(do=_run if name == "run" else _pytest)
+
+    one = steps.add_parser("counts", help="group a trace by call, and count the places")
+    one.add_argument("inputs", nargs="+", type=Path, metavar="TRACE")
+    _output(one, "FILE", "the grouped lines")
+    _damage_options(one)
+    one.set_defaults(do=_counts)
+
+    one = steps.add_parser("infer", help="infer the API that grouped calls use")
+    one.add_argument("inputs", nargs="+", type=Path, metavar="GROUPED")
+    one.add_argument("--label", required=True, help="under whose name uses are counted")
+    one.add_argument(
+        "--module", action="append", dest="modules", default=[], metavar="NAME", help="whose API; repeat (default: all)"
+    )
+    _output(one, "FILE", "the api.json")
+    _damage_options(one)
+    one.set_defaults(do=_infer)
+
+    one = steps.add_parser("combine", help="join several APIs")
+    one.add_argument("inputs", nargs="+", type=Path, metavar="API")
+    _output(one, "FILE", "the joined api.json")
+    one.set_defaults(do=_combine)
+
+    one = steps.add_parser("write", help="write typed stubs of an API")
+    one.add_argument("input", type=Path, metavar="API")
+    _output(one, "FOLDER", "the stubs")
+    one.add_argument(
+        "--no-runtime", action="store_true", help="do not import the modules to agree with their signatures"
+    )
+    one.set_defaults(do=_write)
+
+    one = steps.add_parser("report", help="show what is used most")
+    one.add_argument("input", type=Path, metavar="API")
+    one.add_argument("--html", type=Path, metavar="FILE", help="one self-contained page instead of a table")
+    one.add_argument("--top", type=int, default=30, metavar="N", help="rows of the table (default: %(default)s)")
+    one.set_defaults(do=_report)
+    return parser
+
+
+def _output(parser: argparse.ArgumentParser, metavar: str, what: str) -> None:
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar=metavar, help=what)
+
+
+def _damage_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strict", action="store_true", help="a damaged line ends the step; else it is told and skipped"
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    return record(options, options.program, options.output)
+
+
+def _pytest(options: argparse.Namespace) -> int:
+    return record(options, ["pytest", *options.program], options.output)
+
+
+def _counts(options: argparse.Namespace) -> int:
+    from bascule.bridge.recording.counts import count
+
+    damage = Damage(strict=options.strict)
+    with _progress("counting") as progress:
+        groups = count(options.inputs, options.output, damage, progress)
+    _tell(damage)
+    print(f"{groups} different calls in {options.output}", file=sys.stderr)
+    return 0
+
+
+def _infer(options: argparse.Namespace) -> int:
+    damage = Damage(strict=options.strict)
+    modules = tuple(name for each in options.modules for name in each.split(",") if name)
+    from bascule.bridge.recording.infer import infer
+
+    with _progress("inferring") as progress:
+        told = infer(options.inputs, options.label, modules, damage, progress).to_json()
+    _tell(damage)
+    _save(told, options.output)
+    return 0
+
+
+def _combine(options: argparse.Namespace) -> int:
+    from bascule.bridge.recording.apis import API, combine
+
+    _save(combine(API.read(path) for path in options.inputs).to_json(), options.output)
+    return 0
+
+
+def _write(options: argparse.Namespace) -> int:
+    from bascule.bridge.recording.runtime import Runtime
+    from bascule.bridge.recording.stubs import write_stubs
+
+    runtime = None if options.no_runtime else Runtime()
+    files = write_stubs(_api(options.input), options.output, runtime)
+    if runtime is not None:
+        for name, why in sorted(runtime.failed.items()):
+            print(f"bascule record: {name} can't be imported, its stub is what was recorded: {why}", file=sys.stderr)
+    print(f"{len(files)} stubs in {options.output}", file=sys.stderr)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from bascule.bridge.recording.report import show
+
+    show(_api(options.input), top=options.top, page=options.html)
+    return 0
+
+
+# ---- What they share -----------------------------------------------------------------------------------------------
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Our own arguments and the program: what stands behind `--`, or from the first that is no option of ours on."""
+    if "--" in arguments:
+        at = arguments.index("--")
+        return arguments[:at], arguments[at + 1 :]
+    own = arguments[:1] if arguments and not arguments[0].startswith("-") else []
+    rest = arguments[len(own) :]
+    while rest:
+        name, _, value = rest[0].partition("=")
+        if name in ("--exhaustive", "--no-results", "--quiet", "--strict", "--help", "-h"):
+            own, rest = [*own, rest[0]], rest[1:]
+        elif name in ("--from", "--to", "--output", "-o", "--python", "--label", "--trace", "--api", "--calls"):
+            taken = 1 if value else 2
+            own, rest = [*own, *rest[:taken]], rest[taken:]
+        else:
+            break
+    return own, rest
+
+
+def _api(path: Path) -> API:
+    from bascule.bridge.recording.apis import API
+
+    return API.read(path)
+
+
+def _save(told: dict[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", errors="surrogatepass")
+
+
+def _tell(damage: Damage) -> None:
+    for line in damage.lines():
+        print(f"bascule record: {line}", file=sys.stderr)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int], None] | None]:
+    """A count of lines, where somebody looks on."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what) as status:
+        yield lambda lines: status.update(f"{what}: {lines:,} lines")
+
+
+def _done(do: Callable[[], int]) -> int:
+    try:
+        return do()
+    except (InputError, TypeFormatError) as error:
+        print(f"bascule record: {error}", file=sys.stderr)
+        return FAILED
+    except RecordError as error:
+        print(f"bascule record: {error}", file=sys.stderr)
+        return WRONG
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"bascule record: {where}{error.strerror or error}", file=sys.stderr)
+        return FAILED
