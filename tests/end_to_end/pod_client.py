@@ -21,7 +21,9 @@ from typing import Any
 
 import bcoding
 
+from bascule.protocols import edn, transit
 from bascule.protocols.bencode import Framer
+from bascule.protocols.clojure import Keyword
 
 PATIENCE = 60.0  # seconds after which a test fails rather than hangs
 
@@ -37,7 +39,18 @@ class PodError(Exception):
 class PodClient:
     """One `bascule pod` process and the conversation with it."""
 
-    def __init__(self, *arguments: str, cwd: Path | None = None, describe: bool = True, command: Any = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        cwd: Path | None = None,
+        describe: bool = True,
+        command: Any = None,
+        payload: str = "json",
+        env: dict[str, str] | None = None,
+    ) -> None:
+        self.payload = payload
+        if payload != "json":
+            arguments = ("--format", payload, *arguments)
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         self.process = subprocess.Popen(
             command or [sys.executable, "-m", "bascule", "pod", *arguments],
@@ -46,7 +59,7 @@ class PodClient:
             stderr=self._stderr,
             bufsize=0,
             cwd=cwd,
-            env={**os.environ, "BABASHKA_POD": "true"},
+            env={**os.environ, **(env or {}), "BABASHKA_POD": "true"},
         )
         self._framer = Framer()
         self._frames: deque[bytes] = deque()
@@ -107,7 +120,7 @@ class PodClient:
         id = self.send("describe")
         message = self.receive()
         assert message["id"] == id
-        assert message["format"] == "json"
+        assert message["format"] == self.payload
         assert all(isinstance(each["name"], str) for each in message["namespaces"])
         self._open.discard(id)
         return message
@@ -119,8 +132,25 @@ class PodClient:
 
     def start(self, var: str, *args: Any, **keywords: Any) -> Any:
         """Begin a call; its id."""
-        given = [*args, {"py/kwargs": keywords}] if keywords else list(args)
-        return self.send("invoke", var=var, args=json.dumps(given) if given else "null")
+        return self.send("invoke", var=var, args=self.encode(args, keywords))
+
+    def encode(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> str | bytes:
+        """Arguments as clients write them: Clojure's are lists, or nil when there are none."""
+        if self.payload == "json":
+            given = [*args, {"py/kwargs": keywords}] if keywords else list(args)
+            return json.dumps(given) if given else "null"
+        pairs = [part for name, value in keywords.items() for part in (Keyword(name.replace("_", "-")), value)]
+        if self.payload == "edn":
+            return b"(%b)" % edn.dumps([*args, *pairs])[1:-1] if args or pairs else "nil"
+        given = [*args, *pairs]
+        # In one document: the list's tag takes the first number of its cache.
+        return transit_list(given) if given else '["~#\'",null]'
+
+    def decode(self, text: str) -> Any:
+        """A payload."""
+        if self.payload == "json":
+            return json.loads(text)
+        return (edn if self.payload == "edn" else transit).loads(text.encode())
 
     def invoke(self, var: str, *args: Any, **keywords: Any) -> Any:
         """Call and wait.
@@ -132,7 +162,7 @@ class PodClient:
 
     def result(self, id: Any) -> Any:
         """The one value of a call; what it printed goes to `printed`."""
-        values = [json.loads(each["value"]) for each in self.messages(id) if "value" in each]
+        values = [self.decode(each["value"]) for each in self.messages(id) if "value" in each]
         assert len(values) == 1
         return values[0]
 
@@ -152,7 +182,7 @@ class PodClient:
             self.printed += [(stream, message[stream]) for stream in ("out", "err") if stream in message]
             status = message.get("status", [])
             if "error" in status:
-                raise PodError(message["ex-message"], json.loads(message["ex-data"]))
+                raise PodError(message["ex-message"], self.decode(message["ex-data"]))
             yield message
             if "done" in status:
                 return
@@ -185,12 +215,19 @@ class PodClient:
         status = message.get("status", [])
         assert isinstance(status, list)
         if "value" in message:
-            json.loads(message["value"])
+            self.decode(message["value"])
             assert message["value"].isascii()
         if "error" in status:
             assert "done" in status
-            assert isinstance(json.loads(message["ex-data"]), dict)
+            assert isinstance(self.decode(message["ex-data"]), dict)
             assert isinstance(message["ex-message"], str)
         if "done" in status:
             self._open.discard(message["id"])
         return message
+
+
+def transit_list(elements: list[Any]) -> bytes:
+    """What transit writers make of a Clojure list, in which `~#list` is the first thing to be remembered."""
+    plain = transit.dumps([Keyword("list"), *elements])  # as long a text in its place takes the same number
+    assert plain.startswith(b'["~:list",') or plain == b'["~:list"]'
+    return b'["~#list",[%b]]' % plain[len(b'["~:list",') : -1]

@@ -1,0 +1,226 @@
+"""The same pod in each payload format: values, handles, keyword arguments, errors, and all of the namespace `py`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pod_client import PodClient, PodError
+from test_pod import folder
+
+from bascule.protocols.clojure import Keyword
+from bascule.protocols.tokens import Handle
+
+__all__ = ["folder"]
+pytestmark = pytest.mark.usefixtures("nothing_left")
+FORMATS = ["json", "edn", "transit+json"]
+CLOJURE = FORMATS[1:]
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def pod(request: pytest.FixtureRequest, folder: Path) -> Iterator[PodClient]:
+    with PodClient("my_mod", "json=py.json", cwd=folder, payload=request.param) as client:
+        yield client
+
+
+@pytest.fixture(scope="module", params=CLOJURE)
+def clojure(request: pytest.FixtureRequest, folder: Path) -> Iterator[PodClient]:
+    with PodClient("my_mod", "json=py.json", cwd=folder, payload=request.param) as client:
+        yield client
+
+
+def error_of(client: PodClient, var: str, *args: Any) -> PodError:
+    with pytest.raises(PodError) as caught:
+        client.invoke(var, *args)
+    assert client.invoke("my-mod/add", 1) == 3, "the next call works"
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 0, -(2**70), 1.5, "", 'ü😀\n"\\~^', [], [1, [2]], {}, {"abcd": {"b": [None, {"abcd": 1}]}}]
+)
+def test_values_come_back_as_they_went(pod: PodClient, value: Any) -> None:
+    assert pod.invoke("my-mod/echo", value) == value
+    assert pod.invoke("py/call", "my_mod:echo", value) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        float("inf"),
+        {1, 2},
+        {1: {(2, 3): "x"}, None: False},
+        Decimal("1.50"),
+        uuid.UUID(int=5),
+        datetime.datetime(2024, 2, 29, 1, 2, 3, 4_000, datetime.timezone.utc),
+        datetime.date(2024, 2, 29),
+        b"\0\xff",
+        {Keyword("a"): [Keyword("b/c")]},
+    ],
+)
+def test_clojures_formats_carry_more(clojure: PodClient, value: Any) -> None:
+    back = clojure.invoke("my-mod/echo", value)
+    assert back == value
+    assert repr(back) == repr(value), "keywords too"
+
+
+def test_keyword_arguments_have_their_natural_form(pod: PodClient) -> None:
+    assert pod.invoke("my-mod/add", 1, third=10) == 13
+    assert pod.invoke("py.json/dumps", {"b": 1, "a": [2]}, sort_keys=True, separators=[",", ":"]) == '{"a":[2],"b":1}'
+    assert pod.invoke("py/call", "json:dumps", {"b": 1, "a": 2}, sort_keys=True) == '{"a": 2, "b": 1}'
+    deque = pod.invoke("py/init", "collections:deque", [1, 2, 3], maxlen=2)
+    assert pod.invoke("py/list", deque) == [2, 3]
+    assert pod.invoke("py/builtin", "sorted", [1, 3, 2], reverse=True) == [3, 2, 1]
+
+
+def test_a_keyword_alone_is_text_and_a_map_of_keywords_has_the_last_word(clojure: PodClient) -> None:
+    assert clojure.invoke("my-mod/echo", Keyword("a")) == "a"
+    assert (
+        clojure.invoke("my-mod/add", Keyword("a"), Keyword("b"), {Keyword("py/kwargs"): {Keyword("third"): "c"}})
+        == "abc"
+    )
+    assert error_of(clojure, "my-mod/echo", Keyword("nope"), 1).data["class"] == "TypeError"
+
+
+def test_handles_carry_their_token_and_their_type(pod: PodClient) -> None:
+    stack = pod.invoke("my-mod/Stack", 1, 2)
+    if pod.payload == "json":
+        assert set(stack) == {"py/handle", "type"}
+    else:
+        assert isinstance(stack, Handle)
+        assert "Stack" in stack.type_name
+    assert pod.invoke("py/method", stack, "push-all", 3) == 3
+    assert pod.invoke("py/attr", stack, "items") == [1, 2, 3]
+    assert pod.invoke("py/op", "add", stack, stack)
+    assert pod.invoke("py/builtin", "isinstance", stack, pod.invoke("py/type", stack)) is True
+    pod.invoke("py/set-attr", stack, "label", "mine")
+    assert pod.invoke("py/call", "builtins:getattr", stack, "label") == "mine"
+    values = [pod.decode(each["value"]) for each in pod.messages(pod.start("py/stream", stack)) if "value" in each]
+    assert values == [1, 2, 3]
+    assert pod.invoke("py/release", stack) is None
+
+
+def test_modules_are_handles_and_handles_have_values(pod: PodClient) -> None:
+    module = pod.invoke("py/import", "decimal")
+    number = pod.invoke("py/method", module, "Decimal", "1.5")
+    assert str(pod.invoke("py/str", number)) == "1.5"
+    path = pod.invoke("py/ref", "pathlib:PurePosixPath", "/a/b")
+    assert pod.invoke("py/value", path) == "/a/b"
+    assert error_of(pod, "py/value", module).data["kind"] == "not_encodable"
+
+
+def test_no_arguments_are_written_in_many_ways(pod: PodClient) -> None:
+    ways = {"json": ["null", "[]"], "edn": ["nil", "[]", "()"], "transit+json": ["[]", '["~#list",[]]']}
+    for text in ["", *ways[pod.payload]]:
+        id = pod.send("invoke", var="my-mod/MAX-SIZE", args=text)
+        assert pod.result(id) == 3
+
+
+def test_errors_have_data_to_look_into(pod: PodClient) -> None:
+    data = error_of(pod, "my-mod/chain").data
+    assert (data["class"], data["kind"], data["cause"]["class"]) == ("RuntimeError", "python", "KeyError")
+    assert "in chain" in data["traceback"]
+    if pod.payload != "json":
+        assert all(isinstance(key, Keyword) for key in (*data, *data["cause"], *data["frames"][0]))
+    assert error_of(pod, "my-mod/die").data["kind"] == "worker_lost"
+    assert error_of(pod, "my-mod/nothing").data["kind"] == "not_found"
+
+
+@pytest.mark.parametrize("args", ["[1", "}", "{}", "1", '[#py/handle {:token "x"}]', "\x00", "[" * 5_000, "[1]]"])
+def test_malformed_arguments_are_an_error_and_the_next_call_works(pod: PodClient, args: str) -> None:
+    for var in ("my-mod/fail", "py/len", "py/release"):
+        with pytest.raises(PodError):
+            list(pod.messages(pod.send("invoke", var=var, args=args)))
+    assert pod.invoke("my-mod/add", 1) == 3
+
+
+# Many calls.
+
+
+def test_pmap_and_scatter_go_over_all_items_on_all_workers_in_order(pod: PodClient) -> None:
+    assert pod.invoke("py/pmap", "my_mod:add", list(range(50)), list(range(50))) == [2 * number for number in range(50)]
+    pod.printed.clear()
+    assert pod.invoke("py/scatter", "my_mod:add", list(range(100))) == [number + 2 for number in range(100)]
+    progress = [text for stream, text in pod.printed if stream == "err"]
+    assert progress[-1] == "my_mod:add 100/100"
+    assert len(progress) > 1
+    assert len(set(pod.invoke("py/scatter", "my_mod:whoami", [[]] * 40, {"star": True, "progress": False}))) == 2
+    assert pod.invoke("py/scatter", "my_mod:add", []) == []
+
+
+def test_a_scatter_fails_with_its_first_error_or_keeps_them_all(pod: PodClient) -> None:
+    items = ["a", "b", 1, "d"]
+    assert error_of(pod, "py/scatter", "my_mod:add", items).data["class"] == "TypeError"
+    results = pod.invoke("py/scatter", "my_mod:add", [1, "b"], {"errors": "return", "chunk": 1})
+    assert results[0] == 3
+    assert results[1]["error"]["class"] == "TypeError"
+    assert error_of(pod, "py/scatter", "my_mod:nothing", [1]).data["kind"] == "not_found"
+    assert error_of(pod, "py/scatter", "my_mod:forever", [[]], {"star": True, "timeout": 0.3}).data["kind"] == "timeout"
+
+
+def test_handles_are_scattered_and_gathered(pod: PodClient) -> None:
+    stacks = pod.invoke("py/pmap", "my_mod:Stack", [1, 2])
+    assert [pod.invoke("py/list", stack) for stack in stacks] == [[1], [2]]
+
+
+def test_a_call_that_was_begun_under_a_key_is_ended_by_it(pod: PodClient) -> None:
+    running = pod.start("py/-keyed", "my key", "my-mod/forever")
+    assert pod.invoke("py/-cancel", "my key") is True
+    with pytest.raises(PodError) as caught:
+        list(pod.messages(running))
+    assert caught.value.data["kind"] == "cancelled"
+    assert pod.invoke("py/-cancel", "my key") is False
+    assert pod.invoke("py/-keyed", "my key", "py/call", "my_mod:add", 1, third=4) == 7
+    stream = pod.start("py/-keyed", "my key", "py/stream", "my_mod:count_for_ever")
+    messages = pod.messages(stream)
+    assert [pod.decode(next(messages)["value"]) for _ in range(100)] == list(range(100))
+    assert pod.invoke("py/-cancel", "my key") is True
+    with pytest.raises(PodError) as caught:
+        list(messages)
+    assert caught.value.data["kind"] == "cancelled"
+    scatter = pod.start("py/-keyed", "my key", "py/scatter", "my_mod:forever", [[], []], {"star": True})
+    with pytest.raises(PodError, match="still under way"):  # both workers are busy: it is the door that says so
+        pod.invoke("py/-keyed", "my key", "py/len", [])
+    assert pod.invoke("py/-cancel", "my key") is True
+    with pytest.raises(PodError):
+        list(pod.messages(scatter))
+
+
+def test_a_call_has_the_time_it_is_given(pod: PodClient) -> None:
+    assert pod.invoke("py/within", 30, "my_mod:add", 1) == 3
+    assert error_of(pod, "py/within", 0.2, "my_mod:forever").data["kind"] == "timeout"
+
+
+# What the description says.
+
+
+def test_what_the_client_evaluates_is_there_in_each_format(pod: PodClient) -> None:
+    code = {name: each["code"] for name, each in pod.vars("py").items() if "code" in each}
+    assert {".-", "..", "with-handles", "async", "stream", "cancel", "ex", "->bytes"} <= set(code)
+    assert 'babashka.pods/invoke "my-mod"' in code["async"]
+    readers = pod.description.get("readers", {})
+    assert bool(readers) == (pod.payload == "edn")
+    assert all(symbol.startswith("py/-tag-") for symbol in readers.values())
+    assert ("arg-meta" in pod.vars("my-mod")["add"]) == (pod.payload == "transit+json")
+    keywords = "{:py/kwargs {:keys [third]}}" if pod.payload == "json" else "& {:keys [third]}"
+    assert keywords in pod.vars("my-mod")["add"]["meta"]
+
+
+def test_metadata_of_arguments_makes_pythons_types(folder: Path) -> None:
+    with PodClient("my_mod", cwd=folder, payload="transit+json") as pod:
+        args = '["~#list",["builtins:repr",["~#with-meta",[[1,2],["^ ","~:py/type","tuple"]]]]]'
+        assert pod.result(pod.send("invoke", var="py/call", args=args)) == "(1, 2)"
+
+
+def test_json_alone_refuses_what_it_has_no_number_for(folder: Path) -> None:
+    with PodClient("my_mod", cwd=folder, payload="edn") as pod:
+        assert pod.invoke("my-mod/odd") != pod.invoke("my-mod/odd")
+    with PodClient("my_mod", cwd=folder) as pod:
+        assert "JSON has no number for nan" in str(error_of(pod, "my-mod/odd"))
+        assert json.loads(json.dumps(pod.invoke("my-mod/today"))) == {"py/date": "2024-02-29"}
