@@ -338,6 +338,8 @@ class _Reader:
             return _SPECIAL[token]
         tag = token[1:]
         body = self.form(_deeper(depth))
+        if tag[0] == ":":
+            return _in_namespace(tag[1:], body)
         if tag == "inst":
             return _moment(body)
         if tag == "py/handle":
@@ -446,6 +448,20 @@ def _dict(elements: list[Any]) -> dict[Any, Any]:
         if key in made:
             raise _Malformed(f"two keys of a map are one in Python: {key!r:.40}")
         made[key] = elements[at + 1]
+    return made
+
+
+def _in_namespace(namespace: str, body: Any) -> dict[Any, Any]:
+    """`#:ns{:a 1 :_/b 2}`, as Clojure prints a map whose keys are all of one namespace."""
+    if type(body) is not dict or not namespace:
+        raise _Malformed(f"#:{namespace[:40]} stands before a map")
+    made: dict[Any, Any] = {}
+    for key, value in body.items():
+        kind = type(key)
+        if kind is Keyword or kind is Symbol:
+            space, slash, name = key.partition("/")
+            key = kind(f"{namespace}/{key}") if not slash else kind(name) if space == "_" else key
+        made[key] = value
     return made
 
 

@@ -50,12 +50,16 @@ SMALL: Final = 1 << 12  # a payload up to this size is joined to its message rat
 INVOKE: Final = "invoke"
 """The request that an id in `open` belongs to, when it is a call."""
 
+CALLING: Final = "calling"
+"""The same for a call that may call its client's functions: it hears of them, and of its value, as of items."""
+
 INVOKE_KEY: Final = b"2:op6:invoke3:var"
 """What stands between the id and the var of a call, in the spelling of all clients."""
 
 # request -> reply -> whether it is the last one
 _REPLIES: Final = {
     INVOKE: {"out": False, "item": False, "value": True, "done": True, "error": True},
+    CALLING: {"out": False, "item": False, "value": True, "done": True, "error": True},
     "load-ns": {"namespace": True},  # clients take any reply for the namespace: an error would end their reading
     "shutdown": {"done": True},
     "refused": {"error": True},
@@ -224,7 +228,7 @@ class PodConnection:
     @property
     def open_calls(self) -> list[Id]:
         """The calls that wait for their last reply."""
-        return [id for id, request in self.open.items() if request is INVOKE]
+        return [id for id, request in self.open.items() if request is INVOKE or request is CALLING]
 
     @property
     def plain(self) -> bool:

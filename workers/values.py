@@ -51,6 +51,7 @@ _SHOWN_NAMES: Final = {
     "edn": "EDN",
     "transit": "transit",
 }
+_TEXTS: Final = frozenset((int(Codec.JSON), int(Codec.EDN), int(Codec.TRANSIT)))
 _CLOJURES: Final = frozenset(("edn", "transit"))  # they give keyword arguments as pairs at the end
 _VALUE, _HANDLE = int(Want.VALUE), int(Want.HANDLE)
 _NO_ARGUMENTS: Final = frozenset((b"null", b"nil", b"[nil]"))  # what pod clients send for none
@@ -308,6 +309,11 @@ def codec_for(codec: int) -> ValueCodec:
     else:
         known = ", ".join([f"{number} {name}" for number, name in _NAMES.items()])
         raise ArgumentsError(f"codec {codec} is not known; there are: {known}")
+    if codec in _TEXTS:
+        from bascule.protocols import tagged
+        from bascule.workers import client_functions
+
+        tagged.READERS[client_functions.TAG] = client_functions.ClientFunction
     found = _codecs[codec] = ValueCodec(_NAMES[codec], module)
     return found
 

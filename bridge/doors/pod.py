@@ -33,6 +33,7 @@ from bascule.bridge.errormaps import error_map
 from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 from bascule.protocols.pod import (
+    CALLING,
     INVOKE,
     INVOKE_KEY,
     SMALL,
@@ -62,6 +63,7 @@ MOST_KEYS: Final = 1_000  # keys of calls that are remembered before those that 
 
 _REPLY, _ERROR, _ITEM, _END, _OUTPUT = int(Kind.REPLY), int(Kind.ERROR), int(Kind.ITEM), int(Kind.END), int(Kind.OUTPUT)
 _CALL, _CREDIT, _RELEASE, _CANCEL = int(Kind.CALL), int(Kind.CREDIT), int(Kind.RELEASE), int(Kind.CANCEL)
+_CALLBACK = int(Kind.CALLBACK)
 _MSGPACK = int(Codec.MSGPACK)
 _STREAM, _ERR = int(Flag.STREAM), int(Flag.ERR)
 _LANDSCAPE = "landscape"
@@ -79,7 +81,7 @@ def warn_on_stderr(text: str) -> None:
 class PodDoor:
     """One pod's conversation. See `bascule.bridge.doors.base.Door`."""
 
-    takes_callbacks = False
+    takes_callbacks = True
 
     def __init__(self, options: PodOptions, warn: Callable[[str], None] = warn_on_stderr) -> None:
         """`warn` takes what is for people, in whole lines or as user code printed it."""
@@ -243,6 +245,12 @@ class PodDoor:
         elif name == pod_core.CANCEL:
             found = self._cancel(self._format.arguments(event.args).text("the key"))
             self._pod.send_value(event.id, self._format.write(found))
+        elif name == pod_core.CALLING:
+            _, _, call = pod_core.request(pod_core.FUNCTIONS["call"], self._format.arguments(event.args))
+            self._call(event.id, call)
+            self._open[event.id] = CALLING
+        elif name in (pod_core.ANSWER, pod_core.FAILED):
+            self._answer(event, failed=name == pod_core.FAILED)
         elif name in (pod_core.SCATTER, pod_core.PMAP):
             self._scatter(event, columns=name == pod_core.PMAP)
         else:
@@ -284,6 +292,27 @@ class PodDoor:
         self._requests += scatter.requests()
         if scatter.over:
             self._gather(scatter)
+
+    def _ask_client(self, id: Hashable, number: int, body: bytes) -> None:
+        """Python calls a function of the client."""
+        if isinstance(id, bytes) and self._open.get(id) is CALLING:
+            self._pod.send_item(id, self._format.listed(b'"py/callback"', b"%d" % number, body))
+            return
+        message = "this call was not begun with py/calling: its client can't be called back"
+        problem = self._format.write(error_map(ErrorKind.REFUSED, message))
+        self._requests.append((_ERROR, self._codec, 0, number, 0, problem))
+
+    def _answer(self, event: Invoke, *, failed: bool) -> None:
+        """A function of the client has ended. An answer that nobody waits for is dropped by the router."""
+        number, *outcome = self._format.read_arguments(event.args) or [None]
+        if type(number) is not int or number < 0 or len(outcome) != 1 + failed:
+            raise BadArguments("it takes the number of what was asked, then the outcome")
+        if failed:
+            error = {"kind": "clojure", "class": str(outcome[0]), "message": str(outcome[1])}
+            self._requests.append((_ERROR, self._codec, 0, number, 0, self._format.write(error)))
+        else:
+            self._requests.append((_REPLY, self._codec, 0, number, 0, self._format.write(outcome[0])))
+        self._pod.send_value(event.id, self._format.nothing)
 
     def _take_chunk(self, kind: int, id: Id, number: int, content: bytes) -> None:
         """A worker answered, or failed, one chunk of a scatter."""
@@ -418,13 +447,18 @@ class PodDoor:
             return [b"d2:id%b6:statusl4:donee5:value%d:%be" % (call_id, length, payload)]  # type: ignore[str-format]
         if kind not in (_REPLY, _ITEM) or isinstance(call_id, tuple):
             payload = bytes(payload)  # a large one comes as a bytearray: good to pass on, not to look into
-        if not isinstance(call_id, bytes) or call_id not in open_:  # output of no call, or an answer to the door
+        if kind == _CALLBACK:
+            self._ask_client(call_id, int.from_bytes(payload[:8], "little"), payload[8:])
+        elif not isinstance(call_id, bytes) or call_id not in open_:  # output of no call, or an answer to the door
             if kind == _OUTPUT:
                 self._warn(payload.decode("utf-8", "replace"))
             elif isinstance(call_id, tuple) and call_id[0] == _LANDSCAPE:
                 self._learn(self._exports[call_id[1]], kind, payload)
             elif isinstance(call_id, tuple):
                 self._take_chunk(kind, call_id[1], call_id[2], payload)
+        elif kind == _REPLY and open_[call_id] is CALLING:
+            pod.send_item(call_id, self._format.listed(b'"py/result"', bytes(payload)))
+            pod.send_done(call_id)
         elif kind == _REPLY:
             pod.send_value(call_id, payload)
         elif kind == _OUTPUT:

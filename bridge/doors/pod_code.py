@@ -4,8 +4,8 @@ A pod may send source text as a var; its client evaluates it in the namespace. I
 kept to what can't be done on our side. The text is for Clojure and for SCI (babashka) alike, so it uses what both have.
 Names that the namespace itself takes over (`str`, `list`, `map`, `next`, `type`, `import` ...) are written in full.
 
-In the texts `@py` stands for the namespace, `@pod` for the pod's id. A text defines the var that it is sent as, and may
-define helpers, whose names begin with `-`.
+In the texts `@py` stands for the namespace, `@pod` for the pod's id, `@callback` for a marked function. A text defines
+the var that it is sent as, and may define helpers, whose names begin with `-`.
 """
 
 from __future__ import annotations
@@ -139,6 +139,34 @@ _COMMON = {
   [result]
   (if-let [key (get @-running result)] (@py/-cancel key) false))
 """,
+    "calling": """
+(defn -reply [number function args]
+  (try (@py/-answer number (apply function args))
+       (catch Throwable error
+         (@py/-failed number (clojure.core/str (class error)) (clojure.core/str (ex-message error))))))
+(defn calling
+  "Calls a function of Python, with functions of Clojure among its arguments, which Python may call as long as the call
+  runs: (py/calling \\"builtins:list\\" ...). Keywords and what follows them are keyword arguments, in every format."
+  [target & args]
+  (let [functions (atom {})
+        outcome (promise)
+        marked (mapv (fn [arg]
+                       (if (fn? arg)
+                         (let [name (clojure.core/str "f" (count @functions))]
+                           (swap! functions assoc name arg)
+                           @callback)
+                         arg))
+                     args)]
+    (babashka.pods/invoke "@pod" '@py/-calling (into [target] (@py/-args marked))
+      {:handlers {:success (fn [[kind number [name given]]]
+                             (if (= "py/callback" kind)
+                               (future (-reply number (get @functions name) given))
+                               (deliver outcome [number nil])))
+                  :error (fn [{:keys [ex-message ex-data]}] (deliver outcome [nil (ex-info ex-message ex-data)]))
+                  :done (fn [] (deliver outcome [nil nil]))}})
+    (let [[value error] @outcome]
+      (if error (throw error) value))))
+""",
     "ex": """
 (defn ex
   "What Python said of an exception: a map with :class :message :traceback :frames :notes :cause (another such map)."
@@ -184,9 +212,15 @@ def code(payload_format: str, core: str, pod: str) -> list[Value]:
     texts["handle?"] = _HANDLE_IN_JSON if json else _HANDLE_IN_CLOJURE
     texts.update(_COMMON)
     named = edn_text(pod)[1:-1]
-    return [
-        {"name": name, "code": text.strip().replace("@pod", named).replace("@py", core)} for name, text in texts.items()
-    ]
+    marker = '{"py/callback" name}' if json else "(tagged-literal 'py/callback name)"
+    named_as = (("@callback", marker), ("@pod", named), ("@py", core))
+    return [{"name": name, "code": _filled(text, named_as)} for name, text in texts.items()]
+
+
+def _filled(text: str, named_as: tuple[tuple[str, str], ...]) -> str:
+    for placeholder, name in named_as:
+        text = text.replace(placeholder, name)
+    return text.strip()
 
 
 def readers(payload_format: str, core: str) -> dict[str, Value] | None:

@@ -159,10 +159,18 @@ FUNCTIONS: dict[str, Function] = {
 
 
 RELEASE, CANCEL, KEYED, SCATTER, PMAP = "release", "-cancel", "-keyed", "scatter", "pmap"
+CALLING, ANSWER, FAILED = "-calling", "-answer", "-failed"
 OF_THE_DOOR = {
     RELEASE: ("Lets Python forget objects; their handles are lost.", ("[handle & handles]",)),
     CANCEL: ("Ends a call or a stream that was begun with this key; whether there was one.", ("[key]",)),
     KEYED: ("Calls a var of this pod so that -cancel can end it: the key is any text of yours.", ("[key var & args]",)),
+    CALLING: (
+        'Calls a function that may be given functions of the client, #py/callback "name". Its values are messages:\n'
+        '["py/callback" number [name args]], to be answered with -answer or -failed, and at last ["py/result" value].',
+        ("[target & args]",),
+    ),
+    ANSWER: ("Gives the value of a function that Python called.", ("[number value]",)),
+    FAILED: ("Says that a function that Python called failed, and how.", ("[number class message]",)),
     SCATTER: (
         "Calls a function with each item on all workers; the results in the items' order. Progress goes to *err*.\n"
         'Options: "chunk" items that travel together, "timeout" in seconds for a chunk, "star" true: each item is a\n'

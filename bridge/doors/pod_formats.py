@@ -46,6 +46,10 @@ class Format:
         written: bytes = self.module().dumps(value, default=str)
         return written
 
+    def listed(self, *elements: bytes) -> bytes:
+        """What was written already, as a list: behind plain texts and numbers any value means what it did."""
+        return b"[%b]" % b",".join(elements)
+
     def keyed(self, data: Any) -> Any:
         """Plain data of ours whose maps have names for keys, as this format's users expect them."""
         return data

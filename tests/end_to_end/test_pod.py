@@ -81,6 +81,9 @@ def count_and_fail(to):
     yield from range(to)
     raise ValueError("enough")
 async def soon(value): return value
+def each(items, function): return [function(item) for item in items]
+def each_pair(pairs, function): return [function(name, number) for name, number in pairs.items()]
+def key(value, *, key): return key(value)
 def surrogates(): raise ValueError("\\ud800 ü " + "x" * 100_000)
 
 class Stack:

@@ -131,6 +131,18 @@ def test_what_clojure_writes_is_read() -> None:
     assert read[19] == []
 
 
+def test_a_map_of_one_namespace_is_read_as_clojure_prints_it() -> None:
+    assert edn.loads(b'#:py{:kwargs {:a 1}, :_/plain 2, :other/one 3, "text" 4}') == {
+        "py/kwargs": {"a": 1},
+        "plain": 2,
+        "other/one": 3,
+        "text": 4,
+    }
+    for text in (b"#:py[1]", b"#: {}", b"#:py"):
+        with pytest.raises(RemoteProtocolError):
+            edn.loads(text)
+
+
 def test_what_transit_writers_write_is_read() -> None:
     text = (
         b'["~#list",[1,"~i9007199254740993","~n12345678901234567890","~f1.5","~d2.5","~c\\u00e9","~rhttp://x",'
