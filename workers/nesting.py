@@ -11,6 +11,7 @@ import sys
 
 from bascule.protocols.envelope import Kind
 from bascule.workers.coroutines import Awaiter
+from bascule.workers.explain import RUNNING
 from bascule.workers.page import STARTED
 
 TYPE_CHECKING = False
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from bascule.protocols.envelope import Frame
     from bascule.workers.running import Runner
 
+MOST_LEVELS: Final = 1_000
+"""Far fewer than the machine's stack has room for, and enough for any program that means it."""
 NUMBER: Final = 8  # bytes of a callback's number before a payload
 _CALL: Final = int(Kind.CALL)
 # Older Pythons use up the machine's stack with each frame.
@@ -45,10 +48,16 @@ def run_on_top(runner: Runner, frame: Frame, other: Callable[[Frame], None]) -> 
         asyncio._set_running_loop(None)
         runner.awaiter = Awaiter(gate)
     limit = _make_room(runner)
+    runner.depth += 1
     try:
+        if runner.depth > MOST_LEVELS:
+            runner.call_id, runner.session = call_id, session
+            runner.fail(codec, RecursionError(f"callbacks and calls are nested {MOST_LEVELS} deep"), RUNNING)
+            return
         runner.run([(_CALL, codec, flags, call_id, session, deadline, payload[NUMBER:])], other)
     finally:
         sys.setrecursionlimit(limit)
+        runner.depth -= 1
         if loop is not None:
             runner.awaiter.close()
             asyncio._set_running_loop(loop)

@@ -89,6 +89,7 @@ class Runner:
         self.then = perf_counter()
         self.frames: list[Frame] = []
         self.plan: Plan | None = None
+        self.depth = 0  # calls below this one on the same thread
         self.level: tuple[Any, int] = (None, 0)  # the topmost nesting: a frame, and how many there are up to it
         self.awaiter = Awaiter(gate)
         self.streaming = Streaming(self)

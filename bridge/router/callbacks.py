@@ -8,8 +8,8 @@ hear numbers of ours. An open callback ends in one of these ways, and whoever wa
   ERROR, the client by a CANCEL;
 - the worker gives up waiting, or dies: the client is told by a CANCEL.
 
-*Nested calls.* What answers a callback may call Python again, and that may call back again: to any depth, with fewer
-workers than levels. So such a call says in the course of which callback it is made (NESTED), and where no other worker
+*Nested calls.* What answers a callback may call Python again, and that may call back again: a thousand times, on fewer
+workers. So such a call says in the course of which callback it is made (NESTED), and where no other worker
 is free it runs in the one that waits for the answer, on top of what waits there. It never stands in a queue behind
 calls that need not end before it does, and is not refused because that queue is full.
 

@@ -7,6 +7,7 @@ import pytest
 from bascule.protocols.calls import Op, Style, encode_call
 from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind
+from bascule.workers.nesting import MOST_LEVELS
 from tests.workers.harness import MODULES, CallError, Worker, value_of
 
 PREPARED = """
@@ -145,11 +146,12 @@ def test_depth_ends_in_an_exception_and_not_in_a_crash() -> None:
             frame = client.wait_for(lambda frame: frame[3] == calls[-1])
             if frame[0] == Kind.ERROR:
                 break
-            assert len(calls) < 20_000
             number = int.from_bytes(frame[6][:8], "little")
             numbers.append(number)
             calls.append(client.nest(number, "__main__:ask", "deeper"))
-        assert len(calls) > 300
+        assert len(calls) == MOST_LEVELS + 2
+        with pytest.raises(CallError, match="nested 1000 deep"):
+            value_of(frame)
         for call_id, number in zip(reversed(calls[:-1]), reversed(numbers), strict=True):
             client.reply(number, "up")
             assert client.answer(call_id) == "up"
