@@ -35,7 +35,7 @@ COMMANDS = {
     "logs": "show what a service has logged lately, or follow it",
     "metrics": "print a service's figures for Prometheus",
     "mount": "offer an implementation of a contract on a running service",
-    "contract": "check, generate, compare and infer contracts (Gugugu's .pg files)",
+    "contract": "check, generate and compare contracts (Gugugu's .pg files)",
     "reload": "have a service read its configuration again",
     "stop": "have a service drain and end",
     "token": "make a token for a listener",

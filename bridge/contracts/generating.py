@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from bascule.bridge.contracts.generators import File, classic, modern
+from bascule.bridge.contracts.generators import File, classic, jsonschema, modern
 from bascule.bridge.contracts.generators.python_options import PythonOptions
 from bascule.bridge.contracts.schema import Schema
 from bascule.bridge.contracts.sources import ContractError
@@ -15,6 +15,19 @@ class Dialect(enum.Enum):
 
     CLASSIC = "classic"
     MODERN = "modern"
+
+
+def generate(schema: Schema, target: str, package: str) -> list[File]:
+    """The files of a target other than Python.
+
+    Args:
+        schema: What is described.
+        target: Its name on the command line.
+        package: What the names of files and modules begin with.
+    """
+    if target == "json-schema":
+        return jsonschema.generate_json_schema(schema)
+    return jsonschema.generate_openapi(schema, package or "Contracts")
 
 
 def generate_python(schema: Schema, options: PythonOptions, dialect: Dialect) -> list[File]:

@@ -10,6 +10,7 @@ removed, but only those that are in the list and still say what we wrote.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -129,6 +130,8 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _set_aside(place: Path, aside: Path) -> Path | None:
+    if place.is_dir() and not place.is_symlink():
+        raise IsADirectoryError(errno.EISDIR, "there is a folder where a file belongs", str(place))
     try:
         place.replace(aside)
     except FileNotFoundError:

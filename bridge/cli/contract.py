@@ -1,0 +1,237 @@
+"""`bascule contract`: check, format, compare and generate from Gugugu's definition files.
+
+    bascule contract check definitions
+    bascule contract generate -i definitions -o src -p shop --with-server --with-client
+    bascule contract diff old new
+
+Exit statuses: 0 all is well; 1 the definitions are wrong, differ, or are not in the form that was asked for; 2 the
+command line is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bascule.bridge.contracts.generators import File
+    from bascule.bridge.contracts.loading import Loaded
+    from bascule.bridge.contracts.names import NameRules
+    from bascule.bridge.contracts.schema import Schema
+
+DONE, WRONG = 0, 1
+TARGETS = ("python", "json-schema", "openapi")
+_PAUSE = 0.3  # seconds between two looks at watched files
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "contract",
+        help="check, generate and compare contracts (Gugugu's .pg files)",
+        description="Work with contracts: definition files of Gugugu, with what Bascule adds to them.",
+    )
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
+    _add_generate(actions)
+    check = actions.add_parser("check", help="say what is wrong with definitions", description="Check definitions.")
+    _add_folder(check)
+    text = "Write definition files in their usual form."
+    layout = actions.add_parser("format", help="write definition files in their usual form", description=text)
+    layout.add_argument("files", nargs="+", type=Path, metavar="FILE", help="definition files, or folders of them")
+    layout.add_argument(
+        "--check", action="store_true", help="change nothing; exit with 1 if a file is not in that form"
+    )
+    text = "Compare two folders of definitions: what differs, and whom that breaks. Exits with 1 if it breaks anybody."
+    diff = actions.add_parser("diff", help="tell which changes break whom", description=text)
+    diff.add_argument("old", type=Path, metavar="OLD", help="the folder as it was")
+    diff.add_argument("new", type=Path, metavar="NEW", help="the folder as it is")
+    diff.add_argument("--extended", action="store_true", help="read all files as extended")
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder with the definition files")
+    parser.add_argument("--extended", action="store_true", help="read all files as extended")
+
+
+def _add_generate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from bascule.bridge.contracts.names import RULES, TRANSFORMERS, rule_default
+
+    parser = actions.add_parser(
+        "generate",
+        help="generate code",
+        description="Generate code. All files are written, or none; files that are not made any more are removed.",
+    )
+    parser.add_argument("-i", "--input", type=Path, required=True, metavar="DIR", help="the definition files")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the code goes")
+    parser.add_argument("-t", "--target", choices=TARGETS, default="python", help="what is made (default: python)")
+    parser.add_argument("-p", "--package-prefix", default="", metavar="NAME", help="the package, such as shop.contract")
+    parser.add_argument(
+        "-r", "--runtime-package", metavar="NAME", help="where Python's run time goes (default: beside)"
+    )
+    parser.add_argument("--classic", action="store_true", help="write Python as Gugugu does")
+    parser.add_argument("--modern", action="store_true", help="write modern Python (the default)")
+    for flag in ("codec", "server", "client"):
+        parser.add_argument(f"--with-{flag}", action="store_true", help=f"write {flag}s")
+    for rule in RULES:
+        option = f"--trans-{rule.replace('_', '-')}"
+        default = rule_default(rule)
+        parser.add_argument(option, choices=tuple(TRANSFORMERS), default=default, help=f"(default: {default})")
+    parser.add_argument("--extended", action="store_true", help="read all files as extended")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if the output is not up to date"
+    )
+    parser.add_argument("--watch", action="store_true", help="generate again whenever a definition changes")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked; the exit status."""
+    actions = {"generate": _generate, "check": _check, "format": _format, "diff": _diff}
+    status: int = actions[options.action](options)
+    return status
+
+
+def _complain(message: object) -> int:
+    print(f"bascule contract: {message}", file=sys.stderr)
+    return WRONG
+
+
+def _load(folder: Path, options: argparse.Namespace) -> Loaded | None:
+    """The definitions of a folder, and what is to be said of them; None when there is no such folder."""
+    from bascule.bridge.contracts.loading import load_folder
+
+    if not folder.is_dir():
+        _complain(f"{folder} is no folder")
+        return None
+    loaded = load_folder(folder, _rules(options), extended=options.extended)
+    for problem in loaded.diagnostics:
+        print(problem.show(), file=sys.stderr)
+    return loaded
+
+
+def _rules(options: argparse.Namespace) -> NameRules:
+    from bascule.bridge.contracts.names import RULES, NameRules
+
+    chosen = {rule: getattr(options, f"trans_{rule}") for rule in RULES if hasattr(options, f"trans_{rule}")}
+    return NameRules.named(**chosen)
+
+
+def _check(options: argparse.Namespace) -> int:
+    loaded = _load(options.folder, options)
+    if loaded is None or loaded.schema is None:
+        return WRONG
+    modules = loaded.schema.modules.values()
+    types, functions = sum(len(each.definitions) for each in modules), sum(len(each.functions) for each in modules)
+    print(f"{len(modules)} modules, {types} types, {functions} functions")
+    return DONE
+
+
+def _generate(options: argparse.Namespace) -> int:
+    if options.classic and options.modern:
+        return _complain("--classic and --modern exclude each other")
+    if not options.watch:
+        return _generate_once(options)
+    seen: dict[Path, int] | None = None
+    while True:
+        now = {path: path.stat().st_mtime_ns for path in sorted(options.input.rglob("*.pg")) if path.is_file()}
+        if now != seen:
+            seen = now
+            _generate_once(options)
+            sys.stdout.flush()
+        time.sleep(_PAUSE)
+
+
+def _generate_once(options: argparse.Namespace) -> int:
+    from bascule.bridge.contracts.sources import ContractError
+    from bascule.bridge.contracts.writing import OutputError, carry_out, plan
+
+    loaded = _load(options.input, options)
+    if loaded is None or loaded.schema is None:
+        return WRONG
+    try:
+        work = plan(
+            options.output, _files(loaded.schema, options), f"{options.target} {options.package_prefix}".strip()
+        )
+        for path in work.kept:
+            print(f"{options.output / path}: not made any more, but changed by somebody: kept", file=sys.stderr)
+        if options.check:
+            for file in work.changed:
+                print(f"not up to date: {options.output / file.path}")
+            for path in work.stale:
+                print(f"not made any more: {options.output / path}")
+            return WRONG if work.drifted else DONE
+        carry_out(work)
+    except ContractError as error:
+        for problem in error.diagnostics:
+            print(problem.show(), file=sys.stderr)
+        return WRONG
+    except OutputError as error:
+        return _complain(error)
+    for file in work.changed:
+        print(f"wrote {options.output / file.path}")
+    for path in work.stale:
+        print(f"removed {options.output / path}")
+    return DONE
+
+
+def _files(schema: Schema, options: argparse.Namespace) -> Sequence[File]:
+    from bascule.bridge.contracts.generating import Dialect, generate, generate_python
+    from bascule.bridge.contracts.generators.python_options import DEFAULT_RUNTIME, PythonOptions
+
+    if options.target != "python":
+        return generate(schema, options.target, options.package_prefix)
+    beside = f"{options.package_prefix}.runtime" if options.package_prefix else "runtime"
+    python = PythonOptions(
+        package=options.package_prefix,
+        runtime=options.runtime_package or (DEFAULT_RUNTIME if options.classic else beside),
+        with_codec=options.with_codec,
+        with_server=options.with_server,
+        with_client=options.with_client,
+        rules=_rules(options),
+    )
+    return generate_python(schema, python, Dialect.CLASSIC if options.classic else Dialect.MODERN)
+
+
+def _format(options: argparse.Namespace) -> int:
+    from bascule.bridge.contracts.formatting import format_text
+    from bascule.bridge.contracts.sources import ContractError
+
+    status = DONE
+    paths = [path for each in options.files for path in (sorted(each.rglob("*.pg")) if each.is_dir() else [each])]
+    for path in paths:
+        try:
+            text = path.read_bytes().decode()
+            made = format_text(str(path), text)
+        except ContractError as error:
+            for problem in error.diagnostics:
+                print(problem.show(), file=sys.stderr)
+            status = WRONG
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            status = _complain(f"{path}: {error}")
+            continue
+        if made == text:
+            continue
+        if options.check:
+            print(f"would be formatted: {path}")
+            status = WRONG
+        else:
+            path.write_text(made)
+            print(f"formatted {path}")
+    return status
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from bascule.bridge.contracts.differences import differences
+    from bascule.workers.contracts.comparing import Breaks
+
+    old, new = _load(options.old, options), _load(options.new, options)
+    if old is None or new is None or old.schema is None or new.schema is None:
+        return WRONG
+    found = differences(old.schema, new.schema)
+    for each in found:
+        print(each)
+    return WRONG if any(each.breaks is not Breaks.NOBODY for each in found) else DONE
