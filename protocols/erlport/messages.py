@@ -154,11 +154,15 @@ class ErlportConversation:
         missing: Bytes that an unfinished frame still needs: a reader may want to take larger steps.
     """
 
-    __slots__ = ("_between", "_compressed", "_cutter", "_largest", "_last", "_length", "_packet", "_targets", "missing")
+    __slots__ = (
+        *("_between", "_compressed", "_cutter", "_largest", "_last", "_length", "_max_frame", "_packet", "_targets"),
+        "missing",
+    )
 
     def __init__(self, packet: int = 4, compressed: int = 0, max_frame: int = MAX_FRAME) -> None:
         self._packet = packet
         self._compressed = compressed
+        self._max_frame = max_frame
         self._cutter = FrameCutter(packet, max_frame)
         self._length = LENGTHS[packet].pack
         self._largest = (1 << 8 * packet) - 1
@@ -256,7 +260,7 @@ class ErlportConversation:
         raise RemoteProtocolError(f"a message of {arity} elements that begins with {kind!r:.80} is none of ErlPort's")
 
     def _oversized(self, frame: Oversized) -> Event:
-        reason = f"a message of {frame.length} bytes is over the limit of {MAX_FRAME}"
+        reason = f"a message of {frame.length} bytes is over the limit of {self._max_frame}"
         event = self._event(frame.beginning)
         return Refused(event.id, reason) if isinstance(event, (Call, Refused)) else Unreadable(reason)
 

@@ -108,6 +108,14 @@ def test_a_conversation_is_the_same_however_it_is_cut(step: int) -> None:
     ]
 
 
+def test_newer_nodes_write_their_atoms_in_utf8() -> None:
+    frame = b"\x83h\x05w\x01Ca\x01w\x08operatorw\x03addk\x00\x02\x25\x05"
+    for event in events(packet(frame) * 3, step=len(packet(frame))):
+        assert described(event) == ("call", b"a\x01", "operator", ("add",), [37, 5])
+    packed = external.encode(external.decode(frame)[0], compressed=9)
+    assert described(events(packet(packed))[0])[2:] == ("operator", ("add",), [37, 5])
+
+
 @pytest.mark.parametrize("packet_bytes", [1, 2, 4])
 def test_every_packet_length_carries_a_conversation(packet_bytes: int) -> None:
     conversation = ErlportConversation(packet_bytes)

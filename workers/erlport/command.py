@@ -27,7 +27,6 @@ PYTHON: Final = "BASCULE_ERLPORT_PYTHON"
 _MODULE: Final = "erlport.cli"
 _MOST: Final = 64
 _HIGH: Final = 1000  # descriptors from here on: few programs get so far, or close so far
-_PIPE_SIZE: Final = 1 << 20
 _DEEP: Final = 10_000
 _PATIENCE: Final = 2 * GRACE + 1
 _ELSEWHERE: Final = """\

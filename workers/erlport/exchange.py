@@ -6,6 +6,7 @@ but the write.
 
 from __future__ import annotations
 
+import sys
 from _thread import allocate_lock
 from os import write
 
@@ -58,10 +59,16 @@ class Exchange:
 
     def handle(self, message: Message) -> None:
         """Give a message to the handler. Its error ends the instance: Erlang closes the port when it hears of it."""
+        handler = self.handler
+        if handler is None:
+            return
         try:
-            handler = self.handler
-            if handler is not None:
-                handler(message.value())
+            value = message.value()
+        except Exception as error:  # nobody waits for an answer, and the next message may be better
+            print(f"bascule-erlport: a message can't be read: {type(error).__name__}: {error}", file=sys.stderr)
+            return
+        try:
+            handler(value)
         except BaseException as error:
             failed = self._failure(None, error)
         else:

@@ -326,9 +326,10 @@ class Loop:
                     self._read()
         except _End:
             self._close()
-        if self._recalled:
-            os.read(self._wake_in, 1)
-        self._role.release()
+        finally:
+            if self._recalled:
+                os.read(self._wake_in, 1)
+            self._role.release()
 
     def _close(self) -> None:
         """The input has ended: nobody will answer, and what runs has its grace."""

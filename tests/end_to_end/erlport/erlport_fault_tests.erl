@@ -4,7 +4,7 @@
 -include_lib("eunit/include/eunit.hrl").
 
 -import(erlport_instance, [
-    call/3, call/4, call/5, start/1, stop/1, with/1, with/2, apart/1, outcome/1, gone/1
+    call/3, call/4, call/5, cast/2, start/1, stop/1, with/1, with/2, apart/1, outcome/1, gone/1
 ]).
 
 %% Two concurrent calls that both call back into Erlang
@@ -75,6 +75,14 @@ a_bad_pickle_is_an_error_of_the_call_test() ->
         [?assertError({python, _, _, _}, call(P, echo, [{'$erlport.opaque', python, Pickle}]))
             || Pickle <- [<<>>, <<"garbage">>, <<128, 2, 99>>, <<"cnowhere\nnothing\n.">>]],
         ?assertEqual(1, call(P, echo, [1]))
+    end).
+
+a_bad_pickle_in_a_message_is_passed_over_test() ->
+    with(fun(P) ->
+        call(P, handle_into, [self()]),
+        cast(P, {'$erlport.opaque', python, <<"garbage">>}),
+        cast(P, next),
+        receive {handled, next} -> ok end
     end).
 
 deep_terms_come_in_and_go_out_test() ->
