@@ -29,10 +29,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, model_validator
 
+from bascule.bridge.caching.policy import SHORT_NAMES, Rule
 from bascule.bridge.policy import Policy, PolicyError
 from bascule.bridge.pool_spec import PoolSpec
 from bascule.bridge.scheduling import SCHEDULERS
 from bascule.protocols import limits
+from bascule.workers.persist.lifetimes import Lifetime, seconds
+from bascule.workers.persist.places import KNOWN
 
 LONGEST = 4_000_000  # seconds, some 46 days: milliseconds of it fit the 32 bits that a frame has for a deadline
 LEAST_TOKEN = 43  # characters of a token: 256 bits, even when they are written in base 64
@@ -51,6 +54,24 @@ def _function_path(name: str) -> str:
 
 def _scheduler(name: str) -> str:
     return name if name in SCHEDULERS else _function_path(name)
+
+
+def _cached(name: str) -> str:
+    module, colon, function = name.partition(":")
+    if not (module and colon and function) or ("*" in name and function != "*"):
+        raise ValueError("module:function, or module:* for all of a module")
+    return name
+
+
+def _span(value: float | str | None) -> float | str | None:
+    seconds(value, "ttl")
+    return value
+
+
+def _store_url(text: str) -> str:
+    if text not in SHORT_NAMES and text.partition("://")[0] not in KNOWN:
+        raise ValueError(f"sqlite, memory, or a URL that begins with {'://, '.join(KNOWN)}://")
+    return text
 
 
 def _mode(text: str) -> str:
@@ -93,6 +114,7 @@ MountTarget = Annotated[str, Field(pattern=rf"^{_CLASS}"), _words("a class, as p
 MountEntry = Annotated[
     str, Field(pattern=rf"^([\w.]+=)?{_CLASS}"), _words("a class, as package:Class or name=package:Class")
 ]
+Cached = Annotated[str, AfterValidator(_cached)]
 
 
 class Section(BaseModel):
@@ -314,6 +336,27 @@ class TracingConfig(Section):
     """Whether a span is made of each call. Where they go is said by OpenTelemetry's own OTEL_... variables."""
 
 
+class CacheConfig(Section):
+    """The kept answers of one function, or of a module's."""
+
+    ttl: Annotated[float | str | None, AfterValidator(_span)] = Field(
+        default=None,
+        json_schema_extra={"shown": "for ever", "allowed": "seconds, or a time span such as '90s', '12h', '1d'"},
+    )
+    """How long an answer is good."""
+    store: Annotated[str, AfterValidator(_store_url)] = "sqlite"
+    """Where they are kept: `sqlite` (the user's cache folder), `memory`, or the URL of a store."""
+    errors: bool = False
+    """Whether what the function raises is kept, too."""
+    version: str = ""
+    """Another one, and everything is computed anew."""
+
+    def rule(self) -> Rule:
+        """As the bridge knows it."""
+        lifetime = Lifetime(seconds(self.ttl, "ttl"))
+        return Rule(lifetime, SHORT_NAMES.get(self.store, self.store), self.errors, self.version)
+
+
 class ServiceConfig(Section):
     """The whole file."""
 
@@ -327,6 +370,8 @@ class ServiceConfig(Section):
     """What a pod offers that attaches to the service and names no modules."""
     mount: dict[str, MountTarget] = {}
     """Implementations of contracts, by the name that clients call them by, in the pool of clients that name none."""
+    cache: dict[Cached, CacheConfig] = {}
+    """Functions whose answers are kept, by target."""
     limits: LimitsConfig = LimitsConfig()
     """How much clients may ask for."""
     logging: LoggingConfig = LoggingConfig()

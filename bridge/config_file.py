@@ -163,7 +163,8 @@ def _explain(problem: Any, source: str, lines: dict[Location, int]) -> str:
     kind, found = problem["type"], problem["input"]
     if location and location[-1] == "[key]":  # a name that the user gave to a table
         location = location[:-1]
-        return f"{_place(location, source, lines)}: found the name {_show(location[-1])}; allowed: {_NAMES}"
+        allowed = problem["ctx"]["error"] if kind == "value_error" else _NAMES
+        return f"{_place(location, source, lines)}: found the name {_show(location[-1])}; allowed: {allowed}"
     if kind == "extra_forbidden":
         known = known_keys(location)
         close = difflib.get_close_matches(str(location[-1]), known, 1)

@@ -22,6 +22,9 @@ import trio
 
 from bascule.bridge.admission import AdmissionError
 from bascule.bridge.app import Bridge
+from bascule.bridge.caching.answers import AnswerCache
+from bascule.bridge.caching.policy import Rules
+from bascule.bridge.caching.shelves import Shelves
 from bascule.bridge.cli.pod_attached import PodOpener
 from bascule.bridge.client.paths import default_socket
 from bascule.bridge.config import ConfigError, ServiceConfig
@@ -84,6 +87,7 @@ class Service:
         self._attendant: Attendant
         bridge.pump.scribe.write = self._log_output
         bridge.core.hard_unwritten = int(config.limits.unread)
+        self._set_cache(config)
 
     def open(self, closing: ExitStack) -> None:
         """Make the sockets and files, before anything runs.
@@ -108,6 +112,8 @@ class Service:
             listener.close()
         if self._audit is not None:
             self._audit.close()
+        if self.bridge.core.cache is not None:
+            self.bridge.core.cache.close()
 
     def children(self, tree: Tree) -> list[ChildSpec]:
         """What runs beside the pools."""
@@ -214,10 +220,12 @@ class Service:
     async def _apply_settings(self, after: ServiceConfig, audit: AuditLog | None) -> None:
         """What holds at once: limits, logs, the audit. Pools and listeners follow, each when it is done."""
         update = {
-            name: getattr(after, name) for name in ("socket", "pod", "limits", "logging", "audit", "metrics", "tracing")
+            name: getattr(after, name)
+            for name in ("socket", "pod", "cache", "limits", "logging", "audit", "metrics", "tracing")
         }
         self.config = self.config.model_copy(update=update)
         self.bridge.core.hard_unwritten = int(after.limits.unread)
+        self._set_cache(after)
         self.gatherer.count_functions(self._counted(after))
         for listener in self._listeners.values():
             listener.terms = self._terms(after)
@@ -282,6 +290,14 @@ class Service:
         self._note("pools", name, config.pools[name])
 
     # Parts.
+
+    def _set_cache(self, config: ServiceConfig) -> None:
+        """Other rules for a cache that is there: calls may be waiting in it."""
+        core, rules = self.bridge.core, Rules({name: table.rule() for name, table in config.cache.items()})
+        if core.cache is not None:
+            core.cache.rules = rules
+        elif config.cache:
+            core.cache = AnswerCache(core, rules, Shelves(), self.bridge.pump.post)
 
     def _make_listener(self, name: str, config: ServiceConfig) -> Listener:
         terms = self._terms(config)

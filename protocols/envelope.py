@@ -66,6 +66,7 @@ class Flag(enum.IntFlag):
     CAST = 2  # CALL, CALLBACK: no answer is wanted
     STREAM = 4  # CALL: send what the result yields as ITEMs, as far as CREDIT allows
     ERR = 8  # OUTPUT: stderr
+    FRESH = 16  # CALL: not from a cache; its answer may be kept there
 
 
 MOST_CALL_FLAGS: Final = int(Flag.IDEMPOTENT | Flag.STREAM)

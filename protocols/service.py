@@ -27,7 +27,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from bascule.protocols.envelope import HEADER, HEADER_SIZE, MOST_CALL_FLAGS, Codec, FrameReader, Kind, encode_frame
+from bascule.protocols.envelope import (
+    HEADER,
+    HEADER_SIZE,
+    MOST_CALL_FLAGS,
+    Codec,
+    Flag,
+    FrameReader,
+    Kind,
+    encode_frame,
+)
 from bascule.protocols.errors import ErrorKind, ProtocolError, RemoteProtocolError
 from bascule.protocols.limits import MAX_BEFORE_HELLO, MAX_CONTROL, MAX_FRAME, MAX_RELEASE
 from bascule.protocols.tokens import TOKEN_LENGTH
@@ -42,6 +51,7 @@ if TYPE_CHECKING:
     Request = tuple[int, int, int, int, int, bytes]
     """kind, codec, flags, call id, deadline in ms, payload."""
 
+_FRESH = int(Flag.FRESH)
 _CALL, _CANCEL, _CREDIT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CREDIT)
 _RELEASE, _CONTROL = int(Kind.RELEASE), int(Kind.CONTROL)
 _NESTED, _ANSWERS = int(Kind.NESTED), (int(Kind.REPLY), int(Kind.ERROR))
@@ -117,7 +127,12 @@ class ServiceSide:
         requests: list[Request] = []
         append = requests.append
         for kind, codec, flags, call_id, _session, deadline, payload in frames:
-            if kind == _CALL and _FIRST_CODEC <= codec <= _LAST_CODEC and flags <= MOST_CALL_FLAGS and call_id:
+            if (
+                kind == _CALL
+                and _FIRST_CODEC <= codec <= _LAST_CODEC
+                and call_id
+                and (flags <= MOST_CALL_FLAGS or flags & ~_FRESH <= MOST_CALL_FLAGS)
+            ):
                 append((_CALL, codec, flags, call_id, deadline, payload))
             elif kind == _CALL:
                 self._refuse_call(codec, flags, call_id)

@@ -33,6 +33,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         choices=("auto", "value", "handle"),
         help="value: fail if the result can't travel; handle: leave it in the worker, print its repr (default: auto)",
     )
+    parser.add_argument("--no-cache", action="store_true", help="compute it, whatever answer the service has kept")
     parser.add_argument("target", metavar="TARGET", help="what to call, such as math:pow or os.path:join")
     parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="its arguments")
 
@@ -46,7 +47,9 @@ def run(options: argparse.Namespace) -> int:
     want = options.want or ("value" if options.json else None)
     try:
         with find_service(options, workers=1) as client:
-            value: Any = client.apply(options.target, args, kwargs, timeout=options.timeout, want=want)
+            value: Any = client.apply(
+                options.target, args, kwargs, timeout=options.timeout, want=want, fresh=options.no_cache
+            )
             if options.json:
                 print(as_json(value))
             elif value is not None:

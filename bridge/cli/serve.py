@@ -63,6 +63,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--max-queue", type=int, metavar="N", help="calls that may wait; one more is `overloaded`")
     parser.add_argument("--max-calls", type=int, metavar="N", help="replace a worker after so many calls")
     parser.add_argument("--max-memory", type=int, metavar="BYTES", help="replace a worker that has grown beyond")
+    parser.add_argument("--no-cache", action="store_true", help="keep no answers, whatever the file says")
     parser.add_argument("--watch", action="store_true", help="replace the workers when modules in --path change")
 
 
@@ -101,8 +102,7 @@ def run(options: argparse.Namespace) -> int:
         _allow_descriptors()
         bridge = Bridge(config.specs())
         file = None if options.config is None else options.config.resolve()
-        override = {} if options.socket is None else {"socket": options.socket}
-        service = Service(config, bridge, recent, notifier, file=file, override=override, inherited=inherited)
+        service = Service(config, bridge, recent, notifier, file=file, override=_override(options), inherited=inherited)
         with ExitStack() as closing:
             service.open(closing)
             return _serve(service, folders)
@@ -122,6 +122,12 @@ def _allow_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def _override(options: argparse.Namespace) -> dict[str, Any]:
+    """What holds whatever the file says."""
+    override: dict[str, Any] = {} if options.socket is None else {"socket": options.socket}
+    return override | {"cache": {}} if options.no_cache else override
+
+
 def _configuration(options: argparse.Namespace) -> ServiceConfig:
     """The file, or the options: both at once would hide which of them holds."""
     given: dict[str, Any] = {
@@ -132,8 +138,7 @@ def _configuration(options: argparse.Namespace) -> ServiceConfig:
     if options.config is not None:
         if given:
             raise ConfigError(f"--config describes the pools; {', '.join(given)} can't be given beside it")
-        config = load(options.config)
-        return config.model_copy(update={"socket": options.socket}) if options.socket is not None else config
+        return load(options.config).model_copy(update=_override(options))
     data: dict[str, object] = {"pools": {"default": given}}
     if options.socket is not None:
         data["socket"] = options.socket

@@ -37,6 +37,7 @@ from bascule.protocols.envelope import Flag
 from bascule.protocols.service import Welcome
 
 _IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STREAM)
+_FRESH = int(Flag.FRESH)
 _CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
 _METHOD: Final = int(Op.METHOD)
 _FOLD: Final = "bascule.workers.folding:fold"
@@ -160,6 +161,7 @@ class Client(Operations):
         want: Wanted = None,
         timeout: float | None = None,
         idempotent: bool = False,
+        fresh: bool = False,
     ) -> Any:
         timeout = self._timeout if timeout is None else timeout
         answer: Answer = self._connection.start(
@@ -170,7 +172,7 @@ class Client(Operations):
             takes_object=takes_object,
             want=0 if want is None else want_of(want),
             timeout=timeout,
-            flags=_IDEMPOTENT if idempotent else 0,
+            flags=(_IDEMPOTENT if idempotent else 0) | (_FRESH if fresh else 0),
             entry_type=SafeAnswer if idempotent else Answer,
         )
         return self._connection.result(answer, None if timeout is None else timeout + OVERDUE)

@@ -36,6 +36,7 @@ class Operations(ABC):
         want: Wanted = None,
         timeout: float | None = None,
         idempotent: bool = False,
+        fresh: bool = False,
     ) -> Any:
         """Carry out one operation.
 
@@ -48,6 +49,7 @@ class Operations(ABC):
             want: How the result shall travel.
             timeout: Seconds after which the service stops it. None: as the client was told, else as the pool was.
             idempotent: It may be run again when a worker or the service was lost.
+            fresh: It is computed, whatever answer the service has kept.
         """
 
     def call(
@@ -86,9 +88,15 @@ class Operations(ABC):
         timeout: float | None = None,
         want: Wanted = None,
         idempotent: bool = False,
+        fresh: bool = False,
     ) -> Any:
-        """`call`, with the arguments as a sequence and a mapping: no keyword of the function's is in the way."""
-        return self._perform(_CALL, target, args, kwargs, want=want, timeout=timeout, idempotent=idempotent)
+        """`call`, with the arguments as a sequence and a mapping: no keyword of the function's is in the way.
+
+        `fresh`: It is computed, whatever answer the service has kept (see `[cache]` in its configuration).
+        """
+        return self._perform(
+            _CALL, target, args, kwargs, want=want, timeout=timeout, idempotent=idempotent, fresh=fresh
+        )
 
     def init(self, target: str, /, *args: Any, timeout: float | None = None, want: Wanted = None, **kwargs: Any) -> Any:
         """Make an instance of a class. What the wire carries (a date, a dict) comes back as a value; see `object`."""

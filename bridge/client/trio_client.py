@@ -39,6 +39,7 @@ from bascule.protocols.service import Welcome
 
 _CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
 _IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STREAM)
+_FRESH = int(Flag.FRESH)
 
 
 @asynccontextmanager
@@ -200,6 +201,7 @@ class TrioClient(Operations):
         want: Wanted = None,
         timeout: float | None = None,
         idempotent: bool = False,
+        fresh: bool = False,
     ) -> Any:
         connection = self._connection
         await connection.live()
@@ -212,7 +214,7 @@ class TrioClient(Operations):
             takes_object=takes_object,
             want=want_of(want),
             timeout=timeout,
-            flags=_IDEMPOTENT if idempotent else 0,
+            flags=(_IDEMPOTENT if idempotent else 0) | (_FRESH if fresh else 0),
             entry_type=SafeAnswer if idempotent else Answer,
         )
         await connection.wait(future, timeout)

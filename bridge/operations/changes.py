@@ -36,7 +36,7 @@ def changed_keys(before: Section, after: Section) -> tuple[str, ...]:
 def in_words(before: ServiceConfig, after: ServiceConfig) -> list[str]:
     """All that differs, a line for each thing; nothing when they are the same."""
     lines: list[str] = []
-    for kind in ("pools", "listeners"):
+    for kind in ("pools", "listeners", "cache"):
         named: Any = difference(getattr(before, kind), getattr(after, kind))
         lines += [f"{kind}.{name}: added" for name in named.added]
         lines += [f"{kind}.{name}: removed" for name in named.removed]

@@ -38,6 +38,7 @@ def status(core: RouterCore) -> Data:
         "workers": [describe_worker(worker, core.now) for worker in core.workers.values()],
         "sessions": len(core.sessions),
         "calls": {**core.settled, "outstanding": sum(len(session.calls) for session in core.sessions.values())},
+        "cache": None if core.cache is None else dict(core.cache.counts),
         "draining": core.draining,
     }
 

@@ -31,6 +31,11 @@ class _Told(Collector):
             "bascule_calls_outstanding", "Accepted, not ended.", value=status["calls"]["outstanding"]
         )
         yield GaugeMetricFamily("bascule_sessions", "Connected clients.", value=status["sessions"])
+        if status["cache"] is not None:
+            answers = CounterMetricFamily("bascule_cache", "Calls of cached functions, by outcome.", labels=["outcome"])
+            for outcome, count in status["cache"].items():
+                answers.add_metric([outcome], count)
+            yield answers
         yield from _pools(figures)
         yield from _functions(figures)
         ends = CounterMetricFamily("bascule_worker_ends", "Workers that ended, by cause.", labels=["pool", "cause"])

@@ -14,7 +14,7 @@ from bisect import insort
 from collections.abc import Callable, Hashable
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bascule.bridge.errormaps import encode_error, error_map
 from bascule.bridge.notices import KillReason, Notice, PoolPolicy, WorkerWire
@@ -32,6 +32,9 @@ from bascule.bridge.router.requests import HARD_UNWRITTEN, HOLD_CREDIT, MOST_CRE
 from bascule.protocols import tokens
 from bascule.protocols.envelope import HEADER, Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from bascule.bridge.caching.answers import AnswerCache
 
 # Plain integers: comparing enum members costs as much as the work they guard.
 _ERROR, _CONTROL, _CREDIT = int(Kind.ERROR), int(Kind.CONTROL), int(Kind.CREDIT)
@@ -58,6 +61,7 @@ class RouterCore:
         self.quarantine = Quarantine()
         self.draining = False
         self.hard_unwritten = HARD_UNWRITTEN
+        self.cache: AnswerCache | None = None  # stands before placing, where answers are kept
         self.audit: Audit | None = None  # told of each call's outcome, where somebody wants to know
         self.replaced: dict[
             tuple[int, int], str
@@ -337,6 +341,8 @@ class RouterCore:
         self.settled["error" if kind == _ERROR else "reply"] += 1
         if self.audit is not None:
             self.audit(session, call.target, outcome or ("error" if kind == _ERROR else "ok"), call)
+        if self.cache is not None:
+            self.cache.settled(call, kind, codec, payload, outcome)
         if session.dead:
             return
         if not call.flags & _CAST:

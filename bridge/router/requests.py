@@ -211,7 +211,8 @@ class Requests:
         # A token among the arguments, if one is easily seen. Only a hint: the worker judges.
         at = payload.find(core.prefix_bytes, start, start + HINT_WINDOW)
         if at < 0:
-            core.place(call)
+            if core.cache is None or not core.cache.take(call, head):
+                core.place(call)
         else:
             core.place_with_owner(call, bytes(payload[at : at + tokens.TOKEN_LENGTH]))
 
