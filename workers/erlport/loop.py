@@ -201,6 +201,7 @@ class Loop:
         had = self._leading
         if not had:
             self._take_role()
+        was_busy, self._busy = self._busy, False  # so that the stand-in sleeps, however long it takes
         inbox, kept = self._inbox, self._kept
         try:
             while waiter.answer is None and not self._over:
@@ -213,10 +214,11 @@ class Loop:
         except _End:
             self._close()
         finally:
+            self._busy = was_busy
             if not had:
                 self._leading = False
                 self._role.release()
-                if self._waiters:
+                if self._waiters or self._asleep:
                     self._summon()
 
     def _deal(self, event: Event) -> None:
