@@ -3,7 +3,7 @@
     {module, doc, file, members: [member...], error}
     member: {name, kind, doc, ...}
       kind "function"  parameters, returns, coroutine, generator
-      kind "class"     parameters (the constructor's)
+      kind "class"     parameters (the constructor's); with `classes` also bases and members (see `landscape_classes`)
       kind "constant"  type
       kind "lazy"      named in `__all__`, made by the module's own `__getattr__` when somebody asks
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _MAX_DOC: Final = 1 << 16  # characters of one docstring
 _MOST_MEMBERS: Final = 10_000
-_OPTIONS: Final = frozenset(["file", "imports", "private", "unless_installed"])
+_OPTIONS: Final = frozenset(["classes", "file", "imports", "private", "unless_installed"])
 _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 _DATA: Final = frozenset([bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, range])
 
@@ -55,6 +55,7 @@ def describe_module(name: str, options: Mapping[str, Any] | None = None) -> dict
     Args:
         name: Its dotted name.
         options: `imports`: names that come from other modules too; `private`: names with a leading underscore too;
+            `classes`: what is in the classes too;
             `unless_installed`: if the module belongs to an installed package, and was not imported yet, say so
             (`{module, installed: true, members: []}`) instead of importing it; `file`: where it must come from.
 
@@ -134,8 +135,16 @@ def _members(module: object, attributes: Mapping[str, Any], name: str, options: 
         except Exception:  # an object that defies even being looked at: it is named, no more
             member = {"name": member_name, "kind": "lazy", "doc": None}
         if member is not None:
+            if options.get("classes") and member["kind"] == "class":
+                member.update(_details(value))
             members.append(member)
     return members
+
+
+def _details(cls: object) -> dict[str, Any]:
+    from bascule.workers.landscape_classes import class_details
+
+    return class_details(cls, _doc)
 
 
 def describe_member(name: str, value: object) -> Member | None:

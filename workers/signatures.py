@@ -14,10 +14,12 @@ from __future__ import annotations
 import sys
 from types import (
     BuiltinFunctionType,
+    ClassMethodDescriptorType,
     FunctionType,
     GenericAlias,
     GetSetDescriptorType,
     MemberDescriptorType,
+    MethodDescriptorType,
     MethodType,
     MethodWrapperType,
     WrapperDescriptorType,
@@ -47,6 +49,9 @@ _class_mro: Final = type.__dict__["__mro__"].__get__
 _class_module: Final = type.__dict__["__module__"].__get__
 _class_qualname: Final = type.__dict__["__qualname__"].__get__
 _C_DESCRIPTORS: Final = (GetSetDescriptorType, MemberDescriptorType)
+_C_CALLABLES: Final = (
+    *(BuiltinFunctionType, MethodWrapperType, WrapperDescriptorType, MethodDescriptorType, ClassMethodDescriptorType),
+)
 _MISSING: Final = object()
 
 
@@ -144,7 +149,7 @@ def _of_callable(value: Any) -> Parameters:
     wrapped = own_dict(value).get("__wrapped__")  # functools.lru_cache and its kind
     if type(wrapped) is FunctionType:
         return _of_function(wrapped)
-    if kind in (BuiltinFunctionType, MethodWrapperType, WrapperDescriptorType):
+    if kind in _C_CALLABLES:
         return _of_c_callable(value) if value.__text_signature__ else None
     if module_of(kind) == "functools" and kind.__name__ == "partial":
         return _of_c_callable(value)

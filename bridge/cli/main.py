@@ -24,6 +24,7 @@ COMMANDS = {
     "port": "be an Erlang port over stdio",
     "cache": "look into stores of results, tidy them, serve them",
     "record": "record which API code really uses",
+    "sketch": "tell what a module offers, without importing it",
     "path": "print where the shipped files are",
     "config": "check, show or begin a configuration file",
     "status": "show a service's pools, workers and figures",

@@ -17,6 +17,7 @@ from bascule.bridge.sketch.reading import read_file
 Found = tuple[str, Member | Module]
 """The path where something is defined, and the thing."""
 
+_DEEPEST = 40  # parts of a dotted name
 _COMPILED = "{} is compiled, or built in: there is no source to read; --live imports it in a worker and looks"
 _NAMESPACE = "{} is a folder without __init__: there is nothing in it but its submodules"
 
@@ -75,6 +76,8 @@ class Library:
 
     def _find(self, path: str) -> Found | None:
         parts = path.split(".")
+        if len(parts) > _DEEPEST:  # names that lead below themselves
+            return None
         module = self.module(parts[0])
         for index, name in enumerate(parts[1:], 1):
             if module is None:
@@ -89,6 +92,8 @@ class Library:
         """A member, or what a wildcard made one; not the modules below."""
         member = module.member(name)
         if isinstance(member, Alias):
+            if rest and member.target.startswith(f"{module.name}.{name}."):
+                return None  # it hides the module of the same name that it comes from: that one is meant
             return self.find(".".join([member.target, *rest]))
         if member is not None:
             return self._below(f"{module.name}.{name}", member, rest, module)

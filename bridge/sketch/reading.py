@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import gc
 import logging
 import re
 import tokenize
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import griffe
@@ -62,6 +63,16 @@ _KINDS = {
 _ALIAS_ANNOTATIONS = {"TypeAlias", "typing.TypeAlias", "typing_extensions.TypeAlias", "t.TypeAlias"}
 _RULE = re.compile(r"^([=~*#^-])\1{2,}$", re.MULTILINE)  # under or above a title
 _TYPE_CHECKING: set[str | None] = {"TYPE_CHECKING", "typing.TYPE_CHECKING", "t.TYPE_CHECKING"}
+_WITHOUT_DEFINITIONS = (
+    ast.expr,
+    ast.expr_context,
+    ast.arguments,
+    ast.keyword,
+    ast.Expr,
+    ast.Return,
+    ast.Raise,
+    ast.Pass,
+)
 _STYLES = (
     ("numpy", re.compile(r"^(?:Parameters|Returns|Raises|Attributes|Yields)\n-{3,}\s*$", re.MULTILINE)),
     ("google", re.compile(r"^(?:Args|Arguments|Parameters|Params|Returns|Raises|Yields|Attributes):[ ]*\n +\S", re.M)),
@@ -91,12 +102,30 @@ def read_file(file: Path, name: str, *, package: bool = False) -> Module:
 def read_source(source: str, name: str, file: Path, *, package: bool = False) -> Module:
     """The module of this source; `file` is only named."""
     origin = Origin.STUB if file.suffix == ".pyi" else Origin.SOURCE
-    reader = _Reader(source, name, file, package)
     try:
-        seen = reader.get_module()
-        return _Converter(reader, source).module(seen, origin, package)
+        with _no_collections():
+            return _read(source, name, file, package)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Module(name, str(file), origin, package, error=f"{file}: {_reason(error)}")
+
+
+def _read(source: str, name: str, file: Path, package: bool) -> Module:
+    reader = _Reader(source, name, file, package)
+    seen = reader.get_module()
+    origin = Origin.STUB if file.suffix == ".pyi" else Origin.SOURCE
+    return _Converter(reader, source).module(seen, origin, package)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """A syntax tree is a great many objects, all alive: looking for garbage among them costs more than it finds."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _reason(error: Exception | MemoryError) -> str:
@@ -122,9 +151,14 @@ class _Reader(griffe.Visitor):
         self.nodes: dict[int, ast.AST] = {}
         """By the id of griffe's object, which lives as long as the module does."""
         self.explicit: set[str] = set()
+        self._passed: list[ast.AST] = []
         self.exports: Exports | None = None
 
     def visit(self, node: ast.AST) -> None:
+        """As griffe does, but for what the module's docstring names; in expressions there is nothing to be found."""
+        if isinstance(node, _WITHOUT_DEFINITIONS) and not (isinstance(node, ast.Expr) and self._at_top()):
+            self._passed.append(node)
+            return
         kind = type(node)
         if kind is ast.If:
             if dotted(node.test) in _TYPE_CHECKING:  # type: ignore[attr-defined]
@@ -178,6 +212,16 @@ class _Reader(griffe.Visitor):
                 holder.set_member(name, made)
             if id(made) not in self.nodes and not made.is_alias and made.lineno == node.lineno:
                 self.nodes[id(made)] = node
+
+    def get_module(self) -> griffe.Module:
+        """As griffe does; the links to their parents go from the nodes that we passed by as they go from the others.
+
+        Without them the tree is gone as soon as nobody has it; with them it would wait for the garbage collector.
+        """
+        module = super().get_module()
+        for node in self._passed:
+            vars(node).pop("parent", None)
+        return module
 
     def _visit_guarded(self, node: ast.If) -> None:
         """`if TYPE_CHECKING:`; griffe takes its `else` for guarded too."""

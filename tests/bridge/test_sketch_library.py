@@ -97,6 +97,17 @@ def test_names_that_go_in_circles_end(write: Write) -> None:
     assert names("two") == ["x", "z"]
 
 
+def test_a_name_that_hides_the_module_it_comes_from_is_followed_into_that_module(write: Write) -> None:
+    files = {"pack/__init__.py": "from .version import version as version\n", "pack/version.py": "version = 1\n"}
+    files |= {"pack/deep.py": "from pack.deep.er import x\n"}
+    write(files)
+    (alias,) = sketch("pack").members
+    assert isinstance(alias, Alias)
+    assert alias.target == "pack.version.version"
+    assert alias.meant is not None
+    assert names("pack.deep") == []
+
+
 def test_a_folder_is_read_whole_and_a_broken_file_spoils_no_other(write: Write) -> None:
     folder = write({**PACKAGE, ".hidden/x.py": "", "pack/__pycache__/y.py": "", "alone.py": "z = 1", "c.pyi": "q: int"})
     found = {module.name: module for module in sketch_all(folder)}
