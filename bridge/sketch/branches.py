@@ -79,9 +79,10 @@ def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, (ast.Name, ast.Attribute)):
-        name = dotted(node)
-        if name in _KNOWN:
-            return _KNOWN[name]
+        name = dotted(node) or ""
+        for spelling in (name, name.lstrip("_")):  # `import os as _os` is common
+            if spelling in _KNOWN:
+                return _KNOWN[spelling]
         raise _Undecided
     if isinstance(node, ast.Tuple):
         return tuple([_value(one) for one in node.elts])

@@ -11,10 +11,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from bascule.bridge.sketch import constructors, finding
-from bascule.bridge.sketch.model import Alias, Class, Constant, Function, Member, Module, TypeName
+from bascule.bridge.sketch.model import (
+    Alias,
+    Class,
+    ClassMember,
+    Constant,
+    Field,
+    Function,
+    Member,
+    Module,
+    Property,
+    TypeName,
+)
 from bascule.bridge.sketch.reading import read_file
 
-Found = tuple[str, Member | Module]
+Found = tuple[str, Member | ClassMember | Module]
 """The path where something is defined, and the thing."""
 
 _DEEPEST = 40  # parts of a dotted name
@@ -121,7 +132,7 @@ class Library:
             here, path = inner, f"{path}.{name}"
         if isinstance(here, Class):
             return path, self._completed(path, here, module)
-        return (path, here) if isinstance(here, (Function, Constant, TypeName)) else None
+        return (path, here) if isinstance(here, (Function, Constant, TypeName, Property, Field)) else None
 
     def _from_wildcards(self, module: Module, known: Iterable[Member]) -> Iterator[Alias]:
         names = {one.name for one in known}
@@ -179,20 +190,30 @@ class Library:
         inside = member.target.startswith(module.name + ".")
         if not (imports or inside or member.explicit or member.name in listed):
             return member
-        found = self.find(member.target)
-        if found is None:
-            return member
-        path, meant = found
-        if isinstance(meant, Module):
-            return replace(member, target=path, of_module=True)
-        return replace(member, target=path, meant=meant)  # type: ignore[arg-type]
+        return self._with_meaning(member)
 
     def _completed(self, path: str, cls: Class, module: Module) -> Class:
         """The class with the parameters of its constructor, and so the classes in it."""
         if path not in self._classes:
             self._classes[path] = cls  # for classes that are their own bases
-            self._classes[path] = constructors.completed(cls, lambda base: self._base(base, path, module))
+            cls = constructors.completed(cls, lambda base: self._base(base, path, module))
+            self._classes[path] = replace(cls, members=tuple([self._inner(one) for one in cls.members]))
         return self._classes[path]
+
+    def _inner(self, member: ClassMember) -> ClassMember:
+        """A member of a class; of a name that stands for another, with what that is."""
+        if isinstance(member, Class):
+            return replace(member, members=tuple([self._inner(one) for one in member.members]))
+        return self._with_meaning(member) if isinstance(member, Alias) else member
+
+    def _with_meaning(self, alias: Alias) -> Alias:
+        found = None if alias.meant is not None else self.find(alias.target)
+        if found is None:
+            return alias
+        path, meant = found
+        if isinstance(meant, Module):
+            return replace(alias, target=path, of_module=True)
+        return replace(alias, target=path, meant=None if isinstance(meant, Alias) else meant)
 
     def _base(self, name: str, path: str, module: Module) -> Class | Function | None:
         """A base of a class, as its name is understood where the class stands."""

@@ -176,7 +176,7 @@ class Alias:
     name: str
     target: str
     """The dotted path of what it stands for: `requests.api.get`."""
-    meant: Function | Class | Constant | TypeName | None = None
+    meant: Function | Class | Constant | TypeName | Property | Field | None = None
     explicit: bool = False
     """Written so that it is meant for others: `from x import y as y`."""
     of_module: bool = False

@@ -18,6 +18,7 @@ import logging
 import re
 import tokenize
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import griffe
@@ -63,6 +64,7 @@ _KINDS = {
 _ALIAS_ANNOTATIONS = {"TypeAlias", "typing.TypeAlias", "typing_extensions.TypeAlias", "t.TypeAlias"}
 _RULE = re.compile(r"^([=~*#^-])\1{2,}$", re.MULTILINE)  # under or above a title
 _TYPE_CHECKING: set[str | None] = {"TYPE_CHECKING", "typing.TYPE_CHECKING", "t.TYPE_CHECKING"}
+_BINDERS = ("staticmethod", "classmethod")
 _WITHOUT_DEFINITIONS = (
     ast.expr,
     ast.expr_context,
@@ -150,6 +152,8 @@ class _Reader(griffe.Visitor):
         self.is_package = package
         self.nodes: dict[int, ast.AST] = {}
         """By the id of griffe's object, which lives as long as the module does."""
+        self.captured: dict[int, griffe.Function | griffe.Class] = {}
+        """What another name stood for when it was assigned: it may have been replaced since."""
         self.explicit: set[str] = set()
         self._passed: list[ast.AST] = []
         self.exports: Exports | None = None
@@ -199,6 +203,7 @@ class _Reader(griffe.Visitor):
             self.exports = None if node.value is None else exports_in(node.value)
         super().handle_attribute(node, annotation)
         holder = self.current
+        captured = holder.members.get(node.value.id) if isinstance(node.value, ast.Name) else None
         if holder.kind is griffe.Kind.FUNCTION:
             holder = holder.parent  # type: ignore[assignment]
             names = [one.attr for one in targets if isinstance(one, ast.Attribute) and dotted(one.value) == "self"]
@@ -212,6 +217,8 @@ class _Reader(griffe.Visitor):
                 holder.set_member(name, made)
             if id(made) not in self.nodes and not made.is_alias and made.lineno == node.lineno:
                 self.nodes[id(made)] = node
+                if isinstance(captured, (griffe.Function, griffe.Class)) and captured is not made:
+                    self.captured[id(made)] = captured
 
     def get_module(self) -> griffe.Module:
         """As griffe does; the links to their parents go from the nodes that we passed by as they go from the others.
@@ -464,8 +471,21 @@ class _Converter:
                 line=made.lineno,
                 runtime=made.runtime,
             )
+        if (replaced := self._replaced(made)) is not None:
+            return replaced
+        if in_class and isinstance(value, ast.Call) and dotted(value.func) in _BINDERS and len(value.args) == 1:
+            value = value.args[0]
         target = self._target(made, value)
         return None if target is None else Alias(made.name, target, None, False, False, made.lineno, made.runtime)
+
+    def _replaced(self, made: griffe.Attribute) -> Function | Class | None:
+        """`_PyTask = Task`, where `Task` is another one by the end of the module: the one that it was."""
+        captured = self._reader.captured.get(id(made))
+        if captured is None or made.parent is None or made.parent.members.get(captured.name) is captured:
+            return None
+        if isinstance(captured, griffe.Class):
+            return replace(self._class(captured), name=made.name)
+        return replace(self._function(captured, in_class=made.parent.is_class), name=made.name)
 
     @staticmethod
     def _target(made: griffe.Attribute, value: ast.expr) -> str | None:

@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from bascule.bridge.sketch import sketch
+from bascule.bridge.sketch import Library
 from bascule.bridge.sketch.model import Alias, Class, Function, Module
 
 KINDS = ("positional_only", "positional_or_keyword", "var_positional", "keyword_only", "var_keyword")
@@ -65,15 +65,18 @@ def sketched(module: Module, path: str) -> object:
     for name in path.split("."):
         if isinstance(here, Alias):
             here = here.meant
+        if isinstance(here, Class) and name.startswith(f"_{here.name.lstrip('_')}__"):
+            name = name.removeprefix(f"_{here.name.lstrip('_')}")  # as the class itself writes it
         here = here.member(name) if isinstance(here, Module | Class) else None
     return here.meant if isinstance(here, Alias) else here
 
 
-def compare(name: str) -> tuple[int, list[dict[str, object]]]:
+def compare(name: str, library: Library) -> tuple[int, list[dict[str, object]]]:
     """How many functions were compared, and the differences."""
-    seen = sketch(name, imports=True)
-    if seen.error is not None:
-        return 0, [{"name": name, "error": seen.error}]
+    read = library.module(name)
+    if read is None or read.error is not None:
+        return 0, [{"name": name, "error": None if read is None else read.error}]
+    seen = library.resolved(read, imports=True)
     module = importlib.import_module(name)
     count, wrong = 0, []
     for path, function in written_in(module):
@@ -91,6 +94,7 @@ def compare(name: str) -> tuple[int, list[dict[str, object]]]:
 
 
 def main(names: list[str]) -> None:
+    library = Library()
     total = 0
     not_imported: list[str] = []
     warnings.simplefilter("ignore")
@@ -103,7 +107,7 @@ def main(names: list[str]) -> None:
             continue
         if not str(getattr(sys.modules[name], "__file__", None) or "").endswith(".py"):
             continue
-        count, wrong = compare(name)
+        count, wrong = compare(name, library)
         total += count
         for one in wrong:
             print(json.dumps(one))
