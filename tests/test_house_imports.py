@@ -242,7 +242,7 @@ def frames_from(fd: int) -> list[Frame]:
     return frames
 
 
-@pytest.mark.parametrize("command", ["pod", "port", "call", "map", "path"])
+@pytest.mark.parametrize("command", ["pod", "port", "call", "map", "path", "sketch"])
 def test_a_command_is_parsed_without_the_heavy_libraries(command: str) -> None:
     code = (
         "import contextlib, io\n"

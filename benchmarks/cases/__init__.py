@@ -13,6 +13,7 @@ from benchmarks.cases import (
     payloads,
     pipes,
     pods,
+    sketching,
     sockets,
 )
 from benchmarks.rows import Case
@@ -33,4 +34,5 @@ CASES = (
     Case("pod large", pods.large),
     Case("memory", memory.measure),
     Case("fairness", fairness.measure),
+    Case("sketch", sketching.measure),
 )

@@ -191,6 +191,11 @@ def _live(what: str, options: argparse.Namespace) -> Iterator[Module]:
     paths = [str(Path(one).absolute()) for one in options.path]
     paths += [one for one in dict.fromkeys(roots) if one is not None and one not in sys.path]
     client: Client
-    with local(workers=1, paths=[*paths, str(Path.cwd())]) as client:
+    with local(workers=1, paths=[*paths, str(Path.cwd())], output=_pass_on) as client:
         for module in sketched:
             yield live.look(client, module)
+
+
+def _pass_on(text: str, _stream: str, _call_id: int) -> None:
+    """What a module prints while it is imported is none of the sketch."""
+    sys.stderr.write(text)

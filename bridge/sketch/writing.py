@@ -40,22 +40,17 @@ def as_yaml(data: Any) -> str:
 
 def as_edn(data: Any) -> str:
     """Maps have keywords for keys, in kebab-case; text is in ASCII, so that no reader's locale matters."""
-    if data is None:
-        return "nil"
-    if isinstance(data, bool):
-        return "true" if data else "false"
-    if isinstance(data, str):
-        return json.dumps(data)  # JSON's escapes are EDN's
+    from bascule.protocols import edn
+
+    return edn.dumps(_with_keywords(data)).decode()
+
+
+def _with_keywords(data: Any) -> Any:
+    from bascule.protocols.clojure import Keyword
+
     if isinstance(data, dict):
-        return "{" + " ".join([f"{_keyword(key)} {as_edn(value)}" for key, value in data.items()]) + "}"
-    if isinstance(data, (list, tuple)):
-        return "[" + " ".join([as_edn(one) for one in data]) + "]"
-    return repr(data)
-
-
-def _keyword(key: str) -> str:
-    plain = key.replace("_", "-").replace("-", "")
-    return ":" + key.replace("_", "-") if plain.isascii() and plain.isalnum() else json.dumps(key)
+        return {Keyword(key.replace("_", "-")): _with_keywords(value) for key, value in data.items()}
+    return [_with_keywords(one) for one in data] if isinstance(data, list) else data
 
 
 def as_pod(module: Module, members: Iterable[Member]) -> dict[str, Any]:
