@@ -106,6 +106,7 @@ def stdio_spec(
     python: str | None,
     paths: tuple[str, ...],
     preload: tuple[str, ...] = (),
+    mounts: tuple[str, ...] = (),
     scheduler: str = "least_busy",
 ) -> PoolSpec:
     """The pool of a bridge that lives for one client: nothing is drained once that client has left."""
@@ -114,6 +115,7 @@ def stdio_spec(
         executable=python or sys.executable,
         paths=paths,
         preload=preload,
+        mounts=mounts,
         scheduler=scheduler,
         max_queue=100_000,
         drain=0.0,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bascule.bridge.contracts.schema import Schema
 
 DONE, WRONG = 0, 1
-TARGETS = ("python", "json-schema", "openapi")
+TARGETS = ("python", "erlang", "clojure", "typescript", "json-schema", "openapi")
 _PAUSE = 0.3  # seconds between two looks at watched files
 
 

@@ -38,6 +38,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="a module to import before the first call, may be repeated",
     )
     parser.add_argument(
+        "--mount",
+        action="append",
+        default=[],
+        metavar="PACKAGE:Class",
+        help="an implementation of a contract to offer, may be repeated",
+    )
+    parser.add_argument(
         "--scheduler",
         default="least_busy",
         metavar="NAME",
@@ -65,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
         python=python,
         paths=folders(options.path),
         preload=tuple(options.preload),
+        mounts=tuple(options.mount),
         scheduler=options.scheduler,
     )
     try:

@@ -27,9 +27,13 @@ class Docs:
             line -= 1
         return "\n".join(reversed(found)).strip()
 
-    def beside(self, line: int) -> str:
-        """The same, or else the comment behind what stands in `line`."""
-        return self.before(line) or self._behind.get(line, "")
+    def beside(self, line: int, first: int) -> str:
+        """The same, or else the comment behind what stands in `line`.
+
+        What stands in the first line of its definition, `first`, has no documentation of its own: that is the
+        definition's.
+        """
+        return "" if line == first else self.before(line) or self._behind.get(line, "")
 
 
 def _cleaned(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from bascule.bridge.contracts.generators import File, classic, jsonschema, modern
+from bascule.bridge.contracts.generators import File, classic, clojure, erlang, jsonschema, modern, typescript
 from bascule.bridge.contracts.generators.python_options import PythonOptions
 from bascule.bridge.contracts.schema import Schema
 from bascule.bridge.contracts.sources import ContractError
@@ -25,6 +25,9 @@ def generate(schema: Schema, target: str, package: str) -> list[File]:
         target: Its name on the command line.
         package: What the names of files and modules begin with.
     """
+    languages = {"erlang": erlang.generate, "clojure": clojure.generate, "typescript": typescript.generate}
+    if target in languages:
+        return languages[target](schema, package)
     if target == "json-schema":
         return jsonschema.generate_json_schema(schema)
     return jsonschema.generate_openapi(schema, package or "Contracts")

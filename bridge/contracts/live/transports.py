@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from bascule.bridge.errors import CallError, PythonError
@@ -62,8 +62,8 @@ class _Transport:
 class SocketTransport(_Transport):
     """A `ClientTransport` over `bascule.connect()`: values go in and come out.
 
-    With `meta`, what goes in is `(metadata, value)`, and the metadata (a map of texts and numbers) reaches the
-    implementation.
+    With `meta`, what goes in and what comes out is `(metadata, value)`: the metadata (a map of texts and numbers)
+    reaches the implementation, and the implementation's own comes back.
 
     Args:
         client: The connection.
@@ -79,7 +79,7 @@ class SocketTransport(_Transport):
     def send(self, name: Any, encoder: Coder, decoder: Coder, fa: Any) -> Any:
         """Call a function."""
         said, value = fa if self._meta else (None, fa)
-        keywords: dict[str, Any] = {"meta": dict(said)} if isinstance(said, Mapping) else {}
+        keywords: dict[str, Any] = {"meta": dict(said or {})} if self._meta else {}
         target = self._target(name)
         if self._is_stream(name):
             return (decoder(each) for each in self._client.stream(target, encoder(value), **keywords))
@@ -87,8 +87,7 @@ class SocketTransport(_Transport):
             answer = self._client.call(target, encoder(value), **keywords)
         except CallError as error:
             raise self._raised(error) from None
-        result = decoder(answer)
-        return (said, result) if self._meta else result
+        return (answer["meta"], decoder(answer["value"])) if self._meta else decoder(answer)
 
 
 class AsyncSocketTransport(_Transport):

@@ -1,0 +1,179 @@
+"""Clojure clients over a pod: a namespace for each module with functions, with docstrings and arglists.
+
+Records are maps with keywords in kebab-case, enums keywords, nothing is nil; a sum's case is a keyword, or a vector of
+the case and its fields. The functions call the vars of the pod's namespace, which a client has once it has loaded the
+pod (`bascule pod --attach` shows what a service mounts). Functions that stream have no client here.
+"""
+
+from __future__ import annotations
+
+import json
+
+from bascule.bridge.contracts.generators import File, in_order
+from bascule.bridge.contracts.names import snake
+from bascule.bridge.contracts.schema import (
+    Builtin,
+    Definition,
+    Enum,
+    Field,
+    Foreign,
+    Function,
+    Module,
+    Record,
+    Ref,
+    Schema,
+    Type,
+    refs_in,
+    types_of,
+)
+
+_PRELUDE = """\
+(defn- pod-var
+  "A function of the pod: it is looked up when it is called, since the pod is loaded at run time."
+  [name]
+  (or (resolve name) (throw (ex-info (str "there is no " name ": load the pod first") {:var name}))))
+
+(defn- member
+  "The other side of an enum's pair."
+  [table value]
+  (or (get table value) (throw (ex-info (str "expected one of " (keys table) ", found " (pr-str value)) {}))))"""
+
+
+def generate(schema: Schema, package: str) -> list[File]:
+    """The namespaces, `shop-client` for the module Shop; `package` is what their names begin with."""
+    files = {}
+    for module in schema.modules.values():
+        functions = [each for each in module.functions if not each.stream]
+        if functions:
+            name = f"{package}.{_kebab(module.name)}-client" if package else f"{_kebab(module.name)}-client"
+            path = name.replace(".", "/").replace("-", "_") + ".clj"
+            files[path] = _Namespace(schema, module, name, functions).text()
+    return in_order(files)
+
+
+def _kebab(name: str) -> str:
+    return snake(name).replace("_", "-")
+
+
+def _string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+class _Namespace:
+    def __init__(self, schema: Schema, module: Module, name: str, functions: list[Function]) -> None:
+        self._schema = schema
+        self._module = module
+        self._name = name
+        self._functions = functions
+
+    def text(self) -> str:
+        """The whole file."""
+        module = self._module
+        refs = self._reached()
+        origin = f"Made from {module.name}.pg by `bascule contract generate`."
+        doc = f"{module.doc or f'The module {module.name}.'}\n\n{origin}"
+        blocks = [f"(ns {self._name}\n  {_string(doc)})", _PRELUDE]
+        coders = [_coder(way, self._symbol(ref)) for ref in refs for way in ("write", "read")]
+        if coders:
+            blocks.append(f"(declare {' '.join(coders)})")
+        for ref in refs:
+            definition = self._schema.definition(ref)
+            blocks += [self._coder("write", definition), self._coder("read", definition)]
+        blocks += [self._function(each) for each in self._functions]
+        return "\n\n".join(blocks) + "\n"
+
+    def _reached(self) -> list[Ref]:
+        found: set[Ref] = set()
+        waiting = [ref for each in self._functions for kind in (each.argument, each.result) for ref in refs_in(kind)]
+        while waiting:
+            ref = waiting.pop()
+            if ref not in found:
+                found.add(ref)
+                waiting += [inner for kind in types_of(self._schema.definition(ref)) for inner in refs_in(kind)]
+        return sorted(found)
+
+    def _symbol(self, ref: Ref) -> str:
+        own = _kebab(ref.name)
+        return own if ref.module == self._module.name else f"{_kebab(ref.module)}-{own}"
+
+    def _function(self, each: Function) -> str:
+        name = each.wire.replace("_", "-")
+        target = f"{'.'.join(self._module.namespace).replace('_', '-')}/{name}"
+        argument = "argument" if each.argument.target is not Builtin.UNIT else "_"
+        doc = f"{each.doc or f'The function {each.name}.'}\n\nTakes {each.argument}, gives {each.result}."
+        call = f"((pod-var '{target}) {self._code('write', each.argument, argument)})"
+        shown = _kebab(each.argument.target.name) if isinstance(each.argument.target, Ref) else "argument"
+        return (
+            f"(defn {name}\n  {_string(doc)}\n  {{:arglists '([{shown}])}}\n"
+            f"  [{argument}]\n  (let [result {call}]\n    {self._code('read', each.result, 'result')}))"
+        )
+
+    def _coder(self, way: str, definition: Definition) -> str:
+        head = f"(defn- {_coder(way, self._symbol(definition.ref))} [value]"
+        if isinstance(definition, Foreign):
+            return f"{head} value)"
+        if isinstance(definition, Enum):
+            pairs = [(f":{each.wire.lower().replace('_', '-')}", _string(each.wire)) for each in definition.members]
+            table = " ".join(f"{a} {b}" if way == "write" else f"{b} {a}" for a, b in pairs)
+            return f"{head} (member {{{table}}} value))"
+        if isinstance(definition, Record):
+            return f"{head}\n  {self._map(way, definition.fields, 'value')})"
+        cases = []
+        for case in definition.cases:
+            keyword, wire = f":{case.wire.lower().replace('_', '-')}", _string(case.wire)
+            if not case.fields:
+                test = f"(= value {keyword if way == 'write' else wire})"
+                cases.append(f"{test} {wire if way == 'write' else keyword}")
+            elif way == "write":
+                fields = self._map(way, case.fields, "(second value)")
+                cases.append(f"(and (vector? value) (= (first value) {keyword})) {{{wire} {fields}}}")
+            else:
+                fields = self._map(way, case.fields, f"(:{case.wire} value)")
+                cases.append(f"(and (map? value) (contains? value :{case.wire})) [{keyword} {fields}]")
+        return f"{head}\n  (cond\n    " + "\n    ".join(cases) + "))"
+
+    def _map(self, way: str, fields: tuple[Field, ...], value: str) -> str:
+        if way == "write":
+            parts = [
+                f"{_string(each.wire)} {self._code(way, each.type, f'(:{_key(each)} record)')}"
+                for each in fields
+                if each.default is None
+            ]
+            made = f"{{{' '.join(parts)}}}"
+            for each in fields:
+                if each.default is not None:
+                    code = self._code(way, each.type, f"(:{_key(each)} record)")
+                    made = f"(cond-> {made} (contains? record :{_key(each)}) (assoc {_string(each.wire)} {code}))"
+        else:
+            parts = [f":{_key(each)} {self._code(way, each.type, f'(:{each.wire} record)')}" for each in fields]
+            made = f"{{{' '.join(parts)}}}"
+        return f"(let [record {value}] {made})"
+
+    def _code(self, way: str, kind: Type, value: str) -> str:
+        target = kind.target
+        if isinstance(target, Ref):
+            return f"({_coder(way, self._symbol(target))} {value})"
+        if target is Builtin.UNIT:
+            return "{}" if way == "write" else "nil"
+        if target is Builtin.DOUBLE:
+            return f"(double {value})"
+        if not kind.arguments:
+            return value
+        code = self._code(way, kind.arguments[-1], "each")
+        if target is Builtin.MAYBE:
+            return f"(when-some [each {value}] {code})"
+        if target is Builtin.WRAPPED:
+            if way == "write":
+                return f'(when-some [just {value}] {{"just" (let [each (:just just)] {code})}})'
+            return f"(when-some [just {value}] {{:just (let [each (:just just)] {code})}})"
+        if target is Builtin.MAP:
+            return f"(into {{}} (map (fn [[name each]] [(clojure.core/name name) {code}])) {value})"
+        return f"(mapv (fn [each] {code}) {value})"
+
+
+def _coder(way: str, name: str) -> str:
+    return f"{name}->wire" if way == "write" else f"wire->{name}"
+
+
+def _key(field: Field) -> str:
+    return field.wire.replace("_", "-")

@@ -1,0 +1,230 @@
+"""Erlang clients over the application `py`: a module for each module with functions.
+
+Records are maps with atom keys, enums atoms in lower case, texts binaries, nothing is `undefined`; a sum's case is an
+atom, or `{Case, Fields}`. `py` carries the plain form, whose keys are binaries; the functions between the two are
+generated, one pair for each type. Functions that stream have no client here.
+"""
+
+from __future__ import annotations
+
+from bascule.bridge.contracts.generators import File, in_order
+from bascule.bridge.contracts.names import snake
+from bascule.bridge.contracts.schema import (
+    Builtin,
+    Case,
+    Definition,
+    Enum,
+    Field,
+    Foreign,
+    Function,
+    Module,
+    Record,
+    Ref,
+    Schema,
+    Sum,
+    Type,
+    refs_in,
+    types_of,
+)
+
+_TYPES = {
+    Builtin.UNIT: "undefined",
+    Builtin.BOOL: "boolean()",
+    Builtin.INT32: "integer()",
+    Builtin.INT64: "integer()",
+    Builtin.INTEGER: "integer()",
+    Builtin.DURATION: "integer()",
+    Builtin.DOUBLE: "float()",
+}
+_HELPERS = """\
+optional(_Code, undefined) -> undefined;
+optional(Code, Value) -> Code(Value).
+
+wrapped(_Code, undefined) -> undefined;
+wrapped(Code, {just, Value}) -> #{<<"just">> => Code(Value)};
+wrapped(Code, #{<<"just">> := Value}) -> {just, Code(Value)}."""
+
+
+def generate(schema: Schema, package: str) -> list[File]:
+    """The modules, `shop_client.erl` for the module Shop; `package` is what their names begin with."""
+    prefix = f"{snake(package.replace('.', '_'))}_" if package else ""
+    files = {}
+    for module in schema.modules.values():
+        functions = [each for each in module.functions if not each.stream]
+        if functions:
+            name = f"{prefix}{snake(module.name)}_client"
+            files[f"{name}.erl"] = _ErlangModule(schema, module, name, functions).text()
+    return in_order(files)
+
+
+class _ErlangModule:
+    def __init__(self, schema: Schema, module: Module, name: str, functions: list[Function]) -> None:
+        self._schema = schema
+        self._module = module
+        self._name = name
+        self._functions = functions
+        self._encoded = self._reached([each.argument for each in functions])
+        self._decoded = self._reached([each.result for each in functions])
+
+    def _reached(self, kinds: list[Type]) -> list[Ref]:
+        found: dict[Ref, None] = {}
+        waiting = [ref for kind in kinds for ref in refs_in(kind)]
+        while waiting:
+            ref = waiting.pop()
+            if ref not in found:
+                found[ref] = None
+                waiting += [inner for kind in types_of(self._schema.definition(ref)) for inner in refs_in(kind)]
+        return sorted(found)
+
+    def text(self) -> str:
+        """The whole file."""
+        both = sorted({*self._encoded, *self._decoded})
+        exports = ", ".join(f"'{each.wire}'/1, '{each.wire}'/2" for each in self._functions)
+        types = ", ".join(f"'{self._atom(ref)}'/0" for ref in both)
+        doc = self._module.doc or f"The module {self._module.name}."
+        lines = [*(f"%% {line}".rstrip() for line in doc.splitlines()), "%%"]
+        lines += [f"%% Made from {self._module.name}.pg by `bascule contract generate': do not edit."]
+        lines += [f"-module({self._name}).", "", f"-export([{exports}])."]
+        if types:
+            lines.append(f"-export_type([{types}]).")
+        # What a module does not need of the helpers is no reason to warn.
+        lines += ["-compile({nowarn_unused_function, [{optional, 2}, {wrapped, 2}]}).", ""]
+        lines += [self._type_of(self._schema.definition(ref)) for ref in both]
+        lines += [line for each in self._functions for line in self._function(each)]
+        lines += [line for ref in self._encoded for line in self._coder("encode", self._schema.definition(ref))]
+        lines += [line for ref in self._decoded for line in self._coder("decode", self._schema.definition(ref))]
+        return "\n".join([*lines, "", _HELPERS]) + "\n"
+
+    def _atom(self, ref: Ref) -> str:
+        own = snake(ref.name)
+        return own if ref.module == self._module.name else f"{snake(ref.module)}_{own}"
+
+    # ---- Types
+
+    def _type_of(self, definition: Definition) -> str:
+        doc = "".join(f"%% {line}\n" for line in definition.doc.splitlines())
+        return f"{doc}-type '{self._atom(definition.ref)}'() :: {self._spelled(definition)}."
+
+    def _spelled(self, definition: Definition) -> str:
+        if isinstance(definition, Enum):
+            return " | ".join(f"'{each.wire.lower()}'" for each in definition.members)
+        if isinstance(definition, Record):
+            return self._map_type(definition.fields)
+        if isinstance(definition, Sum):
+            return " | ".join(
+                f"{{'{each.wire.lower()}', {self._map_type(each.fields)}}}" if each.fields else f"'{each.wire.lower()}'"
+                for each in definition.cases
+            )
+        return "term()"
+
+    def _map_type(self, fields: tuple[Field, ...]) -> str:
+        parts = [f"'{each.wire}' {'=>' if each.default else ':='} {self._type(each.type)}" for each in fields]
+        return f"#{{{', '.join(parts)}}}"
+
+    def _type(self, kind: Type) -> str:
+        if isinstance(kind.target, Ref):
+            return f"'{self._atom(kind.target)}'()"
+        inner = [self._type(each) for each in kind.arguments]
+        if kind.target is Builtin.MAYBE:
+            return f"{inner[0]} | undefined"
+        if kind.target is Builtin.WRAPPED:
+            return f"{{just, {inner[0]}}} | undefined"
+        if kind.target in (Builtin.LIST, Builtin.SET):
+            return f"[{inner[0]}]"
+        if kind.target is Builtin.MAP:
+            return f"#{{{inner[0]} => {inner[1]}}}"
+        return _TYPES.get(kind.target, "binary()")
+
+    # ---- Functions
+
+    def _function(self, each: Function) -> list[str]:
+        namespace = ".".join(self._module.namespace)
+        spec = f"-spec '{each.wire}'({self._type(each.argument)}"
+        result = self._type(each.result)
+        call = f"py:func('{namespace}', '{each.wire}', [{self._encode(each.argument, 'Argument')}], Choice)"
+        return [
+            "",
+            *(f"%% @doc {line}" if number == 0 else f"%% {line}" for number, line in enumerate(each.doc.splitlines())),
+            f"{spec}) -> {result}.",
+            f"'{each.wire}'(Argument) ->",
+            f"    '{each.wire}'(Argument, #{{}}).",
+            "",
+            "%% @doc The same with options of the call, see py_options.",
+            f"{spec}, py:options()) -> {result}.",
+            f"'{each.wire}'({'_Unit' if each.argument.target is Builtin.UNIT else 'Argument'}, Options) ->",
+            "    Choice = Options#{strings => binary, maps => true, want => value},",
+            f"    Result = {call},",
+            f"    {self._decode(each.result, 'Result')}.",
+        ]
+
+    def _coder(self, way: str, definition: Definition) -> list[str]:
+        name = f"'{way}_{self._atom(definition.ref)}'"
+        encodes = way == "encode"
+        if isinstance(definition, Foreign):
+            return ["", f"{name}(Value) -> Value."]
+        if isinstance(definition, Enum):
+            pairs = [(f"'{each.wire.lower()}'", f'<<"{each.wire}">>') for each in definition.members]
+            return ["", ";\n".join(f"{name}({a}) -> {b}" if encodes else f"{name}({b}) -> {a}" for a, b in pairs) + "."]
+        if isinstance(definition, Record):
+            head, body = self._map(way, definition.fields)
+            return ["", f"{name}({head}) ->", f"    {body}."]
+        clauses = [self._case(way, name, each) for each in definition.cases]
+        return ["", ";\n".join(clauses) + "."]
+
+    def _case(self, way: str, name: str, case: Case) -> str:
+        atom, wire = f"'{case.wire.lower()}'", f'<<"{case.wire}">>'
+        encodes = way == "encode"
+        if not case.fields:
+            return f"{name}({atom}) -> {wire}" if encodes else f"{name}({wire}) -> {atom}"
+        head, body = self._map(way, case.fields)
+        if encodes:
+            return f"{name}({{{atom}, {head}}}) ->\n    #{{{wire} => {body}}}"
+        return f"{name}(#{{{wire} := {head}}}) ->\n    {{{atom}, {body}}}"
+
+    def _map(self, way: str, fields: tuple[Field, ...]) -> tuple[str, str]:
+        """What is matched, and what is made of it. What has a default may be left out on the way in."""
+        encodes = way == "encode"
+        heads, bodies, optional = [], [], []
+        for index, each in enumerate(fields):
+            atom, wire = f"'{each.wire}'", f'<<"{each.wire}">>'
+            if encodes and each.default is not None:
+                code = self._encode(each.type, "Given")
+                optional.append(f"maps:from_list([{{{wire}, {code}}} || #{{{atom} := Given}} <- [Record]])")
+                continue
+            code = self._encode(each.type, f"V{index}") if encodes else self._decode(each.type, f"V{index}")
+            heads.append(f"{atom if encodes else wire} := V{index}")
+            bodies.append(f"{wire if encodes else atom} => {code}")
+        head, body = f"#{{{', '.join(heads)}}}", f"#{{{', '.join(bodies)}}}"
+        for more in optional:
+            body = f"maps:merge({body}, {more})"
+        return (f"{head} = Record" if optional else head), body
+
+    # ---- Values
+
+    def _encode(self, kind: Type, name: str) -> str:
+        return self._code("encode", kind, name)
+
+    def _decode(self, kind: Type, name: str) -> str:
+        return self._code("decode", kind, name)
+
+    def _code(self, way: str, kind: Type, name: str) -> str:
+        target = kind.target
+        if isinstance(target, Ref):
+            return f"'{way}_{self._atom(target)}'({name})"
+        if target is Builtin.UNIT:
+            return "#{}" if way == "encode" else "undefined"
+        if target is Builtin.DOUBLE:
+            return f"float({name})"
+        if not kind.arguments:
+            return name
+        inner = f"{name}x"
+        code = self._code(way, kind.arguments[-1], inner)
+        if code == inner and target not in (Builtin.WRAPPED, Builtin.MAP):
+            return name
+        if target is Builtin.MAYBE:
+            return f"optional(fun({inner}) -> {code} end, {name})"
+        if target is Builtin.WRAPPED:
+            return f"wrapped(fun({inner}) -> {code} end, {name})"
+        if target is Builtin.MAP:
+            return f"maps:map(fun(_, {inner}) -> {code} end, {name})"
+        return f"[{code} || {inner} <- {name}]"
