@@ -18,6 +18,7 @@ from functools import partial
 from struct import Struct
 from time import perf_counter
 
+from bascule.protocols import packed
 from bascule.protocols.calls import HEAD_SIZE, Op, Want, decode_head
 from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
@@ -28,6 +29,7 @@ from bascule.workers.coroutines import Awaiter, is_awaitable
 from bascule.workers.errors import CallFailed, Misrouted, error_map, plain_error_map
 from bascule.workers.explain import DECODING, ENCODING, RUNNING, explained, read_arguments, target_text, too_large
 from bascule.workers.page import ARMED, CANCEL, FINISHED, STARTED
+from bascule.workers.recorded import recorder
 from bascule.workers.streaming import Streaming
 from bascule.workers.values import codec_for
 from bascule.workers.wire import LARGE, MANY
@@ -101,6 +103,7 @@ class Runner:
         self._copies: dict[str, object] | None = None  # tokens that mean copies in this call
         self._odd_handles = False  # one of the three is set
         self._last = _NONE_BEFORE
+        self._recorder = recorder(self._tell_used)
 
     def run(self, frames: list[Frame], other: Callable[[Frame], None] | None = None) -> None:
         """Run the calls among `frames`, the last one first, and put their answers in line.
@@ -271,6 +274,8 @@ class Runner:
         values = codec_for(codec)
         self.state.wire.flush()
         plan = self.plan = make_plan(op, target_text(target), want, self._map)
+        if self._recorder is not None:
+            plan.function = self._recorder.around(op, target_text(target), plan.function, lambda: self.session)
         plan.codec, plan.style = codec, style
         plan.decode = values.decoder(self.on_handle, style)
         plan.encode = values.encoder(want, style, self._hand_out, self._take_back)
@@ -282,6 +287,10 @@ class Runner:
             plans.clear()
         plans[bytes(payload[: HEAD_SIZE + len(target)])] = plan
         return plan
+
+    def _tell_used(self, session: int, line: str) -> None:
+        message = packed.dumps({"op": "used", "session": session, "line": line})
+        self.state.wire.send(Kind.CONTROL, _MSGPACK, 0, 0, 0, message)
 
     def _hand_out(self, value: object) -> Handle:
         return self.state.objects.hand_out(self.session, value)

@@ -25,6 +25,7 @@ COMMANDS = {
     "cache": "look into stores of results, tidy them, serve them",
     "record": "record which API code really uses",
     "sketch": "tell what a module offers, without importing it",
+    "policy": "suggest what a listener should allow",
     "path": "print where the shipped files are",
     "config": "check, show or begin a configuration file",
     "status": "show a service's pools, workers and figures",

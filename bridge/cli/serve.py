@@ -22,6 +22,7 @@ from bascule.bridge.config import ConfigError, ServiceConfig
 from bascule.bridge.config_file import check, load
 from bascule.bridge.inherited import inherited_sockets
 from bascule.bridge.listener import ListenRefused
+from bascule.bridge.operations.call_trace import CallTrace, ask_workers
 from bascule.bridge.operations.logs import TEXT, Recent, set_up
 from bascule.bridge.operations.notify import Notifier, forget_manager
 from bascule.bridge.operations.watch import watch
@@ -65,6 +66,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--max-memory", type=int, metavar="BYTES", help="replace a worker that has grown beyond")
     parser.add_argument("--no-cache", action="store_true", help="keep no answers, whatever the file says")
     parser.add_argument("--watch", action="store_true", help="replace the workers when modules in --path change")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="write which functions are called, with which types, as a trace"
+    )
 
 
 _POOL_OPTIONS = (
@@ -100,11 +104,14 @@ def run(options: argparse.Namespace) -> int:
         notifier = Notifier(dict(os.environ))
         forget_manager(os.environ)
         _allow_descriptors()
+        ask_workers(wanted=options.record is not None)
         bridge = Bridge(config.specs())
         file = None if options.config is None else options.config.resolve()
         service = Service(config, bridge, recent, notifier, file=file, override=_override(options), inherited=inherited)
         with ExitStack() as closing:
             service.open(closing)
+            if options.record is not None:
+                closing.callback(CallTrace(bridge.core, options.record).close)
             return _serve(service, folders)
     except OSError as error:
         print(f"bascule serve: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bascule.bridge.recording.reading import Damage, read_lines, with_children
 
-_KEYS = frozenset(("location", "function", "params", "bound_params", "returns", "raises"))
+_KEYS = frozenset(("location", "function", "params", "bound_params", "returns", "raises", "target"))
 _Group = tuple[set[int], dict[str, None], dict[str, None]]
 _compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _sorted = json.JSONEncoder(separators=(",", ":"), sort_keys=True, check_circular=False).encode
@@ -33,6 +33,7 @@ def count(inputs: list[Path], output: Path, damage: Damage, progress: Callable[[
             damage.report(path, number, why)
             continue
         location = row.pop("location")
+        row.pop("target", None)  # what a client of a service named it
         returns, raises = row.pop("returns", None), row.pop("raises", None)
         had_returns = "returns" in row or returns is not None
         places, given, raised = groups.setdefault(_sorted(row), (set(), {}, {}))

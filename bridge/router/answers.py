@@ -205,6 +205,8 @@ class Answers:
             core.serve(pool)
         elif op == "opened":
             self._opened(worker, message.get("call"))
+        elif op == "used":
+            core.on_used(message.get("session"), message.get("line"))
         elif op == "failed":
             error = message.get("error")
             worker.init_error = error if isinstance(error, dict) else None

@@ -77,6 +77,7 @@ class RouterCore:
         self.copies = Copies(self)
         self.callbacks = Callbacks(self)
         self.on_control: Callable[[Session, Hashable, bytes], None] = self.refuse_control
+        self.on_used: Callable[[object, object], None] = self.ignore_used
         self.requests = Requests(self)
         self.answers = Answers(self)
         self.endings = Endings(self)
@@ -391,6 +392,9 @@ class RouterCore:
     def refuse_control(self, session: Session, client_id: Hashable, payload: bytes) -> None:
         """What a bridge without an operator's side says to a CONTROL request."""
         self.answer_control(session, client_id, {"op": "refused", "message": "this door takes no control requests"})
+
+    def ignore_used(self, session: object, line: object) -> None:
+        """A worker tells what it was called with, and nobody asked for that."""
 
     def control(self, worker: Worker, message: dict[str, Any]) -> None:
         """A CONTROL frame to a worker."""

@@ -7,10 +7,8 @@ that becomes too much: then a line may be written twice, which counting does not
 
 from __future__ import annotations
 
-import json
-
-from .binding import bind, parameters_of
 from .bytecode import Does
+from .lines import as_json, line_of
 from .matching import Matcher
 from .operations import Operations, Use
 from .output import Output
@@ -118,7 +116,7 @@ class Telling:
                 return
             told.results.add(key)
             what = {"t": "str"} if type(value) is str else self.encoder.encode(value)
-            self._write(f'{told.line},"returns":{_json(what)}}}\n')
+            self._write(f'{told.line},"returns":{as_json(what)}}}\n')
         except Exception as error:
             self._fault(error)
 
@@ -134,7 +132,7 @@ class Telling:
                 return
             told.results.add(key)
             kind = self.matcher.kind(cls)
-            self._write(f'{told.line},"raises":{_json({"t": named(kind.module, kind.cls_name)})}}}\n')
+            self._write(f'{told.line},"raises":{as_json({"t": named(kind.module, kind.cls_name)})}}}\n')
         except Exception as fault:
             self._fault(fault)
 
@@ -162,7 +160,7 @@ class Telling:
             }
             function = {"t": "function", "v": named(frame.f_globals.get("__name__"), code.co_qualname)}
             parts = {"location": COMPILED, "function": function, "bound_params": {k: v for k, v in bound.items() if v}}
-            self._write(_json(parts) + "\n")
+            self._write(as_json(parts) + "\n")
         except Exception as error:
             self._fault(error)
             return False
@@ -181,32 +179,12 @@ class Telling:
             return told
         if len(site.told) >= MOST_KEPT:
             site.told.clear()
-        told = site.told[key] = Told(self._line(site.location, use))
+        told = site.told[key] = Told(line_of(self.encoder, site.location, use.function, use.args, use.kwargs)[:-1])
         self._write(told.line + "}\n")
         if not self.exhaustive:
             site.left = SIGHTINGS
             site.on = len(site.told) < MOST_TOLD
         return told
-
-    def _line(self, location: str, use: Use) -> str:
-        encode = self.encoder.encode
-        parts: dict[str, object] = {"location": location, "function": encode(use.function)}
-        names = _POSITIONAL.get(id(use.function))
-        if names is not None and len(use.args) <= len(names):
-            bound: dict[str, object] | None = {"pos_only": [list(pair) for pair in zip(names, use.args)]}
-        else:
-            takes = parameters_of(use.function, self.matcher)
-            bound = None if takes is None else bind(takes, use.args, use.kwargs)
-        if bound is not None:
-            parts["bound_params"] = {name: _told_part(name, part, encode) for name, part in bound.items()}
-        else:
-            params: dict[str, object] = {}
-            if use.args:
-                params["args"] = [encode(value) for value in use.args]
-            if use.kwargs:
-                params["kwargs"] = {str(name): encode(value) for name, value in use.kwargs.items()}
-            parts["params"] = params
-        return _json(parts)[:-1]
 
     def _write(self, line: str) -> None:
         self.output.write(line.encode("utf-8", "surrogatepass"))
@@ -214,33 +192,3 @@ class Telling:
     def _fault(self, error: Exception) -> None:
         told = f"{type(error).__name__}: {error}"[:200]
         self.faults[told] = self.faults.get(told, 0) + 1
-
-
-def _told_part(name: str, part: object, encode: object) -> object:
-    told = encode
-    if name in ("pos_only", "pos_or_kw"):
-        return [[key, told(value)] for key, value in part]  # type: ignore[operator,attr-defined]
-    if name == "var_pos":
-        return [part[0], told(tuple(part[1]))]  # type: ignore[operator,index]
-    if name == "var_kw":
-        return [part[0], {key: told(value) for key, value in part[1].items()}]  # type: ignore[operator,index]
-    return {key: told(value) for key, value in part.items()}  # type: ignore[operator,attr-defined]
-
-
-def _positional() -> dict[int, tuple[str, ...]]:
-    import operator
-    import types
-
-    functions = [each for each in vars(operator).values() if type(each) is types.BuiltinFunctionType]
-    names: dict[int, tuple[str, ...]] = {id(function): ("a", "b", "c") for function in functions}
-    return {**names, id(setattr): ("obj", "name", "value"), id(delattr): ("obj", "name")}
-
-
-_POSITIONAL = _positional()
-"""Functions behind operators, and what all Pythons call their parameters."""
-
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-
-def _json(value: object) -> str:
-    return _encode(value)
