@@ -317,7 +317,11 @@ class HttpConfig(Guarded):
 
     @model_validator(mode="after")
     def _is_protected(self) -> Self:
-        if self.listen is None or self.listen.startswith("unix:"):
+        if self.listen is None:
+            return self
+        if self.listen.startswith("unix:"):
+            if self.mode.lstrip("0") != "600" and self.token_file is None:
+                raise ValueError("token_file beside a mode that lets others in")
             return self
         host, colon, port = self.listen.rpartition(":")
         if not colon or not port.isdigit():

@@ -126,7 +126,7 @@ class Listener:
             opened = listening(self._path, mode=int(mode, 8), directory_mode=int(directory, 8))
             self._sockets = [self._closing.enter_context(opened)]
         elif config is not None and config.tcp is not None:
-            self._sockets = [_listen_tcp(config.tcp)]
+            self._sockets = [listen_tcp(config.tcp)]
         else:
             wanted = config.systemd if config is not None else ""
             raise ListenRefused(f"listener {self.name}: systemd handed over no socket with the name {wanted!r}")
@@ -279,7 +279,12 @@ def _drop_silent(core: RouterCore, session: Session, patience: float) -> None:
         core.requests.close_session(session)
 
 
-def _listen_tcp(address: str) -> socket.socket:
+def listen_tcp(address: str) -> socket.socket:
+    """A listening TCP socket at host:port.
+
+    Raises:
+        ListenRefused: There can't be one.
+    """
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -15,8 +15,9 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -42,6 +43,9 @@ from bascule.bridge.pool import PoolFailed
 from bascule.bridge.pool_changes import changed_fields
 from bascule.bridge.supervision.spec import ChildSpec
 from bascule.bridge.tree import Tree
+
+if TYPE_CHECKING:
+    from bascule.bridge.http.server import HttpDoor
 
 _log = logging.getLogger("bascule.serve")
 
@@ -81,6 +85,7 @@ class Service:
         self._inherited = {name: tuple(socks) for name, socks in (inherited or {}).items()}
         self._listeners: dict[str, Listener] = {}
         self._audit: AuditLog | None = None
+        self._http: HttpDoor | None = None
         self._reloading = trio.Lock()
         self.gatherer: Gatherer
         self._tree: Tree
@@ -103,6 +108,7 @@ class Service:
                 listener.open()
                 self._listeners[name] = listener
             self._set_audit(self._open_audit(self.config))
+            _need_http(self.config)
         except AdmissionError as error:
             raise ConfigError(str(error)) from None
 
@@ -114,6 +120,8 @@ class Service:
             self._audit.close()
         if self.bridge.core.cache is not None:
             self.bridge.core.cache.close()
+        if self._http is not None:
+            self._http.close()
 
     def children(self, tree: Tree) -> list[ChildSpec]:
         """What runs beside the pools."""
@@ -126,6 +134,9 @@ class Service:
         children = [ChildSpec("office", office.run), ChildSpec("gatherer", self.gatherer.run)]
         if self._audit is not None:
             children.append(ChildSpec("audit", self._audit.run))
+        if self.config.http.listen is not None:
+            self._http = self._make_http(self.config)
+            children.append(ChildSpec("http", self._http.run))
         children += [ChildSpec(_child(name), listener.run) for name, listener in self._listeners.items()]
         return [*children, ChildSpec("ready", self._ready)]
 
@@ -192,6 +203,7 @@ class Service:
                 listener.open()
                 opened.append(listener)
             rules = {name: make_rule(name, after.listeners[name]) for name in listeners.changed if name not in moved}
+            _need_http(after)
             audit = self._open_audit(after)
             set_up(after.logging, self._recent)
         except (ListenRefused, AdmissionError, OSError, ValueError) as error:
@@ -202,6 +214,8 @@ class Service:
         steps += [partial(self._change_rule, name, rule) for name, rule in rules.items()]
         steps += [partial(self._remove_listener, name) for name in [*listeners.removed, *moved]]
         steps += [partial(self._start_listener, listener) for listener in opened]
+        if before.http != after.http:
+            steps.append(partial(self._change_http, after))
         steps += self._pool_steps(before, after)
         return steps
 
@@ -313,6 +327,29 @@ class Service:
     def _terms(self, config: ServiceConfig) -> Terms:
         return Terms(self.bridge, config.limits, PodOpener(config.pod, config.specs()[0].size))
 
+    def _make_http(self, config: ServiceConfig) -> HttpDoor:
+        """Raises: ListenRefused, when it can't listen."""
+        from bascule.bridge.http.live import Live
+        from bascule.bridge.http.server import HttpDoor
+
+        return HttpDoor(self.bridge, config.http, Live(self._tree, self.gatherer))
+
+    async def _change_http(self, after: ServiceConfig) -> str | None:
+        """The HTTP door is closed and opened anew: its clients come again."""
+        before, self._http = self._http, None
+        if before is not None:
+            await self._tree.remove_child("http")
+            before.close()
+        self.config = self.config.model_copy(update={"http": after.http})
+        if after.http.listen is None:
+            return None
+        try:
+            self._http = self._make_http(after)
+        except ListenRefused as error:
+            return f"http: {error}"
+        await self._tree.start_child(ChildSpec("http", self._http.run))
+        return None
+
     def _open_audit(self, config: ServiceConfig) -> AuditLog | None:
         if config.audit.file is None:
             return None
@@ -347,6 +384,16 @@ class Service:
             for line in text.splitlines():
                 level = logging.WARNING if err else logging.INFO
                 logging.getLogger("bascule.output").log(level, "%s: %s", worker, line, extra={"worker": worker})
+
+
+def _need_http(config: ServiceConfig) -> None:
+    """See that what HTTP needs is installed.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if config.http.listen is not None and find_spec("hypercorn") is None:
+        raise ConfigError("http.listen: the library hypercorn is missing: pip install 'bascule[http]'")
 
 
 def _child(listener: str) -> str:
