@@ -63,9 +63,7 @@ class RouterCore:
         self.hard_unwritten = HARD_UNWRITTEN
         self.cache: AnswerCache | None = None  # stands before placing, where answers are kept
         self.audit: Audit | None = None  # told of each call's outcome, where somebody wants to know
-        self.replaced: dict[
-            tuple[int, int], str
-        ] = {}  # workers that were recycled, for those who ask for their objects
+        self.replaced: dict[tuple[int, int], str] = {}  # recycled workers, for those who ask for their objects
         self.settled = {"reply": 0, "error": 0, "late": 0}
         self.dirty: list[Peer] = []
         self.busy: list[Session] = []  # sessions with requests left for the next turn
