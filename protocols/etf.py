@@ -29,7 +29,7 @@ from bascule.protocols.calls import Style
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 from bascule.protocols.etf_decode import inflate, loader, loads
 from bascule.protocols.etf_encode import Raw, dumps
-from bascule.protocols.etf_tagged import date_tuple, dict_name
+from bascule.protocols.etf_tagged import as_pair, date_tuple, dict_name
 from bascule.protocols.etf_terms import Atom, BitString, Fun, ImproperList, Map, Opaque
 
 TYPE_CHECKING = False
@@ -132,20 +132,15 @@ def keywords(term: object) -> dict[str, object]:
 
 
 def _pair(element: object) -> tuple[object, object]:
-    """One element of a proplist. What was taken for a value with a tag is a pair again here."""
-    if type(element) is tuple and len(element) == 2:
-        return element
+    """One element of a proplist."""
     if isinstance(element, Atom):
         return element, True
     if type(element) is bytes:  # {bytes, <<...>>}
         return "bytes", element
-    name = dict_name(element)
-    if name is not None:
-        return name, list(element.items())  # type: ignore[attr-defined]
-    tagged = date_tuple(element)
-    if tagged is not None:
-        return tagged
-    raise RemoteProtocolError(f"a keyword argument is {{Name, Value}}, not {_short(element)}")
+    pair = as_pair(element)
+    if pair is None:
+        raise RemoteProtocolError(f"a keyword argument is {{Name, Value}}, not {_short(element)}")
+    return pair
 
 
 def dumps_error(error: Mapping[str, object]) -> bytes:

@@ -125,10 +125,25 @@ def _zone_in(zone: object) -> datetime.tzinfo | None:
         raise ValueError(f"no time zone {zone!r}") from error
 
 
+def as_pair(element: object) -> tuple[object, object] | None:
+    """The pair that stands in a list of pairs, also if it was taken for a value with a tag; None for anything else."""
+    if type(element) is tuple:
+        return element if len(element) == 2 else None
+    name = dict_name(element)
+    if name is not None:
+        return name, list(element.items())  # type: ignore[attr-defined]
+    return date_tuple(element)
+
+
 def _dict(name: str, content: list[object]) -> object:
-    if any(type(pair) is not tuple or len(pair) != 2 for pair in content):
-        return None
-    plain = make_dict([pair[0] for pair in content], [pair[1] for pair in content])  # type: ignore[index]
+    keys, values = [], []
+    for element in content:
+        pair = as_pair(element)
+        if pair is None:
+            return None
+        keys.append(pair[0])
+        values.append(pair[1])
+    plain = make_dict(keys, values)
     if name == "dict" or isinstance(plain, Map):
         return plain
     import collections

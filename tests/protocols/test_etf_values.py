@@ -307,6 +307,20 @@ def test_text_comes_back_as_text_where_it_is_binaries(value: dict[str, str]) -> 
     assert {key: etf.text(text) for key, text in back(value).items()} == value
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"defaultdict": []},
+        {"date": (2020, 1, 2)},
+        {"timedelta": (1, 2, 3), "b": 1},
+        {"dict": [("a", 1)]},
+        {"x": {"time": (1, 2, 3, 4, None)}},
+    ],
+)
+def test_a_dict_whose_pairs_look_like_values_with_a_tag_is_that_dict(value: dict[str, object]) -> None:
+    assert back(value, Style.STR_AS_BINARY) == value
+
+
 # Dates and the dict family
 
 DATES = [
