@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.cases import (
     cold_start,
+    contracts,
     erlport,
     etf,
     fairness,
@@ -34,5 +35,7 @@ CASES = (
     Case("pod large", pods.large),
     Case("memory", memory.measure),
     Case("fairness", fairness.measure),
+    Case("contract codecs", contracts.codecs),
+    Case("contract compiling", contracts.compiling),
     Case("sketch", sketching.measure),
 )

@@ -65,6 +65,7 @@ class _Scope:
     imported: dict[str, Ref] = field(default_factory=dict)
     qualified: dict[str, str] = field(default_factory=dict)  # qualifier -> module
     used: set[str] = field(default_factory=set)  # modules that a name came from
+    simple: dict[str, Type] = field(default_factory=dict)  # what bare names mean
 
 
 def resolve(
@@ -264,6 +265,17 @@ class _Resolver:
 
     def _type(self, written: syntax.Type) -> Type | None:
         """What a type of the file at hand means; None when the problem with it is noted."""
+        if not written.arguments and not self._bindings:
+            known = self._scope.simple.get(written.name)
+            if known is not None:
+                return known
+            found = self._look_through(written)
+            if found is not None:
+                self._scope.simple[written.name] = found
+            return found
+        return self._look_through(written)
+
+    def _look_through(self, written: syntax.Type) -> Type | None:
         arguments = []
         for each in written.arguments:
             argument = self._type(each)

@@ -145,7 +145,8 @@ class ModernModule:
     def _record_codec(self, record: Record, cls: str, names: list[str]) -> list[str]:
         encode, decode = self._coder_heads(record.ref.name, cls)
         fields, count = record.fields, len(record.fields)
-        lines = ["", *encode, "", "        def k(s1: _S) -> _S:", *self._encode_fields(fields, names)]
+        lines = ["", *encode, "        field = impl.encode_record_field", "", "        def k(s1: _S) -> _S:"]
+        lines += self._encode_fields(fields, names, call="field")
         lines += ["            return s1", "", f"        return impl.encode_record(s, {count}, k)"]
         tuple_ = self._types.builtin("tuple")
         lines += ["", *decode, "", f"        def k(s1: _S) -> {tuple_}[_S, {cls}]:", *self._decode_fields(fields)]
@@ -153,11 +154,13 @@ class ModernModule:
         lines += [f"            return s1, {cls}({values})", "", f"        return impl.decode_record(s, {count}, k)"]
         return lines
 
-    def _encode_fields(self, fields: Iterable[Field], names: list[str], indent: int = 12) -> list[str]:
+    def _encode_fields(
+        self, fields: Iterable[Field], names: list[str], indent: int = 12, call: str = "impl.encode_record_field"
+    ) -> list[str]:
         lines = []
         for index, (name, each) in enumerate(zip(names, fields, strict=True)):
             value = self._types.encode(each.type, "t", f"a.{name}")
-            lines.append(f'{" " * indent}s1 = impl.encode_record_field(s1, {index}, "{each.wire}", lambda t: {value})')
+            lines.append(f'{" " * indent}s1 = {call}(s1, {index}, "{each.wire}", lambda t: {value})')
         return lines
 
     def _decode_fields(self, fields: Iterable[Field], indent: int = 12) -> list[str]:

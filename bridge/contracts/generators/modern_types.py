@@ -129,6 +129,8 @@ class ModernTypes:
     def encode(self, kind: Type, state: str, value: str) -> str:
         """The expression that encodes `value` into `state`."""
         if isinstance(kind.target, Ref):
+            if self._is_own_enum(kind.target):  # straight to the operation
+                return f"impl.encode_enum({state}, {value}, int, _{self.class_of(kind.target)}_name)"
             method = self.names.coder("encode", kind.target.name)
             return f"{self.class_of(kind.target)}.{method}({state}, {value}, impl)"
         arguments = [state, value, *(self.encoder(each) for each in kind.arguments)]
@@ -143,6 +145,9 @@ class ModernTypes:
     def decode(self, kind: Type, state: str) -> str:
         """The expression that decodes a value from `state`."""
         if isinstance(kind.target, Ref):
+            if self._is_own_enum(kind.target):
+                cls = self.class_of(kind.target)
+                return f"impl.decode_enum({state}, _{cls}_at, _{cls}_MEMBERS.get)"
             method = self.names.coder("decode", kind.target.name)
             return f"{self.class_of(kind.target)}.{method}({state}, impl)"
         arguments = [state, *(self.decoder(each) for each in kind.arguments)]
@@ -155,6 +160,9 @@ class ModernTypes:
         if not isinstance(kind.target, Ref) and not kind.arguments:
             return f"impl.decode_{_operation(kind)}"
         return f"lambda t: {self.decode(kind, 't')}"
+
+    def _is_own_enum(self, ref: Ref) -> bool:
+        return ref.module == self._module.name and isinstance(self._schema.definition(ref), Enum)
 
     # ---- The plain form
 
