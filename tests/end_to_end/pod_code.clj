@@ -11,6 +11,7 @@
 (def from-pod (PushbackInputStream. (BufferedInputStream. (.getInputStream process))))
 (def pending (atom {}))
 (def readers (atom {}))
+(def pod-id (atom nil))
 (defn text [^bytes bytes] (when bytes (String. bytes "UTF-8")))
 (defn write-value [value] (if (= "edn" format-name) (pr-str value) (json/generate-string value)))
 (defn read-value [written]
@@ -22,7 +23,7 @@
   (fn invoke
     ([pod var args] (invoke pod var args {}))
     ([pod var args {:keys [handlers]}]
-     (assert (= "my-mod" pod))
+     (assert (= @pod-id pod))
      (let [id (str (random-uuid)) result (promise)]
        (swap! pending assoc id
          (or handlers {:success #(deliver result [%]) :done #(deliver result [nil])
@@ -50,6 +51,7 @@
 (write {"op" "describe" "id" "describe"})
 (def description (bencode/read-bencode from-pod))
 (assert (= format-name (text (get description "format"))))
+(reset! pod-id (text (get (first (get description "namespaces")) "name")))
 (reset! readers
   (into {} (for [[tag sym] (get description "readers") :let [sym (symbol (text sym))]]
              [(symbol tag) (intern (create-ns (symbol (namespace sym))) (symbol (name sym)))])))
@@ -63,7 +65,8 @@
         (do (ns-unmap *ns* var-name)
             (intern ns-name (with-meta var-name meta)
               (fn [& args]
-                ((resolve 'babashka.pods/invoke) "my-mod" (symbol (str ns-name) (str var-name)) args))))))))
+                ((resolve 'babashka.pods/invoke) @pod-id (symbol (str ns-name) (str var-name)) args))))))))
+(dosync (alter @#'clojure.core/*loaded-libs* into (map symbol (map #(text (get % "name")) (get description "namespaces")))))
 (doto (Thread. ^Runnable listen) (.setDaemon true) (.start))
 
 (defmacro check [expected form]

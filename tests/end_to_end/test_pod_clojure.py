@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from test_pod import folder
+
+from bascule.protocols import edn
+from tests.pages import snippets
 
 __all__ = ["folder"]  # the fixture with the modules
 
@@ -50,3 +54,49 @@ def test_what_a_pod_has_its_client_evaluate_works_in_clojure(class_path: str, fo
     checks = CLIENT.with_name("pod_code_checks.clj")
     command = (sys.executable, "-m", "bascule", "pod", "--format", payload, "my_mod")
     run(class_path, CLIENT.with_name("pod_code.clj"), folder, payload, *command, options=(f"-Dchecks=file={checks}",))
+
+
+TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "babashka.md"
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_the_tutorial_for_babashka_says_what_happens(class_path: str, tmp_path: Path) -> None:
+    """babashka is nowhere to be had: what its user types is typed into Clojure, which answers what the page says."""
+    checks = []
+    for snippet in snippets(TUTORIAL.read_text()):
+        if snippet.language == "python":
+            (tmp_path / "harbour.py").write_text(snippet.text)
+        if snippet.language == "clojure":
+            for typed, expected in re.findall(r"((?:(?!;; =>).*\n)+)(?:;; => (.*)(?:\n|$))?", snippet.text + "\n"):
+                known = expected and "..." not in expected
+                checks.append(f"(check '{expected} (do {typed}))" if known else typed)
+    assert len(checks) >= 20
+    (tmp_path / "checks.clj").write_text("\n".join(checks))
+    command = (sys.executable, "-m", "bascule", "pod", "harbour", "pandas=pd")
+    options = ("--names", "python", "--format", "edn", "--eager")
+    program = CLIENT.with_name("pod_code.clj")
+    run(class_path, program, tmp_path, "edn", *command, *options, options=(f"-Dchecks=file={tmp_path}/checks.clj",))
+
+
+SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "babashka"
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_the_shipped_tour_runs(class_path: str, tmp_path: Path) -> None:
+    lines = (SHIPPED / "tour.clj").read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("(pods/load-pod"))
+    arguments = re.findall(r'"([^"]*)"', lines[start])[1:]
+    body = "\n".join(lines[start + 1 :])
+    (tmp_path / "checks.clj").write_text(f"(binding [*out* *err*] {body})")  # what it prints is for people
+    command = ("edn", sys.executable, "-m", "bascule", *arguments)
+    program = CLIENT.with_name("pod_code.clj")
+    run(class_path, program, tmp_path, *command, options=(f"-Dchecks=file={tmp_path}/checks.clj",))
+
+
+def test_the_shipped_data_is_edn_with_the_keys_that_clients_read() -> None:
+    manifest = edn.loads((SHIPPED / "manifest.edn").read_bytes())
+    assert {"pod/name", "pod/version", "pod/artifacts"} <= set(manifest)
+    for artifact in manifest["pod/artifacts"]:
+        assert {"os/name", "os/arch", "artifact/url", "artifact/executable"} <= set(artifact)
+    assert edn.loads((SHIPPED / "bb.edn").read_bytes())["pods"]["my.org/frames"] == {"version": "0.1.0"}
+    assert "deps" in edn.loads((SHIPPED / "deps.edn").read_bytes())

@@ -1,0 +1,101 @@
+"""What would kill or hang a pod's client for good is never sent, whatever Python does.
+
+`PodClient` dies where a real client does: of a message without an id or of an id that nobody waits for, of a status
+that is no list, of a value or ex-data that can't be read, of ex-data that is no map, of bytes that are no bencode.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from pod_client import PodClient, PodError
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+ROOT = Path(__file__).resolve().parents[2]
+
+DEADLY = """
+import atexit, ctypes, os, subprocess, sys, threading, warnings
+print("while importing")
+os.write(1, b"d3:fooi1ee")
+atexit.register(print, "at exit")
+
+def quiet(): return 1
+def prints(): print("d2:id1:x6:statusl4:doneee"); sys.stdout.flush()
+def writes(): os.write(1, b"d6:status4:donee")
+def raw_stdout(): sys.__stdout__.write("i1e"); sys.__stdout__.flush()
+def from_c(): ctypes.CDLL(None).puts(b"from C"); ctypes.CDLL(None).fflush(None)
+def child(): subprocess.run(["sh", "-c", "echo out; echo err >&2"], check=True)
+def later(): threading.Thread(target=print, args=("from a thread",)).start()
+def warns(): warnings.warn("careful")
+def forks():
+    pid = os.fork()
+    if pid == 0:
+        print("in a child")
+        return 2
+    os.waitpid(pid, 0)
+    return 1
+
+class Odd(Exception):
+    def __str__(self): raise RuntimeError("no")
+def raises_odd(): raise Odd
+def raises_bytes(): raise ValueError(b"\\xff\\0", "\\ud800", float("nan"), {1: {2}}, object())
+def raises_deep():
+    error = None
+    for number in range(200):
+        try:
+            raise ValueError(number) from error
+        except ValueError as caught:
+            error = caught
+    raise error
+def raises_long(): raise ValueError("x" * 2_000_000)
+def raises_group(): raise BaseException("base")
+def exits(): sys.exit("bye")
+def interrupts(): raise KeyboardInterrupt
+def recursion(): return recursion()
+def closes(): os.close(1); os.close(2)
+
+def circle():
+    found = []
+    found.append(found)
+    return found
+def nan(): return [float("nan"), float("inf")]
+def surrogate(): return "\\ud800"
+def alike(): return {float("nan"), float("-nan") + 0.0}
+def odd_keys(): return {(1, 2): 1, None: 2, b"x": 3, "py/handle": 4}
+def looks_like_a_tag(): return {"py/handle": "x"}
+def huge(): return 10 ** 5000
+def generator(): yield 1
+def everything(): return [object(), print, int, ..., range(3), 1j, b"x", {1}, memoryview(b"x")]
+"""
+FUNCTIONS = [node.name for node in ast.parse(DEADLY).body if isinstance(node, ast.FunctionDef)]
+
+
+@pytest.mark.parametrize("payload", ["json", "edn", "transit+json"])
+def test_nothing_that_python_does_kills_the_client(tmp_path: Path, payload: str) -> None:
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    with PodClient("deadly", cwd=tmp_path, payload=payload) as pod:
+        answered = 0
+        for name in FUNCTIONS:
+            try:
+                pod.invoke(f"deadly/{name.replace('_', '-')}")
+            except PodError as error:
+                assert error.data["kind"]
+            answered += 1
+            assert pod.invoke("deadly/quiet") == 1, f"after {name}"
+        for bad in (b"d2:op6:invokee", b"d2:idi7e2:op4:nopee", b"d2:id1:x2:op7:load-ns2:ns4:nonee", b"de"):
+            pod._open |= {7, "x"}  # what is answered to them is expected
+            pod.write(bad)
+        assert pod.invoke("deadly/quiet") == 1
+        assert answered == len(FUNCTIONS)
+
+
+def test_the_table_of_the_protocol_names_tests_that_there_are() -> None:
+    page = (ROOT / "docs" / "reference" / "pods.md").read_text()
+    tests = "\n".join([file.read_text() for file in (ROOT / "tests").rglob("*.py")])
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert len(named) > 20
+    assert not [name for name in named if f"def {name}(" not in tests]
+    assert not [file for file in re.findall(r"`(\w+/\w+\.py)`", page) if not (ROOT / "tests" / file).exists()]
