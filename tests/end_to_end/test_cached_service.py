@@ -138,6 +138,28 @@ def test_no_cache_on_the_command_line(config: Path, tmp_path: Path, runtime_fold
     assert computed(tmp_path) == ["1", "1", "3", "3"]
 
 
+REMEMBERING = """
+import os
+import bridge, protocols, workers
+from bascule import persist
+
+@persist(cache=f"sqlite://{os.path.dirname(__file__)}/results.db")
+def f(x):
+    return bridge.whose, os.getpid()
+"""
+
+
+def test_persist_works_inside_workers_of_a_project_with_the_rooms_names(service: Service, tmp_path: Path) -> None:
+    for room in ("bridge", "protocols", "workers"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "__init__.py").write_text("whose = 'the user s'\n")
+    (tmp_path / "remembering.py").write_text(REMEMBERING)
+    with service.client() as client:
+        answers = {tuple(pending.result()) for pending in [client.submit("remembering:f", 1) for _ in range(20)]}
+    assert len(answers) == 1
+    assert answers.pop()[0] == "the user s"
+
+
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [
