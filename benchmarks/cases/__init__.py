@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.cases import (
+    attaching,
     cold_start,
     contracts,
     erlport,
@@ -33,6 +34,7 @@ CASES = (
     Case("pod concurrent", pods.concurrent),
     Case("pod pipelined", pods.pipelined),
     Case("pod large", pods.large),
+    Case("pod attached", attaching.measure),
     Case("memory", memory.measure),
     Case("fairness", fairness.measure),
     Case("contract codecs", contracts.codecs),

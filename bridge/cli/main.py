@@ -8,7 +8,6 @@ work failed, 2 the command line is wrong, 3 no service answers.
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 import bascule
 
@@ -63,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
         message = "bascule needs Linux: its workers are watched by pidfd, share memfd pages and end with their parent"
         print(f"{message}; this is {sys.platform}", file=sys.stderr)
         return 2
+    from importlib import import_module
+
     module = import_module(f"bascule.bridge.cli.{command}")
     try:
         status: int = module.run(options)
@@ -74,6 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parsed(arguments: list[str]) -> tuple[str, Any]:
     """The command and what it is told; where that is not well formed, the process ends with the reason."""
     import argparse
+    from importlib import import_module
 
     parser = argparse.ArgumentParser(prog="bascule", description="The bridge between any runtime and Python.")
     parser.add_argument("--version", action="version", version=f"bascule {bascule.__version__}")

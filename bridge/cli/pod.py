@@ -47,7 +47,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         nargs="?",
         const="",
         metavar="SOCKET",
-        help="be a pod of the service that runs already, at SOCKET or at the usual place; given first",
+        help="be a pod of the service that runs already, at SOCKET or at the usual place; stands first, "
+        "or behind --install",
     )
     parser.add_argument(
         "--install",
@@ -64,16 +65,17 @@ def parse(arguments: Sequence[str]) -> Values | None:
 
 def run(options: argparse.Namespace | Values) -> int:
     """Serve until the client goes."""
-    if getattr(options, "attach", None) is not None:
+    attach: str | None = getattr(options, "attach", None)
+    install: Sequence[str] | None = getattr(options, "install", None)
+    if attach is not None and install is None:
         print("bascule pod: --attach stands first: bascule pod --attach [SOCKET] MODULE...", file=sys.stderr)
         return 2
     try:
         pod = pod_options(options)
-        install: Sequence[str] | None = getattr(options, "install", None)
         if install is not None:
             from bascule.bridge.cli.pod_install import install_pod
 
-            return install_pod(Install(*install), options)
+            return install_pod(Install(*install), options, attach)
     except ValueError as error:
         print(f"bascule pod: {error}", file=sys.stderr)
         return 2

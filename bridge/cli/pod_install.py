@@ -21,7 +21,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bascule.bridge.cli import relay
 from bascule.bridge.cli.pod_settings import OPTIONS, Install, with_file
+from bascule.bridge.cli.stdio import WORKER_OPTIONS
 from bascule.bridge.doors.pod_vars import edn_text
 
 if TYPE_CHECKING:
@@ -29,11 +31,15 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z][\w.-]*/[A-Za-z][\w.-]*", re.ASCII)
 _VERSION = re.compile(r"\w[\w.+-]*", re.ASCII)
-_PATHS = ("path", "python")
 
 
-def install_pod(install: Install, options: Any) -> int:
+def install_pod(install: Install, options: Any, attach: str | None = None) -> int:
     """Lay out the tree and say where; the exit status.
+
+    Args:
+        install: The name and the version.
+        options: What the pod is like.
+        attach: The socket of the service that it shall attach to, "" for the usual place; None: it is one of its own.
 
     Raises:
         ValueError: The name or the version can't be.
@@ -48,7 +54,7 @@ def install_pod(install: Install, options: Any) -> int:
     script = folder / system / machine / executable
     try:
         script.parent.mkdir(parents=True, exist_ok=True)
-        _replace(script, _script(options), mode=0o755)
+        _replace(script, _script(options, attach), mode=0o755)
         _replace(folder / "manifest.edn", manifest(install, executable, machine), mode=0o644)
     except OSError as error:
         print(f"bascule pod: it can't be installed in {folder}: {error.strerror}", file=sys.stderr)
@@ -80,20 +86,27 @@ def manifest(install: Install, executable: str, machine: str) -> str:
 """
 
 
-def _script(options: Any) -> str:
-    """The command line again, with whole paths: a client may start it anywhere."""
+def _script(options: Any, attach: str | None) -> str:
+    """The command line again, with whole paths: a client may start it anywhere.
+
+    A relay is started past everything that Python does at its start, so it is there as soon as the interpreter is.
+    """
     settings = with_file(vars(options))
     command = [sys.executable, "-m", "bascule.bridge.cli.main", "pod"]
+    if attach is not None:
+        command = [sys.executable, "-I", "-S", os.path.realpath(relay.__file__)]
+        command += [os.path.abspath(attach)] if attach else []  # noqa: PTH100
+    of_the_service = {option.name for option in WORKER_OPTIONS} if attach is not None else set()
     for option in OPTIONS:
         value = settings[option.name]
-        if option.name == "config" or value == option.default or value == []:
+        if option.name in {"config", *of_the_service} or value == option.default or value == []:
             continue
         if option.metavar is None:
             command.append(option.flag)
             continue
         for each in value if option.many else [value]:
             command += [option.flag, os.path.abspath(each) if option.name == "path" else str(each)]  # noqa: PTH100
-    if not settings["path"]:
+    if not settings["path"] and attach is None:
         command += ["--path", os.getcwd()]  # noqa: PTH109
     for module in settings["modules"]:
         name, equals, namespace = module.partition("=")

@@ -330,6 +330,18 @@ def test_an_installed_pod_is_found_by_the_clients_rules_and_starts(
         assert Path(f"/proc/{pod.process.pid}/cmdline").read_bytes().startswith(sys.executable.encode()), "it exec'd"
 
 
+def test_an_installed_pod_may_attach_to_a_service(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BABASHKA_PODS_DIR", str(tmp_path))
+    install = ["--install", "org/warm", "1", "--attach", str(service.socket), "--names", "python", "my_mod"]
+    subprocess.run([*BASCULE, "pod", *install], cwd=tmp_path, capture_output=True, check=True)
+    executable, _ = resolve(tmp_path, "org/warm", "1")
+    assert "-I -S" in Path(executable).read_text()
+    with PodClient(command=[executable], cwd=tmp_path) as pod:
+        assert pod.invoke("my_mod/count_up", 1)["py/handle"]
+
+
 def test_an_installed_pod_lies_at_home_when_nothing_else_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
