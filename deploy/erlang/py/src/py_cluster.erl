@@ -44,8 +44,9 @@ start_there(Node, Settings) ->
 
 %% The modules as they are here; nothing is written there.
 send_code(Node) ->
-    {ok, Modules} = application:get_key(py, modules),
     {ok, Keys} = application:get_all_key(py),
+    Files = filelib:wildcard("py*.beam", filename:dirname(code:which(py))),
+    Modules = [list_to_atom(filename:basename(File, ".beam")) || File <- Files],
     Loads = [
         begin
             {Module, Binary, File} = code:get_object_code(Module),

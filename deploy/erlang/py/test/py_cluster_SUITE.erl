@@ -1,0 +1,145 @@
+%% Python on several nodes: this one and others that are started here, all on the loopback interface.
+-module(py_cluster_SUITE).
+
+-include_lib("common_test/include/ct.hrl").
+-include_lib("stdlib/include/assert.hrl").
+
+-export([all/0, suite/0, init_per_suite/1, end_per_suite/1, init_per_testcase/2, end_per_testcase/2]).
+-export([
+    a_node_that_has_no_py_gets_it/1,
+    a_call_runs_on_the_node_that_is_named/1,
+    a_call_runs_on_any_node/1,
+    a_call_runs_on_all_nodes/1,
+    a_map_runs_on_all_nodes_in_order/1,
+    a_node_that_is_not_there_is_an_error/1,
+    calls_of_a_node_that_goes_down_are_reported/1,
+    what_may_run_again_is_done_by_the_nodes_that_are_left/1,
+    a_handle_is_called_on_the_node_that_owns_it/1,
+    a_handle_of_a_node_that_is_down_is_lost/1,
+    a_monitor_tells_that_the_node_is_down/1,
+    a_python_error_of_another_node_is_that_error/1
+]).
+
+all() ->
+    [Name || {Name, 1} <- ?MODULE:module_info(exports), lists:prefix("a_", atom_to_list(Name))] ++
+        [calls_of_a_node_that_goes_down_are_reported, what_may_run_again_is_done_by_the_nodes_that_are_left].
+
+suite() -> [{timetrap, {seconds, 60}}].
+
+init_per_suite(Config) ->
+    _ = py_test_server:start(),
+    Config.
+
+end_per_suite(_) -> py_test_server:stop([]).
+
+%% Another node with its own bridge; it has the fixtures, and no code of py until it is given it.
+init_per_testcase(_, Config) ->
+    {ok, Peer, Node} = peer:start_link(#{
+        name => peer:random_name(?MODULE),
+        host => "127.0.0.1",
+        longnames => true,
+        connection => standard_io,
+        args => ["-setcookie", atom_to_list(erlang:get_cookie())]
+    }),
+    pong = net_adm:ping(Node),
+    {ok, Path} = application:get_env(py, path),
+    ok = py_cluster:start(Node, [{workers, 2}, {path, Path}]),
+    py_test_server:await(fun() -> lists:member(Node, py_cluster:nodes()) end),
+    [{peer, Peer}, {node, Node} | Config].
+
+end_per_testcase(_, Config) ->
+    catch peer:stop(?config(peer, Config)),
+    py_test_server:await(fun() -> py_cluster:nodes() =:= [node()] end).
+
+a_node_that_has_no_py_gets_it(Config) ->
+    Node = ?config(node, Config),
+    ?assertNotEqual(non_existing, erpc:call(Node, code, which, [py])),
+    ?assertEqual(lists:sort([node(), Node]), py_cluster:nodes()),
+    ?assertEqual(ok, py_cluster:start(Node)),
+    ?assertEqual(ok, py_cluster:stop(Node)),
+    py_test_server:await(fun() -> py_cluster:nodes() =:= [node()] end).
+
+a_call_runs_on_the_node_that_is_named(Config) ->
+    Node = ?config(node, Config),
+    There = py_cluster:call(Node, os, getppid, []),
+    ?assertNotEqual(py:func(os, getppid), There),
+    ?assertEqual({ok, There}, py_cluster:call(Node, os, getppid, [], #{on_error => return})).
+
+a_call_runs_on_any_node(_) ->
+    ?assertEqual(65536.0, py_cluster:any(math, pow, [2, 16])).
+
+a_call_runs_on_all_nodes(Config) ->
+    Node = ?config(node, Config),
+    Answers = py_cluster:all(math, pow, [2, 16]),
+    ?assertEqual(lists:sort([{node(), {ok, 65536.0}}, {Node, {ok, 65536.0}}]), Answers),
+    ?assertMatch([{_, {error, #{class := <<"ValueError">>}}}, {_, {error, #{}}}], py_cluster:all(math, sqrt, [-1])).
+
+a_map_runs_on_all_nodes_in_order(_) ->
+    Items = lists:seq(1, 100),
+    ?assertEqual([{ok, -Item} || Item <- Items], py_cluster:map(operator, neg, Items, #{})),
+    Pids = lists:usort([Pid || {ok, Pid} <- py_cluster:map(py_fixture, bridge_of, Items, #{})]),
+    ?assertEqual(2, length(Pids)),
+    ?assertEqual([], py_cluster:map(operator, neg, [], #{})).
+
+a_python_error_of_another_node_is_that_error(Config) ->
+    Node = ?config(node, Config),
+    Error = py_test_server:failure(fun() -> py_cluster:call(Node, math, sqrt, [-1]) end),
+    ?assertMatch(#{kind := python, class := <<"ValueError">>}, Error).
+
+a_node_that_is_not_there_is_an_error(_) ->
+    ?assertMatch(
+        {error, #{kind := node_down}},
+        py_cluster:call('nobody@127.0.0.1', math, sqrt, [4], #{on_error => return})
+    ),
+    ?assertMatch({error, #{kind := node_down}}, py_cluster:start('nobody@127.0.0.1')).
+
+%% The second item goes to the other node, and its worker says that it runs; then that node goes down.
+in_the_middle_of_a_map(Config, Options) ->
+    Markers = [py_test_server:marker(), py_test_server:marker()],
+    Self = self(),
+    Mapper = spawn_link(fun() ->
+        Self ! {self(), py_cluster:map(py_fixture, wait_for_go, Markers, Options)}
+    end),
+    Bridges = [binary_to_integer(py_test_server:read(<<Marker/binary, ".started">>)) || Marker <- Markers],
+    Here = py:func(py_fixture, bridge_of, [0]),
+    Doomed = length(lists:takewhile(fun(Bridge) -> Bridge =:= Here end, Bridges)) + 1,
+    ok = peer:stop(?config(peer, Config)),
+    [py_test_server:touch(<<Marker/binary, ".go">>) || Marker <- Markers],
+    receive {Mapper, Results} -> {Doomed, Results} end.
+
+calls_of_a_node_that_goes_down_are_reported(Config) ->
+    {Doomed, Results} = in_the_middle_of_a_map(Config, #{}),
+    ?assertMatch({error, #{kind := node_down}}, lists:nth(Doomed, Results)),
+    ?assertMatch([{ok, "done"}], lists:delete(lists:nth(Doomed, Results), Results)).
+
+what_may_run_again_is_done_by_the_nodes_that_are_left(Config) ->
+    {_, Results} = in_the_middle_of_a_map(Config, #{idempotent => true}),
+    ?assertEqual([{ok, "done"}, {ok, "done"}], Results).
+
+account_on(Node) -> py_cluster:call(Node, py_fixture, 'Account', [<<"remote">>]).
+
+a_handle_is_called_on_the_node_that_owns_it(Config) ->
+    Account = account_on(?config(node, Config)),
+    ?assertEqual(5, py:method(Account, deposit, [5])),
+    ?assertEqual(12, py:method(Account, deposit, [7])),
+    ?assertEqual("remote", py:attr(Account, owner)),
+    ?assertEqual({ok, 12}, py:attr(Account, balance, #{on_error => return})),
+    ?assertEqual("Account", py:func(py_fixture, kind_of, [Account])),
+    ?assertMatch(#{module := <<"py_fixture">>}, py:describe(Account)),
+    ?assertMatch({error, #{class := <<"AttributeError">>}}, py:attr(Account, nothing, #{on_error => return})),
+    ok = py:release(Account),
+    py_test_server:await(fun() -> element(1, py:attr(Account, balance, #{on_error => return})) =:= error end),
+    ?assertMatch({error, #{kind := handle_lost}}, py:attr(Account, balance, #{on_error => return})).
+
+a_handle_of_a_node_that_is_down_is_lost(Config) ->
+    Account = account_on(?config(node, Config)),
+    ok = peer:stop(?config(peer, Config)),
+    ?assertMatch({error, #{kind := handle_lost}}, py:attr(Account, balance, #{on_error => return})).
+
+a_monitor_tells_that_the_node_is_down(Config) ->
+    Account = account_on(?config(node, Config)),
+    _ = py:monitor(Account),
+    0 = py:attr(Account, balance),
+    ok = peer:stop(?config(peer, Config)),
+    {py_down, Account, Reason} = receive Down when element(1, Down) =:= py_down -> Down end,
+    ?assert(lists:member(Reason, [noconnection, noproc, disconnected])).
