@@ -28,7 +28,7 @@
 %% The bridge keeps the deadline and says best what happened. If it has not spoken by then, the caller goes.
 -define(GRACE, 200).
 
--opaque pending() :: #pending{}.
+-type pending() :: #pending{}.
 -type subject() :: {object, term()} | none.
 -type arguments() :: {[term()], py:keywords()}.
 
