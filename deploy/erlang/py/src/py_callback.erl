@@ -84,7 +84,7 @@ handle_info({withdrawn, Number}, #state{running = Running} = State) ->
 handle_info({'DOWN', _, process, Pid, Reason}, #state{running = Running, numbers = Numbers} = State) ->
     {Number, Left} = maps:take(Pid, Numbers),
     case Reason of
-        {answered, _} -> ok;
+        normal -> ok;
         _ -> failed_without_a_word(State#state.name, Number, Reason)
     end,
     {noreply, State#state{running = maps:remove(Number, Running), numbers = Left}};
@@ -136,15 +136,12 @@ registered_name(Name) ->
         error:_ -> error
     end.
 
-answer(Port, {Server, _, Number} = Where, Answer, Caller, Policy, What, Arguments) ->
+answer(Port, Where, Answer, Caller, Policy, What, Arguments) ->
     _ = put(?NESTED_IN, Where),
     _ = put('$py_caller', Caller),
     _ = is_pid(Caller) andalso put('$callers', [Caller]),
     adopt_group_leader(Caller),
-    Outcome = attempt(fun() -> call(What, Arguments, Policy) end),
-    _ = Server,
-    reply(Port, Answer, Outcome),
-    exit({answered, Number}).
+    reply(Port, Answer, attempt(fun() -> call(What, Arguments, Policy) end)).
 
 %% What the function prints is seen where the caller's own is.
 adopt_group_leader(Caller) when is_pid(Caller), node(Caller) =:= node() ->
@@ -164,6 +161,7 @@ call(Name, Arguments, Policy) ->
         false -> denied(Name, Arguments)
     end.
 
+-spec denied(term(), [term()]) -> no_return().
 denied(What, Arguments) ->
     error({py_denied, What, length(Arguments)}).
 

@@ -154,17 +154,21 @@ map_on(Nodes, Module, Function, Numbered, Options) ->
 %% Each fun in a process of its own; what they gave, in order.
 together(Funs) ->
     Leader = group_leader(),
+    Self = self(),
     Workers = [
         {Key, spawn_monitor(fun() ->
             _ = group_leader(Leader, self()),
-            exit({together, Fun()})
+            Self ! {self(), Fun()}
         end)}
      || {Key, Fun} <- Funs
     ],
     [
         receive
-            {'DOWN', Monitor, process, Pid, {together, Value}} -> {Key, Value};
-            {'DOWN', Monitor, process, Pid, Reason} -> {Key, {error, py_error:make(erlang, "~0tp", [Reason])}}
+            {Pid, Value} ->
+                _ = demonitor(Monitor, [flush]),
+                {Key, Value};
+            {'DOWN', Monitor, process, Pid, Reason} ->
+                {Key, {error, py_error:make(erlang, "~0tp", [Reason])}}
         end
      || {Key, {Pid, Monitor}} <- Workers
     ].

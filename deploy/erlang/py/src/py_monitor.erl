@@ -4,7 +4,8 @@
 %% (`worker_lost'), when its server or its node is gone (`noproc', `disconnected', `noconnection').
 -module(py_monitor).
 
--export([monitor/1, demonitor/1, watch/2]).
+-export([monitor/1, demonitor/1]).
+-export([watch/2, gone/1]).
 
 -include("py_server.hrl").
 
@@ -35,7 +36,7 @@ watcher({py_handle, Token, _} = Handle) ->
         case py_servers:for_call(#{}, {object, Handle}, {[], []}) of
             {ok, #server{name = Name}} -> spawn_monitor(?MODULE, watch, [Token, Name]);
             {remote, Node} -> spawn_monitor(Node, ?MODULE, watch, [Token, '_']);
-            {failed, _} -> spawn_monitor(fun() -> exit({gone, noproc}) end)
+            {failed, _} -> spawn_monitor(?MODULE, gone, [noproc])
         end,
     Watcher.
 
@@ -44,15 +45,19 @@ watcher({py_handle, Token, _} = Handle) ->
 watch(Token, '_') ->
     case py_servers:for_call(#{}, {object, {py_handle, Token, <<>>}}, {[], []}) of
         {ok, #server{name = Name}} -> watch(Token, Name);
-        _ -> exit({gone, noproc})
+        _ -> gone(noproc)
     end;
 watch(Token, Name) ->
     case py_call:ask(#{<<"op">> => <<"watch">>, <<"token">> => Token}, #{server => Name, on_error => return}) of
-        {ok, #{<<"reason">> := <<"released">>}} -> exit({gone, released});
-        {ok, #{<<"reason">> := <<"worker_lost">>}} -> exit({gone, worker_lost});
-        {ok, _} -> exit({gone, noproc});
-        {error, #{kind := Kind}} -> exit({gone, Kind})
+        {ok, #{<<"reason">> := <<"released">>}} -> gone(released);
+        {ok, #{<<"reason">> := <<"worker_lost">>}} -> gone(worker_lost);
+        {ok, _} -> gone(noproc);
+        {error, #{kind := Kind}} -> gone(Kind)
     end.
+
+%% @private
+-spec gone(term()) -> no_return().
+gone(Reason) -> exit({gone, Reason}).
 
 told({gone, Reason}) -> Reason;
 told(noconnection) -> noconnection;
