@@ -1,17 +1,22 @@
-"""The OTP application `py` on a real node: its eunit suites, compiled and run as its users compile and run it.
+"""The OTP application `py` on real nodes: its suites, compiled and run as its users compile and run it.
 
-The promises themselves are the tests in deploy/erlang/py/test. Each suite runs in a node of its own; what fails is
-reported here with the names and reasons that eunit gives.
+The promises themselves are the tests in deploy/erlang/py/test: eunit suites, each in a node of its own, and a
+common_test suite for what several nodes do together. What fails is reported here with the names and reasons that they
+give. Dialyzer finds nothing to say, and rebar3 compiles the application with no network.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -74,3 +79,119 @@ def _reasons(case: ElementTree.Element) -> list[ElementTree.Element]:
 def _told(case: ElementTree.Element) -> str:
     reasons = "\n".join(each.text or "" for each in _reasons(case))
     return f"{case.get('name')}\n{reasons.strip()}"
+
+
+@contextmanager
+def _name_server() -> Iterator[int]:
+    """A port mapper of our own, on the loopback interface: nobody else's nodes are found there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(["epmd", "-address", "127.0.0.1", "-port", str(port)])
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_several_nodes_work_together(
+    ebin: Path, tmp_path: Path, runtime_folder: Path, nothing_left: None, needs: Callable[..., None]
+) -> None:
+    needs("ct_run", "epmd")
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    with _name_server() as port:
+        command = ["ct_run", "-noshell", "-no_auto_compile", "-name", "py_tests@127.0.0.1", "-setcookie", "py_tests"]
+        command += ["-pa", str(ebin), "-dir", str(ebin), "-suite", "py_cluster_SUITE", "-logdir", str(logs)]
+        run = subprocess.run(
+            command,
+            env={**_environment(tmp_path), "ERL_EPMD_PORT": str(port)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+    counts = re.search(r"TEST COMPLETE, (\d+) ok, (\d+) failed(?:, (\d+) skipped)? of", run.stdout)
+    assert counts, run.stdout + run.stderr
+    assert int(counts[1]) > 0
+    assert (counts[2], counts[3] or "0") == ("0", "0"), run.stdout[-8000:]
+    assert run.returncode == 0
+
+
+# Of the applications that ours uses, the modules that it calls: a table of all of them takes minutes to make.
+_USED = {
+    "erts": ["erlang", "init", "erts_internal"],
+    "stdlib": [
+        *(
+            "binary",
+            "counters",
+            "ets",
+            "filename",
+            "gen_server",
+            "io",
+            "io_lib",
+            "lists",
+            "maps",
+            "proc_lib",
+            "proplists",
+        ),
+        *("rand", "string", "supervisor", "sys", "timer", "unicode", "gen", "filelib", "math"),
+    ],
+    "kernel": ["application", "code", "erpc", "file", "logger", "net_adm", "os", "pg"],
+}
+
+
+def test_dialyzer_has_nothing_to_say(ebin: Path, tmp_path: Path, needs: Callable[..., None]) -> None:
+    needs("dialyzer")
+    table = _table_of_types(tmp_path)
+    sources = sorted(map(str, APPLICATION.glob("src/*.erl")))
+    flags = ["-Wunmatched_returns", "-Werror_handling"]
+    told = subprocess.run(
+        ["dialyzer", "--plt", str(table), *flags, "--src", *sources], capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def _table_of_types(home: Path) -> Path:
+    """What dialyzer knows of OTP, made once for each OTP and kept below build/."""
+    ask = 'io:format("~s ~s", [code:lib_dir(), erlang:system_info(version)]), halt().'
+    told = subprocess.run(["erl", "-noshell", "-eval", ask], capture_output=True, text=True, check=True).stdout
+    folder, version = told.rsplit(" ", 1)
+    beams = []
+    for application, modules in _USED.items():
+        for module in modules:
+            beams += sorted(Path(folder).glob(f"{application}-*/ebin/{module}.beam"))
+    name = hashlib.sha256("\n".join([version, *map(str, beams)]).encode()).hexdigest()[:12]
+    table = ROOT / "build" / f"otp-{name}.plt"
+    if not table.exists():
+        table.parent.mkdir(exist_ok=True)
+        draft = home / "draft.plt"
+        made = subprocess.run(
+            ["dialyzer", "--build_plt", "--output_plt", str(draft), *map(str, beams)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert draft.exists(), made.stdout + made.stderr
+        shutil.move(draft, table)
+    return table
+
+
+def test_rebar3_compiles_it_without_a_network(tmp_path: Path, needs: Callable[..., None]) -> None:
+    needs("rebar3")
+    project = tmp_path / "py"
+    shutil.copytree(APPLICATION, project)
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "http_proxy": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+    }
+    built = subprocess.run(
+        ["rebar3", "compile"], cwd=project, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    (application,) = project.glob("_build/default/lib/py/ebin/py.app")
+    assert "py_cluster" in application.read_text()

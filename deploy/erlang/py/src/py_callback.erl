@@ -172,10 +172,10 @@ allowed(Policy, Module, Function, _) -> lists:member(Module, Policy) orelse list
 
 %% Atoms of what there is.
 function_named(Text, Arity) ->
-    Module =
+    {Module, FunctionText} =
         case binary:split(Text, <<":">>) of
-            [ModuleText, FunctionText] -> loaded(ModuleText);
-            [FunctionText] -> erlang
+            [Before, After] -> {loaded(Before), After};
+            [Name] -> {erlang, Name}
         end,
     try binary_to_existing_atom(FunctionText) of
         Function ->
