@@ -10,7 +10,10 @@ SHELL := /bin/bash
 # The system's packages, one variable per purpose, as Debian names them.
 PACKAGES_VENV := python3-venv
 PACKAGES_DEMO := erlang-base
-PACKAGES_TEST := erlang-base erlang-dev erlang-eunit elixir clojure libnrepl-clojure libcheshire-clojure \
+PACKAGES_SHELL := erlang-base
+PACKAGES_IEX := erlang-base elixir
+PACKAGES_BENCH := erlang-base
+PACKAGES_TEST := erlang-base erlang-dev erlang-eunit erlang-dialyzer erlang-common-test rebar3 elixir clojure libnrepl-clojure libcheshire-clojure \
 	redis-server systemd openssl chromium chromium-driver
 
 # The bridge runs on 3.11 and newer; of the interpreters found the first that will do is taken. Name another with PYTHON=.
@@ -29,7 +32,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # ---- What one asks for ----------------------------------------------------------------------------------------------
 
-.PHONY: help demo test check bench docs soak wheel clean distclean
+.PHONY: help demo test check bench docs soak wheel shell iex repl clean distclean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -52,7 +55,7 @@ check: $(STAMPS)/test ## ruff (lint and format) and mypy --strict
 	$(BIN)/ruff format --check $(wildcard $(CHECKED))
 	$(BIN)/mypy
 
-bench: $(STAMPS)/bench ## measure beside peers, print the table, write bench.json (ONLY=pattern for some rows)
+bench: $(STAMPS)/bench $(STAMPS)/system-bench ## measure beside peers, print the table, write bench.json (ONLY=pattern for some rows)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks $(if $(ONLY),--only '$(ONLY)')
 
 docs: $(STAMPS)/docs ## build the documentation into site/
@@ -65,6 +68,22 @@ soak: $(STAMPS)/test $(STAMPS)/system-test ## the same tests with far larger swe
 wheel: $(STAMPS)/test ## build a wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel
 
+shell: $(STAMPS)/base $(STAMPS)/system-shell ## an Erlang shell in which py is started
+	@$(call start_py)
+	exec erl -pa build/erlang/py/ebin -eval '{ok, _} = application:ensure_all_started(py).'
+
+iex: $(STAMPS)/base $(STAMPS)/system-iex ## the same in Elixir
+	@$(call start_py)
+	exec iex --erl "-pa build/erlang/py/ebin" -e '{:ok, _} = Application.ensure_all_started(:py)'
+
+repl: $(STAMPS)/base $(STAMPS)/system-shell ## the same in LFE, where that is installed
+	@if ! command -v lfe >/dev/null; then
+		echo "make: not found: lfe. It comes from https://lfe.io, and from no package that could be installed here" >&2
+		exit 1
+	fi
+	$(call start_py)
+	exec lfe -pa build/erlang/py/ebin -eval "(application:ensure_all_started 'py)"
+
 clean: ## remove what was built
 	@rm -rf build dist site bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -path ./.venv -prune -o -path ./.git -prune -o \
@@ -72,6 +91,14 @@ clean: ## remove what was built
 
 distclean: clean ## remove the virtual environment too
 	@rm -rf .venv
+
+# The application py, compiled, and the bridge of this environment where it finds it.
+define start_py
+mkdir -p build/erlang/py/ebin
+erlc -o build/erlang/py/ebin deploy/erlang/py/src/*.erl
+cp deploy/erlang/py/src/py.app.src build/erlang/py/ebin/py.app
+export PATH="$(CURDIR)/$(BIN):$$PATH"
+endef
 
 # ---- How it gets what it needs --------------------------------------------------------------------------------------
 
@@ -143,9 +170,18 @@ mkdir -p $(STAMPS)
 touch $@
 endef
 
+$(STAMPS)/system-shell: Makefile | .venv/bin/python
+	@$(call require_commands,erl erlc,$(PACKAGES_SHELL),yes)
+
+$(STAMPS)/system-iex: Makefile | .venv/bin/python
+	@$(call require_commands,erl erlc iex,$(PACKAGES_IEX),yes)
+
+$(STAMPS)/system-bench: Makefile | .venv/bin/python
+	@$(call require_commands,erl erlc,$(PACKAGES_BENCH),no)
+
 $(STAMPS)/system-demo: Makefile | .venv/bin/python
 	@$(call require_commands,erl erlc,$(PACKAGES_DEMO),no)
 
 # Under CI nothing is left out in silence.
 $(STAMPS)/system-test: Makefile | .venv/bin/python
-	@$(call require_commands,erl erlc elixir java clojure systemd-analyze openssl chromium chromedriver redis-server,$(PACKAGES_TEST),$(if $(filter true,$(CI)),yes,no))
+	@$(call require_commands,erl erlc ct_run dialyzer rebar3 elixir java clojure systemd-analyze openssl chromium chromedriver redis-server,$(PACKAGES_TEST),$(if $(filter true,$(CI)),yes,no))

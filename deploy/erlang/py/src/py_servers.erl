@@ -32,14 +32,28 @@ for_call(Options, Object, {Positionals, _}) ->
 
 chosen(#{server := Name}) ->
     live(Name);
-chosen(_) ->
+chosen(Options) ->
     try ets:lookup(py_servers, group) of
         [#group{names = [Name]}] -> live(Name);
         [#group{names = [_ | _] = Names, scheduler = Scheduler}] -> live(py_sched:choose(Scheduler, Names));
-        _ -> {failed, py_error:make(pool_unavailable, "there is no server", [])}
+        [#group{}] -> {failed, py_error:make(pool_unavailable, "there is no server that takes calls", [])};
+        [] -> when_started(Options, fun not_running/0)
     catch
-        error:badarg -> not_running()
+        error:badarg -> when_started(Options, fun not_running/0)
     end.
+
+%% A call that comes while the application starts waits for it.
+when_started(Options, Otherwise) ->
+    case is_starting() of
+        true ->
+            timer:sleep(?GLANCE),
+            chosen(Options);
+        false ->
+            Otherwise()
+    end.
+
+is_starting() ->
+    lists:keymember(py, 1, proplists:get_value(starting, application:info(), [])).
 
 %% A handle that another server has: the object, else one of the arguments.
 elsewhere({object, {py_handle, <<Prefix:?PREFIX/binary, _/binary>>, _}}, Positionals, Prefix) ->
@@ -81,10 +95,13 @@ live(Name) ->
     try ets:lookup(py_servers, Name) of
         [#server{port = Port} = Server] when is_port(Port) -> {ok, Server};
         [#server{} = Server] -> next_life(Server);
-        _ -> {failed, py_error:make(pool_unavailable, "there is no server called ~tp", [Name])}
+        _ -> when_started(#{server => Name}, fun() -> no_server(Name) end)
     catch
-        error:badarg -> not_running()
+        error:badarg -> when_started(#{server => Name}, fun not_running/0)
     end.
+
+no_server(Name) ->
+    {failed, py_error:make(pool_unavailable, "there is no server called ~tp", [Name])}.
 
 not_running() ->
     Format = "the application py does not run: application:ensure_all_started(py) starts it",
