@@ -11,6 +11,8 @@
 %% How long a server that is to go may take for the calls that run, unless said otherwise.
 -define(DRAIN, 60_000).
 -define(LOOK, 10).
+%% So many looks at workers that have not changed, until the bridge is asked again to replace them.
+-define(LOOKS_UNTIL_ASKED, 100).
 %% So many looks without a call, one after the other.
 -define(CALM, 10).
 
@@ -111,31 +113,41 @@ restart_all() ->
 %% are new.
 -spec restart_workers(atom()) -> ok.
 restart_workers(Name) ->
-    Before = [{Slot, Life} || #{slot := Slot, incarnation := Life} <- workers(Name)],
-    ask_to_restart(Name),
-    await_new(Name, Before, length(Before)).
+    Before = whole(Name),
+    await_new(Name, Before, 0).
 
-%% A bridge serves calls before it can replace workers.
-ask_to_restart(Name) ->
-    case py_call:ask(#{<<"op">> => <<"restart">>}, #{server => Name, on_error => return}) of
-        {ok, _} ->
-            ok;
-        {error, #{kind := refused}} ->
+%% The lives of all workers, once all are there: one that is still being started would not be replaced.
+whole(Name) ->
+    #{<<"pools">> := Pools} = py_call:ask(#{<<"op">> => <<"status">>}, #{server => Name, on_error => raise}),
+    Size = lists:sum([Count || #{<<"size">> := Count} <- maps:values(Pools)]),
+    case active(Name) of
+        Lives when length(Lives) >= Size ->
+            Lives;
+        _ ->
             timer:sleep(?LOOK),
-            ask_to_restart(Name);
-        {error, Error} ->
-            error({py_error, Error})
+            whole(Name)
     end.
 
-await_new(Name, Before, Count) ->
-    Now = [{Slot, Life} || #{slot := Slot, incarnation := Life, state := <<"active">>} <- workers(Name)],
-    case length(Now) >= Count andalso Now -- Before =:= Now of
-        true ->
-            ok;
-        false ->
-            timer:sleep(?LOOK),
-            await_new(Name, Before, Count)
+active(Name) -> [{Slot, Life} || #{slot := Slot, incarnation := Life, state := <<"active">>} <- workers(Name)].
+
+%% A bridge serves calls a little before it can replace workers: it is asked again as long as nothing has changed.
+await_new(Name, Before, Looks) ->
+    case active(Name) of
+        Before when Looks rem ?LOOKS_UNTIL_ASKED =:= 0 ->
+            _ = py_call:ask(#{<<"op">> => <<"restart">>}, #{server => Name, on_error => return}),
+            await_more(Name, Before, Looks);
+        Now when length(Now) >= length(Before) ->
+            case Now -- Before of
+                Now -> ok;
+                _ -> await_more(Name, Before, Looks)
+            end;
+        _ ->
+            await_more(Name, Before, Looks)
     end.
+
+await_more(Name, Before, Looks) ->
+    timer:sleep(?LOOK),
+    await_new(Name, Before, Looks + 1).
 
 %% @doc The Python workers of a server that take calls or are about to leave, in the order of their slots.
 -spec workers(atom()) -> [#{slot := integer(), incarnation := integer(), pid := integer(), state := binary()}].
