@@ -14,7 +14,7 @@ PACKAGES_SHELL := erlang-base
 PACKAGES_IEX := erlang-base elixir
 PACKAGES_BENCH := erlang-base
 PACKAGES_TEST := erlang-base erlang-dev erlang-eunit erlang-dialyzer erlang-common-test rebar3 elixir clojure libnrepl-clojure libcheshire-clojure \
-	redis-server systemd openssl chromium chromium-driver
+	groff-base redis-server systemd openssl chromium chromium-driver
 
 # The bridge runs on 3.11 and newer; of the interpreters found the first that will do is taken. Name another with PYTHON=.
 PYTHON ?=
@@ -184,4 +184,4 @@ $(STAMPS)/system-demo: Makefile | .venv/bin/python
 
 # Under CI nothing is left out in silence.
 $(STAMPS)/system-test: Makefile | .venv/bin/python
-	@$(call require_commands,erl erlc ct_run dialyzer rebar3 elixir java clojure systemd-analyze openssl chromium chromedriver redis-server,$(PACKAGES_TEST),$(if $(filter true,$(CI)),yes,no))
+	@$(call require_commands,erl erlc ct_run dialyzer rebar3 elixir java clojure groff systemd-analyze openssl chromium chromedriver redis-server,$(PACKAGES_TEST),$(if $(filter true,$(CI)),yes,no))

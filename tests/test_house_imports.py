@@ -42,7 +42,7 @@ MAY_IMPORT = {
 FOREIGN = {
     "protocols": {"msgpack", "bcoding"},
     "workers": {"msgpack"},
-    "bridge": {"msgpack", "bcoding", "trio", "outcome", "pydantic", "rich", "griffe", "yaml"},
+    "bridge": {"msgpack", "bcoding", "trio", "outcome", "pydantic", "rich", "griffe", "yaml", "shtab"},
 }
 OPTIONAL = {
     "bridge/operations/prometheus.py": {"prometheus_client"},
@@ -53,7 +53,7 @@ NO_IO = {"socket", "select", "selectors", "subprocess", "threading", "multiproce
 HEAVY_FOR_WORKERS = {
     *("dataclasses", "typing", "inspect", "json", "asyncio", "trio", "pydantic", "traceback", "rich", "bcoding"),
 }
-HEAVY_FOR_DOORS = {"trio", "pydantic", "rich", "asyncio", "griffe", "yaml"}
+HEAVY_FOR_DOORS = {"trio", "pydantic", "rich", "asyncio", "griffe", "yaml", "shtab"}
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ def frames_from(fd: int) -> list[Frame]:
     return frames
 
 
-@pytest.mark.parametrize("command", ["pod", "port", "call", "map", "path", "sketch"])
+@pytest.mark.parametrize("command", ["pod", "port", "call", "map", "path", "sketch", "doctor", "completion", "man"])
 def test_a_command_is_parsed_without_the_heavy_libraries(command: str) -> None:
     code = (
         "import contextlib, io\n"

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 import bascule
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ("serve", "pod", "port", "call", "map", "cache", "sketch", "path")
+COMMANDS = ("serve", "pod", "port", "call", "map", "cache", "sketch", "path", "doctor", "completion", "man")
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,9 @@ COMMANDS = {
     "reload": "have a service read its configuration again",
     "stop": "have a service drain and end",
     "token": "make a token for a listener",
+    "doctor": "look at what a service needs on this machine, and say what to do",
+    "completion": "print a shell's completion, or install it",
+    "man": "print the manual page",
 }
 """Command -> what it does. Each is the module of that name in this package, with `register` and `run`."""
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator
-from importlib import import_module
 
-from bascule.bridge.cli.main import COMMANDS
+from bascule.bridge.cli.parsers import shown_actions, subcommands, whole_parser
 
 
 def page() -> str:
     """The page, in Markdown."""
-    os.environ["XDG_RUNTIME_DIR"] = "/run/user/1000"  # defaults are shown as a user of systemd has them
-    os.environ.pop("BASCULE_SOCKET", None)
-    root = argparse.ArgumentParser(prog="bascule")
-    commands = root.add_subparsers(metavar="COMMAND", dest="command")
     lines = [
         "# Commands and options",
         "",
@@ -23,9 +17,8 @@ def page() -> str:
         "",
         "This page is made by `python -m bascule.bridge.cli.reference`.",
     ]
-    for name in COMMANDS:
-        import_module(f"bascule.bridge.cli.{name}").register(commands)
-        lines += _command(commands.choices[name])
+    for parser, _ in subcommands(whole_parser(as_documented=True)).values():
+        lines += _command(parser)
     return "\n".join(lines) + "\n"
 
 
@@ -34,20 +27,13 @@ def _command(parser: argparse.ArgumentParser) -> Iterator[str]:
     usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
     yield from ("```text", usage, "```")
     yield from _arguments(parser)
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            helps = {choice.dest: choice.help for choice in action._choices_actions}
-            for name, inner in action.choices.items():
-                yield from ("", f"### {inner.prog}", "", f"{(helps.get(name) or '').capitalize()}.")
-                yield from _arguments(inner)
+    for inner, meaning in subcommands(parser).values():
+        yield from ("", f"### {inner.prog}", "", f"{meaning.capitalize()}.")
+        yield from _arguments(inner)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> Iterator[str]:
-    shown = [
-        action
-        for action in parser._actions
-        if not isinstance(action, argparse._SubParsersAction | argparse._HelpAction)
-    ]
+    shown = shown_actions(parser)
     if shown:
         yield from ("", "| argument | meaning |", "|---|---|")
     for action in shown:
