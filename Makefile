@@ -40,7 +40,7 @@ help: ## say what there is
 demo: $(STAMPS)/base $(STAMPS)/system-demo ## the main job, for real, in this terminal
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m demo
 
-test: check $(STAMPS)/system-test ## the checks and all tests (TESTS=path for some)
+test: check $(STAMPS)/system-test $(STAMPS)/node-test ## the checks and all tests (TESTS=path for some)
 	@mkdir -p build
 	rm -f build/tests.xml
 	status=0
@@ -62,7 +62,7 @@ docs: $(STAMPS)/docs ## build the documentation into site/
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
 	echo "make docs: open site/index.html"
 
-soak: $(STAMPS)/test $(STAMPS)/system-test ## the same tests with far larger sweeps
+soak: $(STAMPS)/test $(STAMPS)/system-test $(STAMPS)/node-test ## the same tests with far larger sweeps
 	@PATH="$(CURDIR)/$(BIN):$$PATH" BASCULE_SOAK=1 $(BIN)/python -m pytest --timeout=3600 $(TESTS)
 
 wheel: $(STAMPS)/test ## build a wheel into dist/
@@ -185,3 +185,15 @@ $(STAMPS)/system-demo: Makefile | .venv/bin/python
 # Under CI nothing is left out in silence.
 $(STAMPS)/system-test: Makefile | .venv/bin/python
 	@$(call require_commands,erl erlc ct_run dialyzer rebar3 elixir java clojure groff systemd-analyze openssl chromium chromedriver redis-server,$(PACKAGES_TEST),$(if $(filter true,$(CI)),yes,no))
+
+# TypeScript's compiler, from whatever registry npm is set up with.
+$(STAMPS)/node-test: Makefile | .venv/bin/python
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+		$(call require_commands,node npm,nodejs npm,$(if $(filter true,$(CI)),yes,no))
+	fi
+	mkdir -p $(STAMPS)
+	touch $@
+	if command -v npm >/dev/null; then
+		echo "make: npm install typescript"
+		npm install --silent --no-audit --no-fund --prefix .venv/node typescript@5 @types/node@20
+	fi

@@ -11,7 +11,7 @@ A POST must say that it is JSON: so no page of somebody else's can have a browse
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +59,15 @@ class Respond:
         self._send = send
         self.begun = False
 
-    async def whole(self, status: int, body: bytes, content_type: str = "application/json") -> None:
-        """An answer in one piece."""
-        await self._begin(status, content_type, [(b"content-length", str(len(body)).encode())])
+    async def whole(
+        self,
+        status: int,
+        body: bytes,
+        content_type: str = "application/json",
+        more: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        """An answer in one piece, perhaps with more headers."""
+        await self._begin(status, content_type, [(b"content-length", str(len(body)).encode()), *more])
         await self._send({"type": "http.response.body", "body": body})
 
     async def json(self, value: Any, status: int = 200) -> None:
@@ -102,6 +108,7 @@ class App:
         self._entry = entry
         self._max_body = max_body
         self._routes: dict[tuple[str, str], Handler] = {}
+        self.otherwise: Handler | None = None  # POSTs to other paths; it may answer 404 itself
 
     def route(self, method: str, path: str, handler: Handler) -> None:
         """Have requests to that path (or below it, when it ends with a slash) answered by that handler."""
@@ -148,6 +155,8 @@ class App:
             if found is not None:
                 return found
         known = {known_method for known_method, known_path in self._routes if known_path == path}
+        if method == "POST" and not known and self.otherwise is not None:
+            return self.otherwise
         if known:
             raise NotAllowed(405, f"{path} is asked with {', '.join(sorted(known))}")
         raise NotAllowed(404, f"there is nothing at {path[:200]}")

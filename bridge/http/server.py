@@ -14,7 +14,7 @@ from hypercorn.config import Config
 from bascule.bridge.admission import AdmissionError
 from bascule.bridge.app import Bridge
 from bascule.bridge.config import HttpConfig
-from bascule.bridge.http import rpc
+from bascule.bridge.http import contracts, rpc
 from bascule.bridge.http.app import App, Request, Respond
 from bascule.bridge.http.entry import Entry
 from bascule.bridge.http.live import Live
@@ -53,6 +53,7 @@ class HttpDoor:
         self.app.route("GET", "/metrics", live.metrics)
         self.app.route("GET", "/status", live.status)
         self.app.route("GET", "/events", live.events)
+        self.app.otherwise = contracts.Contracts().call
         if config.dashboard:
             self.app.route("GET", "/", _dashboard)
 
