@@ -14,7 +14,7 @@ PACKAGES_SHELL := erlang-base
 PACKAGES_IEX := erlang-base elixir
 PACKAGES_BENCH := erlang-base
 PACKAGES_TEST := erlang-base erlang-dev erlang-eunit erlang-dialyzer erlang-common-test rebar3 elixir clojure libnrepl-clojure libcheshire-clojure \
-	groff-base redis-server systemd openssl chromium chromium-driver
+	groff-base redis-server systemd openssl curl chromium chromium-driver
 
 # The bridge runs on 3.11 and newer; of the interpreters found the first that will do is taken. Name another with PYTHON=.
 PYTHON ?=

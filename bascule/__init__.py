@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bascule.bridge.client import connect as connect
+    from bascule.bridge.client import connect_asyncio as connect_asyncio
     from bascule.bridge.client import connect_trio as connect_trio
     from bascule.workers import erlang as erlang
     from bascule.workers.caller import CallbackFailed as CallbackFailed
@@ -26,6 +27,7 @@ _LAZY = {
     "CallbackFailed": "bascule.workers.caller",
     "caller": "bascule.workers.caller",
     "connect": "bascule.bridge.client",
+    "connect_asyncio": "bascule.bridge.client",
     "connect_trio": "bascule.bridge.client",
     "cache": "bascule.workers.persist",
     "init_app": "bascule.workers.persist",

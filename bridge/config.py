@@ -157,8 +157,7 @@ class PoolConfig(Section):
     memory_limit: (
         Annotated[ByteSize, Field(ge=1 << 20), _words('at least 1 MiB, in bytes or as text such as "2GiB"')] | None
     ) = None
-    """What a worker may allocate at all; past it user code meets `MemoryError`. By the unit's delegated control group
-    where there is one, else by RLIMIT_DATA. No limit when not said."""
+    """What a worker may allocate at all (RLIMIT_DATA); past it user code meets `MemoryError`. None when not said."""
     ready_timeout: Seconds = 30.0
     """Seconds from spawning a worker to its being ready."""
     drain: SecondsOrZero = 10.0
@@ -333,13 +332,6 @@ class HttpConfig(Guarded):
         return self
 
 
-class TracingConfig(Section):
-    """OpenTelemetry spans, `[tracing]`; needs the extra `bascule[otel]`."""
-
-    enabled: bool = False
-    """Whether a span is made of each call. Where they go is said by OpenTelemetry's own OTEL_... variables."""
-
-
 class CacheConfig(Section):
     """The kept answers of one function, or of a module's."""
 
@@ -386,8 +378,6 @@ class ServiceConfig(Section):
     """Figures."""
     http: HttpConfig = HttpConfig()
     """The HTTP door and the dashboard."""
-    tracing: TracingConfig = TracingConfig()
-    """OpenTelemetry."""
 
     @model_validator(mode="after")
     def _place_mounts(self) -> ServiceConfig:

@@ -234,8 +234,7 @@ class Service:
     async def _apply_settings(self, after: ServiceConfig, audit: AuditLog | None) -> None:
         """What holds at once: limits, logs, the audit. Pools and listeners follow, each when it is done."""
         update = {
-            name: getattr(after, name)
-            for name in ("socket", "pod", "cache", "limits", "logging", "audit", "metrics", "tracing")
+            name: getattr(after, name) for name in ("socket", "pod", "cache", "limits", "logging", "audit", "metrics")
         }
         self.config = self.config.model_copy(update=update)
         self.bridge.core.hard_unwritten = int(after.limits.unread)

@@ -231,3 +231,80 @@ def test_wrong_uses_are_told(service: Configured, tmp_path: Path) -> None:
     assert "results:1: this is no line of `bascule map`" in said
     assert service.command("map", "math:sqrt", "--over", str(mapping.items)).returncode == 2
     assert bascule.__version__
+
+
+# ---- In event loops -----------------------------------------------------------------------------------------------
+
+
+async def use_all(client: Any) -> None:
+    """What both clients for event loops can do."""
+    assert await client.call("math:pow", 2, 16) == 65536
+    with pytest.raises(ZeroDivisionError):
+        await client.operator("truediv", 1, 0)
+    box = await client.object("served:Box")
+    assert await box.pid() > 0
+    assert [item async for item in client.stream("itertools:islice", "abc", 2)] == ["a", "b"]
+    assert [value async for value in client.map("math:sqrt", [1, 4])] == [1, 2]
+    assert len(await client.call("builtins:bytes", 3 << 20)) == 3 << 20
+    assert await client.call("builtins:len", b"x" * (3 << 20)) == 3 << 20
+    ordered = [result.index async for result in client.scatter("served:rest", [0.2, 0.0, 0.0], chunk=1)]
+    assert ordered == [0, 1, 2]
+    results = [result async for result in client.scatter("math:sqrt", [4, -1], ordered=False, errors="return", chunk=1)]
+    assert sorted(result.index for result in results if result.error is not None) == [1]
+    with pytest.raises(ValueError, match=r"math domain|nonnegative"):
+        async for _ in client.scatter("math:sqrt", itertools.cycle([4, 4, -1])):
+            pass
+    async with client.scatter("builtins:abs", itertools.count(), chunk=10) as endless:
+        assert (await endless.__anext__()).value == 0
+    lost = client.scatter("served:maybe_die", [False] * 5 + [True], chunk=6, errors="return", idempotent=True)
+    assert [result.error is None async for result in lost] == [True] * 5 + [False]
+
+
+def test_the_trio_client_does_all_of_it(service: Configured) -> None:
+    import trio
+
+    async def main() -> None:
+        async with bascule.connect_trio(service.socket) as client:
+            await use_all(client)
+            with trio.move_on_after(0.2):
+                await client.call("time:sleep", 60)
+
+    trio.run(main)
+    eventually(lambda: not service.told("calls"))
+
+
+def test_the_asyncio_client_does_all_of_it(service: Configured) -> None:
+    import asyncio
+
+    async def main() -> None:
+        async with bascule.connect_asyncio(service.socket) as client:
+            await use_all(client)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.call("time:sleep", 60), 0.2)
+            answers = await asyncio.gather(*(client.call("math:sqrt", number) for number in range(200)))
+            assert answers == [number**0.5 for number in range(200)]
+
+    asyncio.run(main())
+    eventually(lambda: not service.told("calls"))
+
+
+def test_the_asyncio_client_outlives_a_restart_of_the_service(runtime_folder: Path, nothing_left: None) -> None:
+    import asyncio
+
+    from running_service import Service
+
+    async def main() -> None:
+        first = Service(runtime_folder, workers=1)
+        try:
+            async with bascule.connect_asyncio(first.socket) as client:
+                assert await client.call("math:sqrt", 4) == 2
+                first.stop()
+                second = Service(runtime_folder, workers=1)
+                try:
+                    assert await client.call("math:sqrt", 9, idempotent=True) == 3
+                finally:
+                    second.stop()
+        finally:
+            first.kill()
+
+    asyncio.run(main())

@@ -1,0 +1,350 @@
+"""The client for event loops: what those for trio and asyncio have in common, which is all but how they wait.
+
+Each operation is awaited, any number of tasks may call at the same time, and a task that is cancelled cancels its call
+in the service. A connection says how it is waited; see `AsyncConnection`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from bascule.bridge.client.calling import Calling, read_answer
+from bascule.bridge.client.encoding import milliseconds, want_of
+from bascule.bridge.client.futures import Answer, Entry, SafeAnswer
+from bascule.bridge.client.mapping import MapRun
+from bascule.bridge.client.operations import Operations, Wanted
+from bascule.bridge.client.places import Place
+from bascule.bridge.client.proxy import release
+from bascule.bridge.client.scattering import Errors, Options, Progress, Result, ScatterRun
+from bascule.bridge.client.streams import Flow, Reader
+from bascule.bridge.errors import CallError
+from bascule.protocols.calls import Op
+from bascule.protocols.envelope import Flag
+from bascule.protocols.service import Welcome
+
+_CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
+_IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STREAM)
+_FRESH = int(Flag.FRESH)
+
+
+class AsyncConnection(Calling[Any]):
+    """A way to the service, across the service's restarts.
+
+    Attributes:
+        welcome: What the service said of itself when we connected last.
+        closed: Whether it is of no use any more.
+    """
+
+    welcome: Welcome
+    closed: bool
+
+    @abstractmethod
+    async def live(self) -> None:
+        """Have a link that is not known to be broken."""
+
+    @abstractmethod
+    async def wait(self, entry: Entry, timeout: float | None) -> None:
+        """Return when `entry` has an outcome. Cancelled, it is cancelled in the service too."""
+
+    @abstractmethod
+    async def wait_for_news(self, entries: Iterable[Any], patience: float | None) -> None:
+        """Return when one of them has news, or after so many seconds."""
+
+    @abstractmethod
+    async def pause(self) -> None:
+        """Let others run."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave. Calls under way fail."""
+
+
+class AsyncClient(Operations):
+    """What the clients for trio and asyncio have in common: all but the connection."""
+
+    def __init__(self, place: Place, connection: AsyncConnection, *, timeout: float | None) -> None:
+        milliseconds(timeout)  # to complain now
+        self.place = place
+        self._timeout = timeout
+        self._connection = connection
+
+    @property
+    def welcome(self) -> Welcome:
+        """What the service said of itself when we connected last."""
+        return self._connection.welcome
+
+    async def _perform(
+        self,
+        op: int,
+        target: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        takes_object: bool = False,
+        want: Wanted = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+        fresh: bool = False,
+    ) -> Any:
+        connection = self._connection
+        await connection.live()
+        timeout = self._timeout if timeout is None else timeout
+        future = connection.start(
+            op,
+            target,
+            args,
+            kwargs,
+            takes_object=takes_object,
+            want=want_of(want),
+            timeout=timeout,
+            flags=(_IDEMPOTENT if idempotent else 0) | (_FRESH if fresh else 0),
+            entry_type=SafeAnswer if idempotent else Answer,
+        )
+        await connection.wait(future, timeout)
+        return future.result()
+
+    async def cast(self, target: str, /, *args: Any, **kwargs: Any) -> None:
+        """Have a function called, and hear nothing of it: neither its result nor its failure."""
+        await self._connection.live()
+        self._connection.start(_CALL, target, args, kwargs, flags=_CAST).link.flush()
+        await self._connection.pause()
+
+    def map(
+        self,
+        target: str,
+        items: Iterable[Any],
+        *,
+        chunk: int | None = None,
+        timeout: float | None = None,
+        errors: str = "raise",
+        star: bool = False,
+        window: int | None = None,
+    ) -> AsyncMap:
+        """Call a function with each item: `async for result in client.map(...)`. The arguments are `Client.map`'s."""
+        run = MapRun(
+            self._connection, target, items, chunk=chunk, timeout=timeout, errors=errors, star=star, window=window
+        )
+        return AsyncMap(self._connection, run)
+
+    def scatter(
+        self,
+        target: str,
+        items: Iterable[Any],
+        *,
+        ordered: bool = True,
+        errors: str = "raise",
+        idempotent: bool = False,
+        timeout: float | None = None,
+        chunk: int | None = None,
+        window: int | None = None,
+        star: bool = False,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> AsyncScatter:
+        """`async for result in client.scatter(...)`. The arguments are `Client.scatter`'s."""
+        options = Options(ordered, Errors(errors), chunk, window, timeout, star, idempotent, progress)
+        return AsyncScatter(self._connection, target, items, options)
+
+    def stream(
+        self,
+        target: str,
+        /,
+        *args: Any,
+        window: int = 64,
+        timeout: float | None = None,
+        want: Wanted = None,
+        **kwargs: Any,
+    ) -> AsyncStream:
+        """Call a generator function: `async for item in client.stream(...)`. The arguments are `Client.stream`'s."""
+        start = partial(
+            self._connection.start,
+            *(_CALL, target, args, kwargs),
+            want=want_of(want),
+            timeout=timeout,
+            flags=_STREAM,
+            entry_type=Flow,
+        )
+        return AsyncStream(self._connection, start, window)
+
+    def iterate(self, receiver: Any, *, window: int = 64, want: Wanted = None) -> AsyncStream:
+        """Iterate over a proxy's object; `async for item in proxy` does the same."""
+        start = partial(
+            self._connection.start,
+            *(_ITERATE, "", (receiver,), None),
+            takes_object=True,
+            want=want_of(want),
+            flags=_STREAM,
+            entry_type=Flow,
+        )
+        return AsyncStream(self._connection, start, window)
+
+    def release(self, *proxies: Any) -> None:
+        """Let go of proxies' objects now, rather than when the garbage collector finds the proxies."""
+        for proxy in proxies:
+            release(proxy).flush()
+
+    async def status(self) -> dict[str, Any]:
+        """The service's pools, workers, sessions and calls."""
+        return await self._ask({"op": "status"})
+
+    async def handles(self) -> list[dict[str, Any]]:
+        """The handles of this session, as the workers see them."""
+        found: list[dict[str, Any]] = (await self._ask({"op": "handles"})).get("handles", [])
+        return found
+
+    async def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        await self._connection.live()
+        entry = self._connection.start_request(message)
+        await self._connection.wait(entry, None)
+        return read_answer(entry)
+
+    def close(self) -> None:
+        """Leave: calls under way fail, and all objects of this session are released."""
+        self._connection.close()
+
+    def __repr__(self) -> str:
+        return f"<bascule client of {self.place}, {'closed' if self._connection.closed else 'connected'}>"
+
+
+class AsyncMap:
+    """The results of a map, in order. Stopped when it is closed or dropped."""
+
+    def __init__(self, connection: AsyncConnection, run: MapRun) -> None:
+        self._connection = connection
+        self._run = run
+        self._values: deque[Any] = deque()
+        self._error: CallError | None = None
+
+    def __aiter__(self) -> AsyncMap:
+        return self
+
+    async def __anext__(self) -> Any:
+        run = self._run
+        while not self._values:
+            if self._error is not None:
+                error, self._error = self._error, None
+                run.stop()
+                raise error
+            await self._connection.live()
+            run.fill()
+            if not run.started:
+                raise StopAsyncIteration
+            chunk = run.started[0]
+            waited = not chunk.future.state
+            if waited:
+                await self._connection.wait(chunk.future, None)
+            run.started.popleft()
+            values, self._error = run.take(chunk, waited=waited)
+            self._values.extend(values)
+        return self._values.popleft()
+
+    def close(self) -> None:
+        """Stop it; what is left is not read."""
+        self._run.stop()
+
+    def __del__(self) -> None:
+        self._run.stop()
+
+
+class AsyncScatter:
+    """The results of a scatter. Stopped, with all that is under way, when it is closed, left or dropped."""
+
+    def __init__(self, connection: AsyncConnection, target: str, items: Iterable[Any], options: Options) -> None:
+        self._connection = connection
+        self._options = options
+        self._run = ScatterRun(connection, target, items, options)
+        self._ready: deque[Result] = deque()
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return self._run.progress
+
+    def __aiter__(self) -> AsyncScatter:
+        return self
+
+    async def __anext__(self) -> Result:
+        run = self._run
+        try:
+            while not self._ready:
+                await self._connection.live()
+                run.fill()
+                calls = run.awaited()
+                if not calls:
+                    raise StopAsyncIteration
+                if not any(call.state for call in calls):
+                    await self._connection.wait_for_news(calls, run.patience())
+                    run.look_for_stragglers()
+                self._ready.extend(run.take())
+            result = self._ready.popleft()
+            if result.error is not None and self._options.errors is Errors.RAISE:
+                raise result.error
+            return result
+        except StopAsyncIteration:
+            raise
+        except BaseException:  # an error, or a cancellation: what is under way is wanted no more
+            run.stop()
+            raise
+
+    async def __aenter__(self) -> AsyncScatter:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop it; what is left is not read."""
+        self._ready.clear()
+        self._run.stop()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_run"):
+            self._run.stop()
+
+
+class AsyncStream(Reader):
+    """An iterator over what a call yields; the call is made when the first item is asked for."""
+
+    __slots__ = ("_connection", "_start")
+
+    def __init__(self, connection: AsyncConnection, start: Callable[[], Flow], window: int) -> None:
+        if window < 1:
+            raise ValueError(f"a window must be at least 1 item, not {window!r}")
+        self._connection = connection
+        self._start: Callable[[], Flow] | None = start
+        self._window = window
+        self._over = False
+
+    def __aiter__(self) -> AsyncStream:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._start is not None and not self._over:
+            await self._connection.live()
+            start, self._start = self._start, None
+            super().__init__(start(), self._window)
+        while not self._over:
+            flow = self._flow
+            if flow.items:
+                return self._take()
+            if flow.state:
+                self._finish()
+            elif (gate := flow.gate()) is not None:
+                await self._connection.wait_for_news((gate,), None)
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Stop it; what is left is not read."""
+        if self._start is not None:
+            self._over = True
+        super().close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_start", None) is None:
+            super().__del__()
+
+    def __repr__(self) -> str:
+        return "<stream, not begun>" if self._start is not None else super().__repr__()
