@@ -61,12 +61,13 @@ a_closed_stream_ends_its_generator() ->
 
 a_dead_reader_ends_its_generator() ->
     Marker = py_test_server:marker(),
+    Self = self(),
     Reader = spawn(fun() ->
         {ok, 0} = py_stream:next(py:stream(py_fixture, count_to, [1_000_000, Marker])),
+        Self ! begun,
         receive never -> ok end
     end),
-    py_test_server:await(fun() -> element(2, process_info(Reader, status)) =:= waiting end),
-    exit(Reader, kill),
+    receive begun -> true = exit(Reader, kill) end,
     ?assertEqual(<<"closed">>, py_test_server:read(<<Marker/binary, ".closed">>)).
 
 an_error_in_a_generator_is_raised_where_it_is_read() ->

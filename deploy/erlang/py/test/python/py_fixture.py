@@ -214,3 +214,12 @@ def wait_for_go(marker: str) -> str:
     while not Path(f"{marker}.go").exists():
         time.sleep(0.005)
     return "done"
+
+
+def names(count: int) -> dict[str, int]:
+    """So many different names, as a program would have them that reads its names from data."""
+    return {f"a name of nobody's {number}": number for number in range(count)}
+
+
+def forged_atoms(count: int) -> list[erlang.Atom]:
+    return [erlang.Atom(f"forged atom {number}") for number in range(count)]
