@@ -41,7 +41,7 @@ def bridge() -> Iterator[Finding]:
 
 
 def pool(pool: Pool) -> Iterator[Finding]:
-    """A pool's interpreter: it is there, it is a CPython that is new enough, and a worker starts in it."""
+    """A pool's interpreter: it is there, and it is a CPython that is new enough. (`modules` starts a worker in it.)"""
     subject = f"python of pool {pool.name}"
     found = shutil.which(pool.python)
     if found is None:
@@ -68,22 +68,4 @@ def pool(pool: Pool) -> Iterator[Finding]:
         text = f"{found} is {implementation} {version}"
         yield problem(subject, text, f"workers need CPython {_OLDEST} or newer: name another interpreter")
         return
-    yield from _worker(
-        subject, pool, f"CPython {version}{' of a virtual environment' if in_environment else ''}, {found}"
-    )
-
-
-def _worker(subject: str, pool: Pool, what: str) -> Iterator[Finding]:
-    from bascule.bridge.client import local
-    from bascule.bridge.errors import BasculeError
-
-    try:
-        with local(workers=1, python=pool.python, paths=pool.paths, output=lambda *_: None) as client:
-            client.call("os:getpid", timeout=_WITHIN)
-    except (BasculeError, OSError) as error:
-        text = f"{what}: no worker starts: {error}"
-        yield problem(
-            subject, text, "start one by hand: bascule call --python is a pool's `python`; see the text above"
-        )
-        return
-    yield good(subject, f"{what}; a worker starts and answers")
+    yield good(subject, f"CPython {version}{' of a virtual environment' if in_environment else ''}, {found}")
