@@ -197,6 +197,52 @@ def test_a_call_has_the_time_it_is_given(pod: PodClient) -> None:
     assert error_of(pod, "py/within", 0.2, "my_mod:forever").data["kind"] == "timeout"
 
 
+CALLING = {
+    "json": '["my_mod:each",[1,2],{"py/callback":"f"}]',
+    "edn": '("my_mod:each" [1 2] #py/callback "f")',
+    "transit+json": '["~#list",["my_mod:each",[1,2],["~#py/callback","f"]]]',
+}
+
+
+def test_python_calls_functions_of_the_client_while_the_call_runs(pod: PodClient) -> None:
+    messages = pod.messages(pod.send("invoke", var="py/-calling", args=CALLING[pod.payload]))
+    for number in (1, 2):
+        kind, asked, (name, given) = pod.decode(next(messages)["value"])
+        assert (kind, name, given) == ("py/callback", "f", [number])
+        assert pod.invoke("py/-answer", asked, {"squared": number * number}) is None
+    assert pod.decode(next(messages)["value"]) == ["py/result", [{"squared": 1}, {"squared": 4}]]
+    assert next(messages)["status"] == ["done"]
+
+
+def test_a_function_of_the_client_that_fails_raises_in_python(pod: PodClient) -> None:
+    messages = pod.messages(pod.send("invoke", var="py/-calling", args=CALLING[pod.payload]))
+    _, asked, _ = pod.decode(next(messages)["value"])
+    pod.invoke("py/-failed", asked, "java.lang.Exception", "not today")
+    with pytest.raises(PodError, match=r"CallbackFailed: java.lang.Exception: not today"):
+        next(messages)
+    assert pod.invoke("py/-answer", 10**9, "to nobody") is None
+    assert error_of(pod, "py/-answer", "x", 1).data["kind"] == "bad_arguments"
+
+
+def test_a_call_that_was_not_made_for_it_is_told_that_nobody_can_be_asked(pod: PodClient) -> None:
+    args = CALLING[pod.payload]
+    with pytest.raises(PodError, match="was not begun with py/calling"):
+        list(pod.messages(pod.send("invoke", var="py/call", args=args)))
+    assert pod.invoke("my-mod/add", 1) == 3
+
+
+def test_a_call_that_asks_can_be_cancelled_and_its_worker_lives_on(pod: PodClient) -> None:
+    inner = CALLING[pod.payload].replace('"my_mod:each"', '"my key" "py/-calling" "my_mod:each"', 1)
+    inner = inner if pod.payload == "edn" else inner.replace('" "', '","')
+    messages = pod.messages(pod.send("invoke", var="py/-keyed", args=inner))
+    next(messages)
+    assert pod.invoke("py/-cancel", "my key") is True
+    with pytest.raises(PodError) as caught:
+        next(messages)
+    assert caught.value.data["kind"] == "cancelled"
+    assert pod.invoke("my-mod/add", 1) == 3
+
+
 # What the description says.
 
 
