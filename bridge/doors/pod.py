@@ -63,7 +63,7 @@ MOST_KEYS: Final = 1_000  # keys of calls that are remembered before those that 
 
 _REPLY, _ERROR, _ITEM, _END, _OUTPUT = int(Kind.REPLY), int(Kind.ERROR), int(Kind.ITEM), int(Kind.END), int(Kind.OUTPUT)
 _CALL, _CREDIT, _RELEASE, _CANCEL = int(Kind.CALL), int(Kind.CREDIT), int(Kind.RELEASE), int(Kind.CANCEL)
-_CALLBACK = int(Kind.CALLBACK)
+_CALLBACK, _NESTED = int(Kind.CALLBACK), int(Kind.NESTED)
 _MSGPACK = int(Codec.MSGPACK)
 _STREAM, _ERR = int(Flag.STREAM), int(Flag.ERR)
 _LANDSCAPE = "landscape"
@@ -104,6 +104,7 @@ class PodDoor:
         self._streams: dict[Hashable, int] = {}  # open streams: items since the last credit
         self._keys: dict[str, Id] = {}  # calls that were begun under a key
         self._scatters: dict[Hashable, Scatter] = {}
+        self._asked: dict[int, Id] = {}  # functions of the client that Python waits for: number -> the call that asks
         if not options.defer:
             for export in self._exports.values():
                 self._ask(export)
@@ -163,7 +164,7 @@ class PodDoor:
             self._end_calls(ErrorKind.REFUSED, f"the pod ended, since its input could not be understood: {error}")
             self.exit_status = 1
             raise
-        self._plain = pod.plain
+        self._plain = pod.plain and not self._asked
 
     def receive_eof(self) -> list[Request]:
         """The client's input ended; what it asked for is still answered, if anybody reads."""
@@ -225,7 +226,10 @@ class PodDoor:
             self._fail(event.id, ErrorKind.BAD_ARGUMENTS, f"{event.var}: {error}")
 
     def _call(self, id: Id, call: bytes, flags: int = 0, deadline: int = 0) -> None:
-        self._requests.append((_CALL, self._codec, flags, id, deadline, call))
+        kind = _CALL
+        if self._asked:  # it may be made in the course of a callback, whose worker waits: it must not wait for that
+            kind, call = _NESTED, next(reversed(self._asked)).to_bytes(8, "little") + call
+        self._requests.append((kind, self._codec, flags, id, deadline, call))
 
     def _invoke_core(self, event: Invoke, name: str) -> None:
         function = pod_core.FUNCTIONS.get(name)
@@ -297,16 +301,23 @@ class PodDoor:
         """Python calls a function of the client."""
         if isinstance(id, bytes) and self._open.get(id) is CALLING:
             self._pod.send_item(id, self._format.listed(b'"py/callback"', b"%d" % number, body))
+            self._asked[number] = id
+            self._plain = False
             return
         message = "this call was not begun with py/calling: its client can't be called back"
         problem = self._format.write(error_map(ErrorKind.REFUSED, message))
         self._requests.append((_ERROR, self._codec, 0, number, 0, problem))
+
+    def _not_asked(self, number: int) -> None:
+        self._asked.pop(number, None)
+        self._plain = self._pod.plain and not self._asked
 
     def _answer(self, event: Invoke, *, failed: bool) -> None:
         """A function of the client has ended. An answer that nobody waits for is dropped by the router."""
         number, *outcome = self._format.read_arguments(event.args) or [None]
         if type(number) is not int or number < 0 or len(outcome) != 1 + failed:
             raise BadArguments("it takes the number of what was asked, then the outcome")
+        self._not_asked(number)
         if failed:
             error = {"kind": "clojure", "class": str(outcome[0]), "message": str(outcome[1])}
             self._requests.append((_ERROR, self._codec, 0, number, 0, self._format.write(error)))
@@ -447,7 +458,9 @@ class PodDoor:
             return [b"d2:id%b6:statusl4:donee5:value%d:%be" % (call_id, length, payload)]  # type: ignore[str-format]
         if kind not in (_REPLY, _ITEM) or isinstance(call_id, tuple):
             payload = bytes(payload)  # a large one comes as a bytearray: good to pass on, not to look into
-        if kind == _CALLBACK:
+        if kind == _CANCEL:
+            self._not_asked(call_id)  # type: ignore[arg-type]
+        elif kind == _CALLBACK:
             self._ask_client(call_id, int.from_bytes(payload[:8], "little"), payload[8:])
         elif not isinstance(call_id, bytes) or call_id not in open_:  # output of no call, or an answer to the door
             if kind == _OUTPUT:
@@ -472,6 +485,8 @@ class PodDoor:
             self._send_failure(call_id, payload)
         if kind in (_REPLY, _END, _ERROR):
             self._streams.pop(call_id, None)
+            for number in [number for number, id in self._asked.items() if id == call_id]:
+                self._not_asked(number)
         return pod.take()
 
     def _item_was_written(self, id: Hashable) -> None:

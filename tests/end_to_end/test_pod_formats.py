@@ -14,6 +14,7 @@ import pytest
 from pod_client import PodClient, PodError
 from test_pod import folder
 
+from bascule.protocols import edn, transit
 from bascule.protocols.clojure import Keyword
 from bascule.protocols.tokens import Handle
 
@@ -212,6 +213,24 @@ def test_python_calls_functions_of_the_client_while_the_call_runs(pod: PodClient
         assert pod.invoke("py/-answer", asked, {"squared": number * number}) is None
     assert pod.decode(next(messages)["value"]) == ["py/result", [{"squared": 1}, {"squared": 4}]]
     assert next(messages)["status"] == ["done"]
+
+
+def test_a_function_of_the_client_may_use_the_pod_and_what_lives_in_the_worker_that_waits(pod: PodClient) -> None:
+    stack = pod.invoke("my-mod/Stack", "a", "b")
+    if pod.payload == "json":
+        named = f'["my_mod:each",{json.dumps(stack)},{{"py/callback":"f"}}]'
+    elif pod.payload == "edn":
+        named = f'("my_mod:each" {edn.dumps(stack).decode()} #py/callback "f")'
+    else:
+        named = f'["my_mod:each",{transit.dumps(stack).decode()},["~#py/callback","f"]]'
+    messages = pod.messages(pod.send("invoke", var="py/-calling", args=named))
+    for _ in range(2):
+        _, asked, _ = pod.decode(next(messages)["value"])
+        length = pod.invoke("py/len", stack)  # in the very worker that waits for this function
+        pod.invoke("py/-answer", asked, [length, pod.invoke("my-mod/add", 1)])
+    assert pod.decode(next(messages)["value"]) == ["py/result", [[2, 3], [2, 3]]]
+    assert next(messages)["status"] == ["done"]
+    assert [pod.invoke("my-mod/add", number) for number in range(5)] == [2, 3, 4, 5, 6]
 
 
 def test_a_function_of_the_client_that_fails_raises_in_python(pod: PodClient) -> None:
