@@ -14,6 +14,7 @@ import argparse
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
     if wrong:
         print(f"bascule sketch: {wrong}", file=sys.stderr)
         return _WRONG
+    warnings.simplefilter("ignore", SyntaxWarning)  # what the compiler thinks of other people's escapes
     try:
         return _diff(options) if options.diff else _sketch(options)
     except (NoSuchModule, BasculeError) as error:

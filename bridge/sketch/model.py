@@ -220,7 +220,7 @@ class Class:
         return tuple(one for one in self.members if isinstance(one, Field))
 
 
-ClassMember: TypeAlias = Function | Property | Field | Class | Alias
+ClassMember: TypeAlias = Function | Property | Field | Class | TypeName | Alias
 Member: TypeAlias = Function | Class | Constant | TypeName | Alias
 
 

@@ -303,10 +303,13 @@ class _Converter:
         if isinstance(made, griffe.Attribute):
             return self._value(made)
         if isinstance(made, griffe.TypeAlias):
-            node = self._nodes.get(id(made))
-            value = self._text(node.value) if node is not None else None  # type: ignore[attr-defined]
-            return TypeName(name, value, self._doc(made), made.lineno, made.runtime)
+            return self._type_name(made)
         return None
+
+    def _type_name(self, made: griffe.TypeAlias) -> TypeName:
+        node = self._nodes.get(id(made))
+        value = self._text(node.value) if node is not None else None  # type: ignore[attr-defined]
+        return TypeName(made.name, value, self._doc(made), made.lineno, made.runtime)
 
     def _alias(self, name: str, made: griffe.Alias) -> Alias:
         explicit = name in self._reader.explicit
@@ -347,6 +350,8 @@ class _Converter:
             if "property" in made.labels:
                 return self._property(made)
             return self._field(made)
+        if isinstance(made, griffe.TypeAlias):
+            return self._type_name(made)
         return None
 
     def _function(self, made: griffe.Function, *, in_class: bool) -> Function:

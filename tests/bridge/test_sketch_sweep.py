@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from bascule.bridge.sketch import finding
+from bascule.bridge.sketch import finding, sketch_all
 
 ROOT = Path(__file__).resolve().parents[2]
 ORACLE = Path(__file__).with_name("sketch_oracle.py")
@@ -77,6 +77,14 @@ def compare(names: list[str]) -> tuple[int, list[dict[str, object]]]:
     assert told.returncode == 0, told.stderr[-2000:]
     *wrong, counts = [json.loads(line) for line in told.stdout.splitlines()]
     return counts["compared"], wrong
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_every_file_of_the_standard_library_is_read_and_only_those_that_are_no_python_are_errors() -> None:
+    for module in sketch_all(Path(sysconfig.get_path("stdlib"))):
+        if module.error is not None:
+            assert re.search(r"\.(test|tests|testing|lib2to3)\b|^test\b", f".{module.name}"), module.error
 
 
 @pytest.mark.timeout(400)

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from bascule.bridge.sketch import public, sketch
-from bascule.bridge.sketch.describing import as_landscape
+from bascule.bridge.sketch.describing import as_landscape, module_data
 from bascule.bridge.sketch.model import Parameter, ParameterKind
 from bascule.bridge.sketch.writing import as_edn, signature
 from bascule.protocols import edn
@@ -109,6 +109,29 @@ def test_json_has_everything(sample: Path) -> None:
         "line": 0,
     }
     assert found["Text"]["kind"] == "type_alias"
+
+
+def test_the_reference_page_has_every_key() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "sketch.md").read_text()
+    keys: set[str] = set()
+
+    def collect(data: object) -> None:
+        if isinstance(data, dict):
+            keys.update(data)
+            for value in data.values():
+                collect(value)
+        elif isinstance(data, list):
+            for one in data:
+                collect(one)
+
+    for name in ("functools", "dataclasses", "http.client", "statistics", "typing"):
+        module = sketch(name)
+        data = module_data(module, public(module))
+        for one in data["members"]:
+            one.pop("keywords", None)  # whose keys are a class's own
+        collect(data)
+    assert {key for key in keys if f"`{key}`" not in page} <= {"metaclass"}
+    assert len(keys) > 25
 
 
 def test_yaml_and_edn_say_what_json_says(sample: Path) -> None:
