@@ -50,6 +50,12 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     diff.add_argument("old", type=Path, metavar="OLD", help="the folder as it was")
     diff.add_argument("new", type=Path, metavar="NEW", help="the folder as it is")
     diff.add_argument("--extended", action="store_true", help="read all files as extended")
+    text = (
+        "Propose definitions from recorded calls, with the evidence as comments; results are for a person to fill in."
+    )
+    infer = actions.add_parser("infer", help="propose definitions from recorded calls", description=text)
+    infer.add_argument("recording", type=Path, metavar="FILE", help="a trace of `bascule record`")
+    infer.add_argument("--module", default="Inferred", metavar="NAME", help="the module's name (default: Inferred)")
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +95,7 @@ def _add_generate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked; the exit status."""
-    actions = {"generate": _generate, "check": _check, "format": _format, "diff": _diff}
+    actions = {"generate": _generate, "check": _check, "format": _format, "diff": _diff, "infer": _infer}
     status: int = actions[options.action](options)
     return status
 
@@ -235,3 +241,14 @@ def _diff(options: argparse.Namespace) -> int:
     for each in found:
         print(each)
     return WRONG if any(each.breaks is not Breaks.NOBODY for each in found) else DONE
+
+
+def _infer(options: argparse.Namespace) -> int:
+    from bascule.bridge.contracts.inferring import InferError, infer_file
+
+    try:
+        text = infer_file(options.recording, options.module)
+    except InferError as error:
+        return _complain(error)
+    print(text, end="")
+    return DONE
