@@ -224,7 +224,7 @@ yield(Future, Patience) -> py_async:yield(Future, Patience).
 cancel(Future) -> py_async:cancel(Future).
 
 %% @doc Call a function, written as for {@link func/2}, and do not wait: nobody hears what comes of it.
--spec cast(name()) -> ok.
+-spec cast(name()) -> ok | {error, py_error:error()}.
 cast(A) -> thrown([A]).
 cast(A, B) -> thrown([A, B]).
 cast(A, B, C) -> thrown([A, B, C]).
@@ -232,7 +232,7 @@ cast(A, B, C, D) -> thrown([A, B, C, D]).
 cast(A, B, C, D, E) -> thrown([A, B, C, D, E]).
 
 %% @doc The same with a method.
--spec cast_method(term(), name()) -> ok.
+-spec cast_method(term(), name()) -> ok | {error, py_error:error()}.
 cast_method(Object, Name) -> thrown_method(Object, Name, []).
 cast_method(Object, Name, A) -> thrown_method(Object, Name, [A]).
 cast_method(Object, Name, A, B) -> thrown_method(Object, Name, [A, B]).
@@ -248,10 +248,10 @@ thrown_method(Object, Name, Rest) ->
 
 %% @doc Give a message to the handler that Python code has set in a worker: `erlang.set_message_handler(handler)'. Which
 %% worker is a matter of the options `server' and `worker'; where all have a handler, any will do.
--spec message(term()) -> ok.
+-spec message(term()) -> ok | {error, py_error:error()}.
 message(Message) -> message(Message, #{}).
 
--spec message(term(), options()) -> ok.
+-spec message(term(), options()) -> ok | {error, py_error:error()}.
 message(Message, Options) ->
     py_call:cast(?OP_CALL, <<"bascule.workers.erlang:deliver">>, none, {[Message], []}, Options).
 

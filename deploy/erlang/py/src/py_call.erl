@@ -46,20 +46,25 @@ run(Op, Target, Object, Arguments, Options) ->
     {ok, pending()} | {remote, node()} | {failed, py_error:error(), raise | return}.
 begin_call(Op, Target, Object, Arguments, Options, More) ->
     {Token, Packed} = packed(Object, Arguments),
-    exchange(Options, Object, Arguments, fun(Id, #choice{want = Want, style = Style, flags = Flags, timeout = Timeout}) ->
+    exchange(Options, Object, Arguments, call_frame(More, {Op, Target, Token}, Packed)).
+
+call_frame(More, {Op, Target, Token}, Packed) ->
+    fun(Id, #choice{want = Want, style = Style, flags = Flags, timeout = Timeout}) ->
         py_wire:call(Id, {Flags bor More, Timeout}, {Op, Want, Style, Target, Token}, Packed)
-    end).
+    end.
 
 %% @doc A call whose answer nobody wants. It may fail and nobody hears of that.
--spec cast(byte(), binary(), subject(), arguments(), py_options:options()) -> ok.
+-spec cast(byte(), binary(), subject(), arguments(), py_options:options()) -> ok | {error, py_error:error()}.
 cast(Op, Target, Object, Arguments, Options) ->
     {Token, Packed} = packed(Object, Arguments),
     case py_servers:for_call(Options, Object, Arguments) of
-        {ok, #server{defaults = Defaults, port = Port}} ->
-            #choice{want = Want, style = Style, flags = Flags, timeout = Timeout} = py_options:choose(Options, Defaults),
+        {ok, #server{defaults = Defaults, port = Port} = Server} ->
+            Choice = py_options:choose(Options, Defaults),
             Id = erlang:unique_integer([positive]),
-            _ = write(Port, py_wire:call(Id, {Flags bor ?CAST, Timeout}, {Op, Want, Style, Target, Token}, Packed)),
-            ok;
+            case written(Server, Choice, Id, call_frame(?CAST, {Op, Target, Token}, Packed)) of
+                {failed, Error} -> fail(Choice#choice.on_error, Error);
+                Data -> _ = write(Port, Data), ok
+            end;
         {remote, Node} ->
             erpc:cast(Node, ?MODULE, cast, [Op, Target, Object, Arguments, Options]);
         {failed, _} ->
@@ -121,8 +126,15 @@ exchange(Options, Object, Arguments, Frame) ->
             {failed, Error, OnError}
     end.
 
-send(#server{name = Name, owner = Owner, max_frame = Max} = Server, Choice, Frame) ->
+send(Server, Choice, Frame) ->
     Id = erlang:unique_integer([positive]),
+    case written(Server, Choice, Id, Frame) of
+        {failed, _} = Failed -> Failed;
+        Data -> send(Server, Choice, Id, Data)
+    end.
+
+%% The bytes of a call, if one frame may have so many.
+written(#server{name = Name, owner = Owner, max_frame = Max}, Choice, Id, Frame) ->
     Plain = Frame(Id, Choice),
     Data =
         case {Choice#choice.worker, get(?NESTED_IN)} of
@@ -132,7 +144,7 @@ send(#server{name = Name, owner = Owner, max_frame = Max} = Server, Choice, Fram
         end,
     case iolist_size(Data) of
         Size when Size =< Max ->
-            send(Server, Choice, Id, Data);
+            Data;
         %% {packet, 1} and {packet, 2} kill the port over a frame that is too long, and the bridge would refuse what is
         %% over its own limit: here it costs one caller an error.
         Size ->

@@ -239,6 +239,7 @@ small_packets_bound_what_a_call_may_carry() ->
     ?assertEqual(42, py:add(37, 5)),
     Large = {bytes, binary:copy(<<0>>, 1 bsl (8 * Packet))},
     ?assertMatch({error, #{kind := bad_arguments}}, py:func(builtins, len, [Large], #{on_error => return})),
+    ?assertMatch({error, #{kind := bad_arguments}}, py:cast(builtins, len, [Large], #{on_error => return})),
     %% And so for an answer.
     {error, #{kind := not_encodable, message := Message}} =
         py:operator(mul, [{bytes, <<0>>}, 1 bsl (8 * Packet)], #{on_error => return}),
