@@ -53,13 +53,19 @@ def elsewhere(function: Callable[..., None], *arguments: str) -> list[str]:
 
 
 @contextmanager
-def service(workers: int = 2, *, warm: bool = True) -> Iterator[tuple[Any, subprocess.Popen[bytes]]]:
-    """`bascule serve` and a connected blocking client; warm: once its workers have answered calls."""
+def service(
+    workers: int = 2, *, warm: bool = True, config: Path | None = None
+) -> Iterator[tuple[Any, subprocess.Popen[bytes]]]:
+    """`bascule serve` and a connected blocking client; warm: once its workers have answered calls.
+
+    A configuration file tells the pools itself.
+    """
     import bascule
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         path = Path(folder) / "bascule.sock"
-        command = [executable(), "serve", "--socket", str(path), "--workers", str(workers), "--path", str(ROOT)]
+        command = [executable(), "serve", "--socket", str(path)]
+        command += ["--workers", str(workers), "--path", str(ROOT)] if config is None else ["--config", str(config)]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             while not path.exists():

@@ -16,6 +16,7 @@ from benchmarks.cases import (
     payloads,
     pipes,
     pods,
+    results,
     sketching,
     sockets,
 )
@@ -42,4 +43,8 @@ CASES = (
     Case("contract codecs", contracts.codecs),
     Case("contract compiling", contracts.compiling),
     Case("sketch", sketching.measure),
+    Case("results", results.hits_and_misses),
+    Case("results together", results.together),
+    Case("results a million", results.a_million),
+    Case("results at the bridge", results.through_the_bridge),
 )

@@ -262,7 +262,7 @@ class FileStore(Store):
         if name is None:
             if slip is None:
                 return None
-            name = slip[HEAD_SIZE + 1 :].decode("utf-8", "surrogatepass")
+            name = slip[HEAD_SIZE + 1 :].decode("utf-8", "replace")
         created = stamp.created if stamp is not None else status.st_mtime
         used = created
         if slip is not None:
@@ -349,7 +349,12 @@ def _read_text(path: Path) -> str | None:
         data = _read(os.fspath(path))
     except OSError:
         return None
-    return None if data is None else data.decode("utf-8", "surrogatepass")
+    if data is None:
+        return None
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # damaged: it is nobody's name
+        return data.decode("utf-8", "replace")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -35,7 +35,10 @@ def from_file_name(name: str) -> str | None:
     if "%" not in name:
         return name
     data = _CODE.sub(lambda found: bytes.fromhex(found[1].decode()), name.encode())
-    return data.decode("utf-8", "surrogatepass")
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # it was not made here
+        return name
 
 
 def _encode(found: re.Match[str]) -> str:

@@ -64,6 +64,10 @@ def pypersist_hash(key: Any) -> str | None:
 
 def _is_simple(key: tuple[Any, ...]) -> bool:
     """Whether this is the usual key, pairs of a name and a scalar, no text of it twice: its pickle needs no care."""
+    if len(key) == 1 and type(key[0]) is tuple and len(key[0]) == 2:
+        name, value = key[0]
+        if type(name) is str and type(value) in _NUMBERS:
+            return True
     texts = []
     for pair in key:
         if type(pair) is not tuple or len(pair) != 2:

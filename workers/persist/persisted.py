@@ -61,6 +61,8 @@ class Persisted:
         self._refreshing: set[str] = set()
         self._tasks: set[Any] = set()
         self._kind = kind_of(function)
+        self._is_talkative = options.verbosity > 2
+        self._is_plain = self._kind is Kind.PLAIN
         if self._kind is Kind.COROUTINE:
             mark_as_coroutine_function(self)
         self.statistics = Statistics()
@@ -108,7 +110,8 @@ class Persisted:
         """The function's result, found or computed."""
         shelf = self._shelf or self.shelf
         try:
-            key = self.key(*args, **kwargs)
+            binder = self._binder
+            key = self.key(*args, **kwargs) if binder is None or self._is_method else binder.key(args, kwargs)
             name = shelf.name(key)
         except BadCall:
             return self._function(*args, **kwargs)  # its own TypeError
@@ -116,13 +119,13 @@ class Persisted:
             if self._options.verbosity > 0:
                 warn(f"{shelf.function_name}: this call is computed and not remembered: {problem}")
             return self._function(*args, **kwargs)
-        if self._kind is Kind.PLAIN:
+        if self._is_plain:
             found = shelf.look(name, key)
             if found is None:
                 return self._compute(name, key, args, kwargs)
             if found[1]:
                 self._refresh(name, key, args, kwargs)
-            if self._options.verbosity > 2:
+            if self._is_talkative:
                 print(f"{shelf.function_name}: found {name}")
             return found[0]
         return _OTHER_KINDS[self._kind](self, name, key, args, kwargs)

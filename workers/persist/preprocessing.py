@@ -67,6 +67,8 @@ class Binder:
         if not kwargs:
             plan = self._plans.get(len(args))
             if plan is not None:
+                if len(plan) == 1 and plan[0][2] is _EMPTY:
+                    return ((plan[0][0], args[0]),)
                 return tuple(
                     [
                         (name, args[index])

@@ -16,6 +16,7 @@ from bascule.workers.persist.commoncache import NotStorable
 from bascule.workers.persist.entries import Form
 from bascule.workers.persist.preprocessing import same
 
+_KIND, _COMPRESSED = Form.KIND, Form.ZLIB | Form.ZSTD
 _ALIGNED = 64  # where an array's elements may begin
 _COUNT = struct.Struct("<Q")
 
@@ -49,10 +50,10 @@ class Serializer:
         Raises:
             Unreadable: It is of a form that this serializer does not read, or does not read as that.
         """
-        kind = form & Form.KIND
+        kind = form & _KIND
         if kind not in self.reads:
             raise Unreadable("it was written in another format, which this function does not read")
-        if form & (Form.ZLIB | Form.ZSTD):
+        if form & _COMPRESSED:
             data = decompressed(form, data)
         try:
             return self._read(kind, data)

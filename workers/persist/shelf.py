@@ -73,6 +73,9 @@ class Shelf:
             raise ValueError("exceptions= stores exceptions as pickles: it can't be given beside another serializer")
         self._lifetime = options.lifetime if options.lifetime.ttl is not None else None
         self._keeper = Keeper(self.store, options.limits) if options.limits is not None else None
+        self.name: Callable[[Any], str] = default_hash if options.hash is None else self._own_name
+        """What a key's result is kept under."""
+        self._checks_keys = options.storekey or options.unhash is not None
         self._looks_twice = place.text and options.hash is None
         self._down_until = 0.0
         self._warned_of_code = False
@@ -80,12 +83,9 @@ class Shelf:
 
     # ---- Names and keys ---------------------------------------------------------------------------------------------
 
-    def name(self, key: Any) -> str:
-        """What a key's result is kept under."""
-        own = self.options.hash
-        if own is None:
-            return default_hash(key)
-        name = own(key)
+    def _own_name(self, key: Any) -> str:
+        assert self.options.hash is not None
+        name = self.options.hash(key)
         return name if isinstance(name, str) else str(name)
 
     def key_of(self, listed: Listed) -> tuple[Any] | None:
@@ -157,7 +157,8 @@ class Shelf:
         form = Form.TEXT
         if stamp is not None:
             form = stamp.form
-            if stamp.fingerprint != self.code() and stamp.fingerprint != NOTHING:
+            code = self._fingerprint or self.code()
+            if stamp.fingerprint != code and stamp.fingerprint != NOTHING:
                 self._code_has_changed()
                 return None
             if self._lifetime is not None:
@@ -165,7 +166,8 @@ class Shelf:
                 if freshness is Freshness.EXPIRED:
                     return None
                 stale = freshness is Freshness.STALE
-        self._check_key(name, key, entry)
+        if self._checks_keys:
+            self._check_key(name, key, entry)
         value = self._serializer.read(form, entry.value)
         if is_call:
             self.statistics.hit(0.0 if stamp is None else stamp.cost, len(entry.value))
@@ -182,10 +184,9 @@ class Shelf:
             if entry.key is None:
                 raise Unreadable("its key is missing")
             stored = self._read_key(entry.key)
-        elif self.options.unhash is not None:
-            stored = self.options.unhash(name)
         else:
-            return
+            assert self.options.unhash is not None
+            stored = self.options.unhash(name)
         if not _equal(stored, key):
             raise HashCollisionError(stored, key)
 

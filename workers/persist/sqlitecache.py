@@ -24,12 +24,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from bascule.workers.persist.commoncache import Place, Store, StoreUnavailable, unavailable, warn
-from bascule.workers.persist.entries import HEAD_SIZE, Damaged, Entry, Listed, OtherVersion, checked, head_of
+from bascule.workers.persist.entries import (
+    HEAD_SIZE,
+    Damaged,
+    Entry,
+    Listed,
+    OtherVersion,
+    after_head,
+    checked,
+    head_of,
+)
 from bascule.workers.persist.largefiles import LargeFiles
 from bascule.workers.persist.locks import KernelLock, Lock, committing
 
 SCHEMA_VERSION = 1
 LARGE = 64 << 10  # bytes of a result that gets a file of its own
+ENDS = 1 + HEAD_SIZE  # where a row's head ends
 _PAGE = 1000
 _PATIENCE = 30.0  # seconds to wait for other writers
 _MOST_TOUCHED = 256  # uses that are written together
@@ -48,7 +58,9 @@ CREATE TABLE IF NOT EXISTS entries (
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
-_GET = "SELECT data, file, key, metadata FROM entries WHERE function = ? AND name = ?"
+_GET = "SELECT data FROM entries WHERE function = ? AND name = ?"
+_GET_ALL = "SELECT data, file, key, metadata FROM entries WHERE function = ? AND name = ?"
+_ALONE, _WITH_MORE = b"\0", b"\1"  # in front of data: whether the row's other columns say something, too
 _PUT = """
 INSERT INTO entries (function, name, data, file, key, metadata, size, created, used, expires)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -63,10 +75,11 @@ _current = next(_generation)  # counts the forks on the way to this process
 class _Open:
     """A connection of one thread, and what it knows."""
 
-    __slots__ = ("connection", "functions", "generation", "inode")
+    __slots__ = ("connection", "cursor", "functions", "generation", "inode")
 
     def __init__(self, connection: sqlite3.Connection, inode: int) -> None:
         self.connection = connection
+        self.cursor = connection.cursor()  # for look-ups, which give one row: making one costs a tenth of them
         self.inode = inode
         self.generation = _current
         self.functions: dict[str, int] = {}
@@ -245,7 +258,14 @@ class SqliteStore(Store):
                 function = opened.functions.get(self.function) or place.known_function(opened, self.function)
                 if function is None:
                     return None
-                row = opened.connection.execute(_GET, (function, _blob(name))).fetchone()
+                where = (function, name.encode("utf-8", "surrogatepass"))
+                row = opened.cursor.execute(_GET, where).fetchone()
+                if row is None:
+                    return None
+                data = row[0]
+                if type(data) is bytes and data[:1] == _ALONE:  # the usual one: each column costs
+                    return checked(name, data[1:ENDS], data[ENDS:], None, None)
+                row = opened.cursor.execute(_GET_ALL, where).fetchone()
                 if row is None:
                     return None
                 try:
@@ -264,14 +284,15 @@ class SqliteStore(Store):
         return None
 
     def _entry(self, name: str, data: Any, file: Any, key: Any, metadata: Any) -> Entry:
-        for column in (data, file, key, metadata):
+        if type(data) is not bytes:
+            raise Damaged("it has no data")
+        data = data[1:]
+        for column in (file, key, metadata):
             if column is not None and type(column) is not bytes:
                 raise Damaged("a column is of another type")
-        if data is None:
-            raise Damaged("it has no data")
         text = None if metadata is None else metadata.decode("utf-8", "surrogatepass")
         if file is None:
-            return checked(name, data, memoryview(data)[HEAD_SIZE:], key, text)
+            return checked(name, data, after_head(data), key, text)
         value, known_good, remember = self.place.files.read(file.decode("ascii", "replace"), mapped=self.mapped)
         entry = checked(name, data, value, key, text, known_good=known_good == data)
         remember(data)
@@ -287,7 +308,8 @@ class SqliteStore(Store):
             opened = place.opened(create=True)
             assert opened is not None
             file = place.files.write(entry.value) if size > LARGE else None
-            data = head if file is not None else head + entry.value
+            more = file is not None or entry.key is not None or metadata is not None
+            data = (_WITH_MORE if more else _ALONE) + head + (b"" if file is not None else entry.value)
             connection = opened.connection
             try:
                 function = place.function_id(opened, self.function)
@@ -327,7 +349,7 @@ class SqliteStore(Store):
             page = self._page(last)
             for identifier, name, size, created, used, expires, key in page:
                 last = identifier
-                yield Listed(bytes(name).decode("utf-8", "surrogatepass"), size, created, used, expires, key)
+                yield Listed(_text(name), size, created, used, expires, key)
             if len(page) < _PAGE:
                 return
 
@@ -437,6 +459,13 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _text(name: bytes) -> str:
+    try:
+        return name.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # damaged: nothing has this name
+        return name.decode("utf-8", "replace")
 
 
 def _blob(name: str) -> bytes:
