@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generate(folder, {"Shapes": SHAPES}, package="other_way")
     (folder / "implementations.py").write_text(IMPLEMENTATIONS)
     (folder / "definitions").mkdir()
-    for name, text in (("Shop", SHOP), ("Plus", EXTENDED), ("Other", OTHER)):
+    for name, text in (("Shop", SHOP), ("Plus", EXTENDED), ("Other", OTHER), ("Shapes", SHAPES)):
         (folder / "definitions" / f"{name}.pg").write_text(text)
     for target in ("erlang", "clojure", "typescript"):
         words = ["-i", str(folder / "definitions"), "-o", str(folder / target), "-t", target]

@@ -18,6 +18,7 @@ from running_service import Service
 from test_wire import everything
 
 import bascule
+from bascule.bridge.contracts.live.loading import load
 from bascule.bridge.contracts.live.transports import (
     ContractMismatch,
     SocketTransport,
@@ -38,6 +39,9 @@ import asyncio
 import concurrent.futures
 import threading
 from datetime import datetime
+from pathlib import Path
+
+from bascule.bridge.contracts.live.loading import load
 
 import classic.shapes
 import other_way.shapes
@@ -120,6 +124,14 @@ class Continued(classic.shapes.ShapesModule):
         return lambda then: threading.Thread(target=then, args=(pair.left + pair.right,)).start()
 
 
+contract = load(Path(__file__).with_name("definitions"))
+
+
+class Loaded(contract.shapes.ShapesModule):
+    def add_up(self, pair):
+        return pair.left * pair.right
+
+
 class Plain:
     def add_up(self, pair):
         return pair.left - pair.right
@@ -139,6 +151,7 @@ many = "implementations:Many"
 promised = "implementations:Future"
 awaited = "implementations:Awaited"
 continued = "implementations:Continued"
+loaded = "implementations:Loaded"
 """
 
 
@@ -149,6 +162,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generate(folder, {"Shapes": SHAPES}, package="classic", dialect=Dialect.CLASSIC)
     generate(folder, {"Shapes": SHAPES}, package="other_way")
     (folder / "implementations.py").write_text(IMPLEMENTATIONS)
+    (folder / "definitions").mkdir()
+    (folder / "definitions" / "Shapes.pg").write_text(SHAPES)
     (folder / "service.toml").write_text(MOUNT.format(folder=str(folder)))
     return folder
 
@@ -209,6 +224,13 @@ def test_every_shape_of_an_implementation_can_be_mounted(service: Any, made: tup
         for name in ("value", "many", "promised", "awaited", "continued"):
             client = open_client(shapes.ShapesModule, connection, name=name)
             assert client.add_up(shapes.Pair(2, 3)) == 5, name
+
+
+def test_an_implementation_of_a_module_that_is_loaded_at_run_time_can_be_mounted(service: Any, folder: Path) -> None:
+    contract = load(folder / "definitions")
+    with bascule.connect() as connection:
+        client = open_client(contract.shapes.ShapesModule, connection, name="loaded")
+        assert client.add_up(contract.shapes.Pair(2, 3)) == 6
 
 
 def test_metadata_goes_with_the_value_and_comes_back(service: Any, made: tuple[Any, ...]) -> None:
