@@ -15,6 +15,7 @@ from bascule.protocols import edn
 from tests.pages import snippets
 
 __all__ = ["folder"]  # the fixture with the modules
+pytestmark = pytest.mark.timeout(300)  # a JVM takes its time where others use the processors
 
 CLIENT = Path(__file__).with_name("pod_client.clj")
 JARS = "/usr/share/java"
