@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bascule.workers.names import Named
 
     Function = Callable[..., Any]
-    MapItems = Callable[[Function, Any], Any]
+    MapItems = Callable[..., Any]  # (function, items, *columns)
 
 PLAIN: Final = frozenset([type(None), bool, int, float, str, bytes, list, dict, tuple])
 """Results of these types are encoded at once: they are not awaited, and not iterated."""
@@ -126,8 +126,8 @@ def _make_map(target: str, map_items: MapItems) -> Plan:
     named = resolve(target)
     function = _callable(named, target)
 
-    def run_map(items: Any) -> Any:
-        return map_items(function, items)
+    def run_map(items: Any, *columns: Any) -> Any:
+        return map_items(function, items, *columns)
 
     return _watching(Plan(run_map), named)
 

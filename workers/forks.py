@@ -41,6 +41,8 @@ def guard_forks(state: WorkerState, fds: tuple[int, ...]) -> None:
         state.page.release()
         for gate in state.gates:
             gate.cell.clear()
+        for items in state.mapped.values():
+            items.clear()  # the item that forked is the child's only one
         try:
             for number in (SIGTERM, SIGURG):
                 signal(number, SIG_DFL)

@@ -118,8 +118,8 @@ def _map(target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any
     from bascule.workers.names import resolve
 
     function = resolve(target).value
-    items = args[0][:_MOST_ITEMS]
-    return [(function, tuple(item) if type(item) is list else (item,), {}, None) for item in items]
+    items = args[0][:_MOST_ITEMS] if args[0] is not None else list(zip(*args[1:]))[:_MOST_ITEMS]
+    return [(function, tuple(item) if type(item) in (list, tuple) else (item,), {}, None) for item in items]
 
 
 def _method(target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:

@@ -332,29 +332,52 @@ class Runner:
         self._lost = self._copies = None
         self._foreign = []
 
-    def _map(self, function: Function, items: Any) -> list[Any]:
-        """The operation MAP: an answer for each item, whatever becomes of the others."""
-        if type(items) is not list:
-            raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"MAP takes a list of items, not a {type(items).__name__}")
-        cell = self.cell
+    def _map(self, function: Function, items: Any, *columns: Any) -> list[Any]:
+        """The operation MAP: an answer for each item, whatever becomes of the others.
+
+        Two loops say the same of one argument and of two, which is what nearly everybody maps over: Python calls a
+        function whose arguments it can see in two thirds of the time.
+        """
+        mapped = _checked(items, columns)
+        width = len(columns)
+        rows: Any = iter(mapped) if width <= 1 else zip(*columns)
+        cell, under_way = self.cell, self.state.mapped
         values: list[Any] = []
         errors: list[list[Any]] = []
         append = values.append
-        for item in items:
-            try:
-                result = function(*item)
-                if type(result) not in PLAIN and is_awaitable(result):
-                    result = self.awaiter.wait(result, self.call_id)
-                append(result)
-            except Cancelled:
-                raise
-            except BaseException as error:
-                cell[ARMED]
-                errors.append([len(values), self._error_map(error)])
-                append(None)
-            else:
-                cell[ARMED]  # in a child that an item forked, this raises: it must not go on with the others
-        return [values, errors]
+        wait, call_id = self.awaiter.wait, self.call_id
+        under_way[id(mapped)] = mapped
+        try:
+            while True:
+                try:
+                    if width == 1:
+                        for item in rows:
+                            result = function(item)
+                            if type(result) not in PLAIN and is_awaitable(result):
+                                result = wait(result, call_id)
+                            append(result)
+                    elif width == 2:
+                        for first, second in rows:
+                            result = function(first, second)
+                            if type(result) not in PLAIN and is_awaitable(result):
+                                result = wait(result, call_id)
+                            append(result)
+                    else:
+                        for item in rows:
+                            result = function(*item)
+                            if type(result) not in PLAIN and is_awaitable(result):
+                                result = wait(result, call_id)
+                            append(result)
+                    cell[ARMED]  # in a child that an item forked, its items are gone and this raises
+                    return [values, errors]
+                except Cancelled:
+                    raise
+                except BaseException as error:
+                    cell[ARMED]
+                    errors.append([len(values), self._error_map(error)])
+                    append(None)
+        finally:
+            under_way.pop(id(mapped), None)
 
     def _encode_map(self, encode: Any, error_value: Any, as_handles: bool, answer: list[Any]) -> Any:
         """One item that does not encode must not take the others with it."""
@@ -417,6 +440,32 @@ class Runner:
             call=self.call_id,
             elapsed=perf_counter() - self.then,
         )
+
+
+def _checked(items: Any, columns: tuple[Any, ...]) -> list[Any]:
+    """The list that a MAP goes over: of its items, each a list of arguments, or of all items' first arguments.
+
+    Raises:
+        CallFailed: It is neither.
+    """
+    if not columns:
+        if type(items) is not list:
+            raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"MAP takes a list of items, not a {type(items).__name__}")
+        return items
+    if items is not None:
+        raise CallFailed(ErrorKind.BAD_ARGUMENTS, "MAP takes a list of items, or null and a list for each argument")
+    for column in columns:
+        if type(column) is not list:
+            raise CallFailed(
+                ErrorKind.BAD_ARGUMENTS, f"MAP takes a list for each argument, not a {type(column).__name__}"
+            )
+        if len(column) != len(columns[0]):
+            raise CallFailed(
+                ErrorKind.BAD_ARGUMENTS,
+                f"MAP takes lists of the same length: one has {len(columns[0])} elements, another {len(column)}",
+            )
+    first: list[Any] = columns[0]
+    return first
 
 
 def _place(error: list[Any]) -> int:

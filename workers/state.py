@@ -28,6 +28,7 @@ class WorkerState:
         objects: The handles.
         streams: Results that are being sent bit by bit.
         imports: Wire id of a call to come -> its session, and copies of other workers' objects, pickled, by token.
+        mapped: What MAPs go over at the moment, each list by its id.
         gates: Of the threads that run calls, when there are several.
         leaving: Finish what runs, take nothing new, exit.
     """
@@ -48,5 +49,6 @@ class WorkerState:
         )
         self.streams = Streams()
         self.imports: dict[int, tuple[int, dict[str, bytes]]] = {}
+        self.mapped: dict[int, list[Any]] = {}
         self.gates: list[ThreadGate] = []
         self.leaving = False

@@ -1,4 +1,4 @@
-"""The standard library's pools: multiprocessing.Pool and concurrent.futures.ProcessPoolExecutor.
+"""Pools of processes: the standard library's Pool and ProcessPoolExecutor, loky's executor, mpire's pool.
 
 Their workers are spawned rather than forked, so that none inherits the descriptors of what is measured beside them.
 """
@@ -10,6 +10,7 @@ import multiprocessing.pool
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 from benchmarks import subject
 
@@ -37,3 +38,23 @@ def outstanding(ready: multiprocessing.pool.Pool, total: int) -> None:
     results = [ready.apply_async(subject.f, (number, 1)) for number in range(total)]
     for number, result in enumerate(results):
         assert result.get() == number + 1
+
+
+@contextmanager
+def loky_executor(workers: int) -> Iterator[Any]:
+    """loky's executor, whose workers have all started and stay."""
+    from loky import ProcessPoolExecutor as LokyExecutor
+
+    with LokyExecutor(workers, timeout=None) as ready:
+        list(ready.map(subject.f, range(workers * 8), range(workers * 8)))
+        yield ready
+
+
+@contextmanager
+def mpire_pool(workers: int) -> Iterator[Any]:
+    """mpire's WorkerPool, whose workers are kept from one map to the next."""
+    from mpire import WorkerPool
+
+    with WorkerPool(n_jobs=workers, start_method="spawn", keep_alive=True) as ready:
+        ready.map(subject.f, [(1, 2)] * workers * 8)
+        yield ready

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bascule.bridge.client.encoding import milliseconds, size_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bascule.bridge.client.calling import Calling
 
 _MAP: Final = int(Op.MAP)
+_SEQUENCES: Final = frozenset((list, tuple))
 _MOST_ITEMS: Final = 1024  # of a chunk whose size nobody said
 _MOST_BYTES: Final = 4 << 20  # of a chunk of more than one item
 _CHUNKS_EACH: Final = 4  # chunks for each worker, so that none is left with much when others are done
@@ -46,12 +48,26 @@ class Chunker:
         else:
             self.size = 1
 
-    def next_chunk(self) -> list[list[Any]]:
-        """The next items, each as a list of arguments; empty at the end."""
-        taken = islice(self._items, self.size)
-        return [list(item) for item in taken] if self._star else [[item] for item in taken]
+    def next_chunk(self) -> list[Any]:
+        """The next items; empty at the end. With `star`, each is a list or tuple of arguments."""
+        taken = list(islice(self._items, self.size))
+        if self._star and not _SEQUENCES.issuperset(map(type, taken)):
+            return [item if type(item) in _SEQUENCES else list(item) for item in taken]
+        return taken
 
-    def cut(self, chunk: list[list[Any]], size_in_bytes: int) -> list[list[list[Any]]]:
+    def arguments(self, chunk: list[Any]) -> tuple[Any, ...]:
+        """A chunk as a MAP takes it: the items' first arguments, their second ones ..., where all have as many.
+
+        A few long lists are written, read and gone through in half the time that many short ones take.
+        """
+        if not self._star:
+            return None, chunk
+        widths = set(map(len, chunk))
+        if len(widths) == 1 and (width := widths.pop()):
+            return None, *(list(map(itemgetter(at), chunk)) for at in range(width))
+        return ([*map(list, chunk)],)
+
+    def cut(self, chunk: list[Any], size_in_bytes: int) -> list[list[Any]]:
         """The chunk in pieces that are not too large; the next ones will not be either."""
         if size_in_bytes <= _MOST_BYTES or len(chunk) == 1:
             return [chunk]
@@ -160,14 +176,14 @@ class MapRun:
         finally:
             self.stop()
 
-    def _start(self, chunk: list[list[Any]]) -> None:
+    def _start(self, chunk: list[Any]) -> None:
         deadline = 0
         if self._until is not None:
             remaining = self._until - time.monotonic()
             if remaining <= 0:
                 raise Timeout(f"the map of {self._target} has not ended within {self._timeout} s")
             deadline = milliseconds(remaining)
-        arguments, kept = self._calling.encode((chunk,), None)
+        arguments, kept = self._calling.encode(self._chunker.arguments(chunk), None)
         pieces = self._chunker.cut(chunk, size_of(arguments))
         if len(pieces) > 1:
             for piece in pieces:

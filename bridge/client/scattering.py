@@ -98,7 +98,7 @@ class Piece:
 
     __slots__ = ("calls", "first", "items", "since", "tries")
 
-    def __init__(self, first: int, items: list[list[Any]], tries: int = 0) -> None:
+    def __init__(self, first: int, items: list[Any], tries: int = 0) -> None:
         self.first = first
         self.items = items
         self.tries = tries
@@ -250,7 +250,7 @@ class ScatterRun:
         return True
 
     def _start(self, piece: Piece) -> None:
-        arguments, kept = self._calling.encode((piece.items,), None)
+        arguments, kept = self._calling.encode(self._chunker.arguments(piece.items), None)
         parts = self._chunker.cut(piece.items, size_of(arguments))
         if len(parts) == 1:
             self._launch(piece, (arguments, kept))
@@ -268,7 +268,7 @@ class ScatterRun:
                 self.stop()
                 raise Timeout(f"the scatter of {self._target} has not ended within {self._options.timeout} s")
             deadline = milliseconds(remaining)
-        arguments, kept = encoded or self._calling.encode((piece.items,), None)
+        arguments, kept = encoded or self._calling.encode(self._chunker.arguments(piece.items), None)
         # Not marked as idempotent for the bridge, which would run the whole chunk again: here it is tried item by item.
         future = self._calling.launch(_MAP, self._target, arguments, kept, deadline_ms=deadline, entry_type=Future)
         piece.calls.append(future)

@@ -11,14 +11,14 @@ from bascule.bridge.client.mapping import Chunker, read_results
 from bascule.bridge.errors import CallError
 
 
-def chunks(chunker: Chunker) -> list[list[list[Any]]]:
+def chunks(chunker: Chunker) -> list[list[Any]]:
     return list(iter(chunker.next_chunk, []))
 
 
 def test_known_items_are_shared_out_so_that_each_worker_gets_a_few_chunks() -> None:
     cut = chunks(Chunker(range(1000), chunk=None, star=False, workers=2))
     assert [len(chunk) for chunk in cut] == [125] * 8
-    assert cut[0][:2] == [[0], [1]]
+    assert cut[0][:2] == [0, 1]
 
 
 def test_a_few_items_are_a_chunk_each_and_none_is_none() -> None:
@@ -39,7 +39,17 @@ def test_a_given_size_is_kept() -> None:
 
 
 def test_an_items_arguments_may_be_several() -> None:
-    assert Chunker([(1, 2), "ab"], chunk=2, star=True, workers=1).next_chunk() == [[1, 2], ["a", "b"]]
+    chunker = Chunker([(1, 2), "ab"], chunk=2, star=True, workers=1)
+    assert chunker.arguments(chunker.next_chunk()) == (None, [1, "a"], [2, "b"])
+
+
+def test_items_with_as_many_arguments_travel_as_lists_of_first_and_second_ones() -> None:
+    single = Chunker([1, (2, 3)], chunk=2, star=False, workers=1)
+    assert single.arguments(single.next_chunk()) == (None, [1, (2, 3)])
+    odd = Chunker([(1, 2), (3,)], chunk=2, star=True, workers=1)
+    assert odd.arguments(odd.next_chunk()) == ([[1, 2], [3]],)
+    empty = Chunker([(), []], chunk=2, star=True, workers=1)
+    assert empty.arguments(empty.next_chunk()) == ([[], []],)
 
 
 def test_endless_items_begin_one_by_one_and_grow_while_they_are_quick() -> None:

@@ -320,6 +320,30 @@ def test_a_map_answers_for_each_item(worker: Worker) -> None:
     assert errors[0][1]["frames"][-1]["function"] == "add"
 
 
+def test_a_map_takes_lists_of_first_and_second_arguments_as_well(worker: Worker) -> None:
+    assert worker.call("things:aadd", None, [1, 3], [2, 4], op=Op.MAP) == [[3, 7], []]
+    assert worker.call("builtins:str", None, [1, 3], op=Op.MAP) == [["1", "3"], []]
+    assert worker.call("builtins:max", None, [1, 6], [2, 4], [3, 5], op=Op.MAP) == [[3, 6], []]
+    values, errors = worker.call("things:add", None, [1, 1, 3], [2, "2", 4], op=Op.MAP)
+    assert (values, [at for at, _ in errors]) == ([3, None, 7], [1])
+    assert errors[0][1]["frames"][-1]["function"] == "add"
+    values, errors = worker.call("builtins:next", None, [[], []], op=Op.MAP)
+    assert (values, [error["class"] for _, error in errors]) == ([None, None], ["TypeError"] * 2)
+    assert worker.call("things:add", None, [], [], op=Op.MAP) == [[], []]
+
+
+def test_what_a_map_does_not_take_is_said(worker: Worker) -> None:
+    for wrong, remark in (
+        ((None, [1, 2], [3]), "same length: one has 2 elements, another 1"),
+        ((None, [1], 2), "a list for each argument, not a int"),
+        (([[1]], [2]), "or null and a list for each argument"),
+        ((None,), "a list of items, not a NoneType"),
+    ):
+        error = worker.error("things:add", *wrong, op=Op.MAP)
+        assert error["kind"] == "bad_arguments"
+        assert remark in error["message"]
+
+
 def test_a_map_awaits_makes_handles_and_keeps_what_does_not_encode_apart(worker: Worker) -> None:
     assert worker.call("things:aadd", [[1, 2], [3, 4]], op=Op.MAP) == [[3, 7], []]
     values, errors = worker.call("things:Counter", [[1], [2]], op=Op.MAP)

@@ -44,6 +44,7 @@ def test_fork_itself_can_be_called(worker: Worker) -> None:
     assert worker.call("os:waitpid", pid, 0) == (pid, 0)
     answers = worker.call("things:fork_and", [["exit"], ["return"], ["raise"]], op=Op.MAP)
     assert answers == [[[7], [0], [1]], []]
+    assert worker.call("things:fork_and", None, ["exit", "return", "raise"], op=Op.MAP) == answers
 
 
 def test_a_generator_that_forks_streams_once(worker: Worker) -> None:
