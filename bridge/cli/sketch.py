@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _misused(options: argparse.Namespace) -> str | None:
-    if (options.what is None) == (options.diff is None):
+    if (options.what is None) == (options.diff is None) or "" in (options.what, *(options.diff or ())):
         return "name a file, a module or a folder, or two of them with --diff OLD NEW"
     if options.classic and options.format not in (None, "json", "yaml"):
         return f"--classic is written as json or yaml, not as {options.format}"
@@ -104,11 +104,14 @@ def _misused(options: argparse.Namespace) -> str | None:
 def _sketch(options: argparse.Namespace) -> int:
     shown = list(_modules(options.what, options))
     whole_folder = _is_folder(options.what)
+    if not shown:
+        print(f"bascule sketch: there is no Python file in {options.what!r} or below it", file=sys.stderr)
     for module, _ in shown:
         if module.error is not None:
             print(f"bascule sketch: {module.error}", file=sys.stderr)
-    _write(shown, options, several=whole_folder)
-    return _FAILED if any(module.error is not None for module, _ in shown) else _DONE
+    if shown or options.format in _OF_DATA or options.classic:
+        _write(shown, options, several=whole_folder)
+    return _FAILED if not shown or any(module.error is not None for module, _ in shown) else _DONE
 
 
 def _write(shown: list[Shown], options: argparse.Namespace, *, several: bool) -> None:

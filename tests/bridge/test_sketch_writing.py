@@ -283,6 +283,7 @@ def test_a_folder_is_a_list_and_a_broken_file_fails_but_hides_no_other(sample: P
     ("arguments", "message"),
     [
         ([], "name a file, a module or a folder"),
+        ([""], "name a file, a module or a folder"),
         (["json", "--diff", "a", "b"], "name a file, a module or a folder"),
         (["no_such_module"], "there is no file 'no_such_module', nor a module of that name"),
         (["json", "--filter", "("], "is no regular expression"),
@@ -293,6 +294,16 @@ def test_a_folder_is_a_list_and_a_broken_file_fails_but_hides_no_other(sample: P
 )
 def test_a_wrong_command_line_says_what_is_wrong(arguments: list[str], message: str) -> None:
     assert message in run(*arguments, status=2)
+
+
+def test_a_folder_without_python_is_no_success(tmp_path: Path) -> None:
+    assert "there is no Python file in '.' or below it" in run(".", cwd=tmp_path, status=1)
+    assert run(".", "--format", "json", cwd=tmp_path, status=1).startswith("[]\n")
+
+
+def test_what_is_no_python_says_so(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\x7fELF\x02\x01\x01\0\xff\xfe")
+    assert "binary: not " in run("binary", cwd=tmp_path, status=1)
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
