@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import struct
-import sys
 
 from bascule.protocols import etf
 from bascule.protocols.calls import decode_head
@@ -55,4 +54,4 @@ def _write(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
