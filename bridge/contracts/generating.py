@@ -42,6 +42,12 @@ def generate_python(schema: Schema, options: PythonOptions, dialect: Dialect) ->
     missing = classic.missing_targets(schema, options)
     if missing:
         raise ContractError(missing)
+    if dialect is Dialect.CLASSIC and schema.extended:
+        raise ContractError(
+            module.source.error(0, "classic code has no form for what extended files have: generate modern code")
+            for module in schema.modules.values()
+            if module.extended and module.source is not None
+        )
     if dialect is Dialect.MODERN:
         return modern.generate(schema, options)
     return classic.generate(schema, options)

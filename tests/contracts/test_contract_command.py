@@ -88,6 +88,14 @@ def test_a_malformed_case_writes_nothing(case: str, tmp_path: Path, capsys: pyte
     assert ".pg:" in capsys.readouterr().err
 
 
+def test_classic_code_of_an_extended_file_is_refused(
+    definitions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate(definitions, tmp_path / "out", "--classic") == 1
+    assert "Plus.pg:1:1: error: classic code has no form" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_check_counts_and_complains(definitions: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["contract", "check", str(definitions)]) == 0
     assert capsys.readouterr().out == "3 modules, 11 types, 4 functions\n"

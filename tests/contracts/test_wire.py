@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import random
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -139,6 +140,29 @@ def test_classic_code_takes_the_shipped_codecs(package: Path, shop: Any) -> None
         text = runtime.encode(book, codecs.JsonEncoder(TARGETS), classic.Book.encode_book)
         assert runtime.decode(text, codecs.JsonDecoder(TARGETS), classic.Book.decode_book) == book
         assert shop.Book.from_json(text).to_wire() == json.loads(text)
+
+
+RUN_ELSEWHERE = """
+import sys
+from wired import other, plus, shop
+line = shop.Line("ink", 3)
+assert shop.Line.from_json(line.to_json()) == shop.Line.from_wire(line.to_wire()) == line
+assert plus.ShapeCodec.from_wire(plus.ShapeCircle(1.0, {"x"}).to_wire()) == plus.ShapeCircle(1.0, {"x"})
+try:
+    shop.Line.from_json('{"article": "a", "count": "b"}')
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_modern_code_runs_on_every_python_that_workers_may_be(
+    package: Path, interpreters: dict[tuple[int, int], str]
+) -> None:
+    for version, executable in interpreters.items():
+        told = subprocess.run(
+            [executable, "-c", RUN_ELSEWHERE], cwd=package, capture_output=True, text=True, check=False
+        )
+        assert told.stdout == 'count: expected Int32, found "b"\n', (version, told.stderr)
 
 
 def test_fields_with_defaults_may_be_absent(plus: Any, other: Any, codec: Any) -> None:
