@@ -172,7 +172,16 @@ class PodConnection:
             if self._framer.problem and not self._ended:
                 raise RemoteProtocolError(self._framer.problem)
             return None
-        message = bencode.decode(self._frames.popleft())
+        frame = self._frames.popleft()
+        usual = invoke_at(frame, 0)  # whose arguments, which may be large, need not become text and bytes again
+        if usual is not None and usual[0] not in self.open:
+            id, name, args, _ = usual
+            with suppress(UnicodeDecodeError):
+                call = Invoke(id, name.decode(), args)
+                self.open[id] = INVOKE
+                self._begun = True
+                return call
+        message = bencode.decode(frame)
         if not isinstance(message, dict):
             self._problem = f"a pod's client sends dicts, not a {type(message).__name__}"
             raise RemoteProtocolError(self._problem)
