@@ -17,6 +17,7 @@ from benchmarks.cases import (
     pipes,
     pods,
     results,
+    recording,
     sketching,
     sockets,
 )
@@ -47,4 +48,6 @@ CASES = (
     Case("results together", results.together),
     Case("results a million", results.a_million),
     Case("results at the bridge", results.through_the_bridge),
+    Case("record", recording.measure),
+    Case("record pipeline", recording.pipeline),
 )

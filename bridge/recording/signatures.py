@@ -112,6 +112,8 @@ class Signature:
 
     def _settle(self) -> None:
         """Make what has no name, and is optional, part of `*args` once there is much of it."""
+        if len(self.required) == len(self.parameters):
+            return
         unnamed = [
             name
             for name, each in self.parameters.items()

@@ -31,7 +31,12 @@ class Type:
 
     def key(self) -> str:
         """For a stable order."""
-        return json.dumps(to_json(self), sort_keys=True)
+        return _key(self)
+
+
+@lru_cache(maxsize=1 << 16)
+def _key(of: Type) -> str:
+    return json.dumps(to_json(of), sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)

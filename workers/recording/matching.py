@@ -52,7 +52,7 @@ def find(cls: type, name: str) -> tuple[type, object] | None:
 class Kind:
     """What is known of a type. `serial` is never used twice, so it can stand for the type in a key."""
 
-    __slots__ = ("cls_name", "foreign", "is_class", "module", "serial", "target", "target_base", "watch")
+    __slots__ = ("cls_name", "foreign", "is_class", "module", "never", "serial", "target", "target_base", "watch")
 
     def __init__(self, cls: type, serial: int, target: type | None) -> None:
         self.serial = serial
@@ -62,6 +62,8 @@ class Kind:
         self.foreign = target is not None and target is not cls
         self.target_base = None if target is None else (module_name(target), _qualname_of(target))
         self.is_class = type in _mro_of(cls)
+        # Whether no instance can be a use of the target: of others it depends on which one it is.
+        self.never = not (self.target or self.is_class or cls in _DEPENDS or "cython" in self.cls_name)
         self.watch: object = None
 
 
@@ -190,6 +192,9 @@ FUNCTIONS = (
     CACHED,
     *DESCRIPTORS,
 )
+
+
+_DEPENDS = frozenset((*FUNCTIONS, types.ModuleType))
 
 
 def module_title(module: types.ModuleType) -> str:

@@ -17,6 +17,7 @@ import weakref
 
 from .bytecode import VERSION, Analysis, Does, behind
 from .errors import RecorderBusy, UnknownInterpreter
+from .sites import SIGHTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Monitoring:
         self._telling = telling
         self._memory = Memory()
         self._plans: dict[int, Plan] = {}
+        self._entrances: dict[int, int] = {}  # code of the target -> how often it is still looked at
         self._tool = -1
 
     def start(self) -> None:
@@ -139,8 +141,13 @@ class Monitoring:
                 self._look_at(code)
             return _monitoring.DISABLE
         if telling.matcher.is_target(name):
-            caller = self._compiled_caller(frame)
-            if telling.paused or caller is None or telling.entered(code, frame):
+            if telling.paused:
+                return None
+            if self._compiled_caller(frame) is not None and telling.entered(code, frame):
+                return None
+            left = self._entrances.get(id(code), SIGHTINGS) - 1
+            self._entrances[id(code)] = left
+            if left > 0:
                 return None
         return _monitoring.DISABLE
 

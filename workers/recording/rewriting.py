@@ -282,7 +282,7 @@ class Rewriting:
             keep = False
             if site is not None and not site.touched and not telling.paused:
                 keep = telling.entered(frame.f_code, frame)
-            if not keep and not telling.exhaustive:
+            if not keep:
                 left[0] -= 1
                 if left[0] <= 0:
                     entrance.clear()
