@@ -17,11 +17,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     steps = parser.add_subparsers(metavar="STEP", required=True)
     suggest = steps.add_parser(
         "suggest",
-        help="from a trace of `bascule serve --record`",
+        help="from the trace of a service's calls",
         description="Print the lines for a listener's table of the configuration that allow what clients were seen to "
         "call, and nothing else.",
     )
-    suggest.add_argument("traces", nargs="+", type=Path, metavar="TRACE", help="what `bascule serve --record` wrote")
+    suggest.add_argument("traces", nargs="+", type=Path, metavar="TRACE", help="what a service recorded")
     suggest.add_argument(
         "--modules", action="store_true", help="allow whole modules (`math:*`) instead of single functions"
     )

@@ -47,7 +47,7 @@ def everything(arguments: list[str]) -> int:
     parser.add_argument("--trace", type=Path, metavar="FILE", help="keep the trace")
     parser.add_argument("--api", type=Path, metavar="FILE", help="keep the api.json")
     parser.add_argument(
-        "--calls", type=Path, metavar="FILE", help="instead of a program: what a service wrote with serve --record"
+        "--calls", type=Path, metavar="FILE", help="instead of a program: the trace of a service's calls"
     )
     _damage_options(parser)
     before, program = _split(arguments)

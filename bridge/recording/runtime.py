@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import sys
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 _ABSENT = object()
@@ -91,6 +93,9 @@ class Runtime:
         found = self._modules.get(name, _ABSENT)
         if found is _ABSENT:
             found = None
+            here = str(Path.cwd())
+            if here not in sys.path:
+                sys.path.insert(0, here)  # the program was run from here, and found its modules so
             try:
                 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                     found = import_module(name)

@@ -10,6 +10,7 @@ The program finds itself as if started plainly: `sys.argv`, `sys.path[0]`, the m
 from __future__ import annotations
 
 import builtins
+import contextlib
 import importlib.util
 import io
 import os
@@ -73,6 +74,8 @@ def _in_environment(wanted: Wanted) -> None:
 
 def _finish(recording: Recording, *, quiet: bool) -> None:
     recording.stop()
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # the program may have closed it
+        sys.stdout.flush()
     if not quiet:
         print(f"bascule record: {recording.summary()}", file=sys.stderr)
 
