@@ -16,8 +16,8 @@ from benchmarks.cases import (
     payloads,
     pipes,
     pods,
-    results,
     recording,
+    results,
     sketching,
     sockets,
 )
