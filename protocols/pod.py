@@ -360,8 +360,8 @@ def lone_invoke(data: bytes, behind_id: int) -> tuple[Id, bytes] | None:
     if data[args_end : args_end + 4] != b"2:id" or data[:7] != b"d4:args":
         return None
     if id[:3] != b"36:" or len(id) != 39:  # as a UUID is written
-        length, _, text = id.partition(b":")
-        if not length.isdigit() or length[:1] == b"0" != length or int(length) != len(text):
+        length, mark, text = id.partition(b":")
+        if not mark or not length.isdigit() or length[:1] == b"0" != length or int(length) != len(text):
             return None
     return id, data[colon + 1 : args_end]
 

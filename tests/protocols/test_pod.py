@@ -6,7 +6,7 @@ from typing import Any
 
 import bcoding
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bascule.protocols import bencode
@@ -196,6 +196,7 @@ def test_what_is_read_where_it_stands_means_the_same_as_in_the_conversation(call
 
 
 @given(usual, st.integers(0, 60), st.binary(max_size=2))
+@example((said(op="invoke", id="", var="", args="x"), b"0:", b"", b"x"), 15, b"")
 def test_a_lone_call_is_read_as_it_is_in_company(call: Any, at: int, other: bytes) -> None:
     for data in (call[0], call[0][:at] + other + call[0][at + 1 :], call[0] + call[0]):
         behind_id = data.rfind(INVOKE_KEY)
