@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -68,7 +69,7 @@ def service(
         command += ["--workers", str(workers), "--path", str(ROOT)] if config is None else ["--config", str(config)]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
-            while not path.exists():
+            while not _listens(path):
                 if process.poll() is not None:
                     raise RuntimeError(f"bascule serve ended with status {process.returncode}")
                 time.sleep(0.01)
@@ -79,6 +80,12 @@ def service(
         finally:
             process.terminate()
             process.wait()
+
+
+def _listens(path: Path) -> bool:
+    """Whether somebody does there: the file is there a little sooner."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def workers(client: Any) -> list[int]:

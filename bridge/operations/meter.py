@@ -31,8 +31,9 @@ class Meter:
 
     def count(self, target: bytes, micros: int, failed: bool) -> None:
         """A call of this function has ended."""
-        row = self.rows.get(target)
-        if row is None:
+        try:
+            row = self.rows[target]
+        except KeyError:
             row = self._new_row(target)
         row[micros.bit_length()] += 1
         row[SUM] += micros
