@@ -12,7 +12,7 @@ start(Environment) ->
     _ = application:load(py),
     Fixtures = filename:join(filename:dirname(source()), "python"),
     %% A machine that runs other things may start a bridge slowly.
-    Settings = [{workers, 2}, {path, [Fixtures]}, {start_timeout, 60_000} | Environment],
+    Settings = [{workers, 2}, {path, [Fixtures]} | Environment ++ [{start_timeout, 60_000}]],
     [application:unset_env(py, Key) || {Key, _} <- application:get_all_env(py)],
     [application:set_env(py, Key, Value) || {Key, Value} <- lists:reverse(Settings)],
     {ok, Started} = application:ensure_all_started(py),
