@@ -71,8 +71,10 @@ class FakeWorker:
         *,
         flags: int = 0,
         session: int = 0,
+        micros: int = 0,
     ) -> None:
-        self.world.core.answers.worker_data(self.core, encode_frame(kind, codec, flags, wire_id, session, 0, payload))
+        frame = encode_frame(kind, codec, flags, wire_id, session, micros, payload)
+        self.world.core.answers.worker_data(self.core, frame)
 
     def ready(self) -> FakeWorker:
         self.say(Kind.CONTROL, payload=write_control({"op": "ready", "pid": 1, "python": "3.11"}))
@@ -91,9 +93,9 @@ class FakeWorker:
         """As the worker does when it begins a call."""
         struct.pack_into("<Q", self.page, 0, wire_id)
 
-    def reply(self, wire_id: int, value: Any = None) -> None:
+    def reply(self, wire_id: int, value: Any = None, *, micros: int = 0) -> None:
         self.start(max(wire_id, self.started))
-        self.say(Kind.REPLY, wire_id, msgpack.packb(value))
+        self.say(Kind.REPLY, wire_id, msgpack.packb(value), micros=micros)
 
     @property
     def started(self) -> int:

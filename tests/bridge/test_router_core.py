@@ -94,11 +94,27 @@ def test_sessions_take_turns_in_the_queue() -> None:
     (running,) = worker.calls()
     world.core.now += 1.0
     for _ in range(2):
-        worker.reply(running)
+        worker.reply(running, micros=1_000_000)
         world.core.now += 1.0
         (running,) = worker.calls()
     worker.reply(running)
     assert len(small.answers()) == 1
+
+
+def test_of_the_quickest_calls_a_session_has_eight_at_a_turn_and_no_more() -> None:
+    world = World()
+    flood, small = world.client(), world.client()
+    (worker,) = world.workers
+    for _ in range(100):
+        flood.call("m:quick")
+    for _ in range(9):
+        small.call("m:quick")
+    (running,) = worker.calls()
+    worker.reply(running)  # teaches the router that these are quick
+    for wire_id in worker.calls()[:24]:
+        worker.reply(wire_id)
+    assert len(flood.answers()) == 1 + 8 + 8
+    assert len(small.answers()) == 8
 
 
 def test_a_killed_worker_fails_only_the_call_that_was_started_and_the_rest_go_elsewhere() -> None:
