@@ -44,7 +44,6 @@ CASES = (
     Case("fairness", fairness.measure),
     Case("service clients", service.clients),
     Case("service steady", service.steady),
-    Case("service maps", service.maps),
     Case("service memory", service.memory),
     Case("service figures", service.figures),
     Case("contract codecs", contracts.codecs),

@@ -53,7 +53,7 @@ def loky_executor(workers: int) -> Iterator[Any]:
 @contextmanager
 def mpire_pool(workers: int) -> Iterator[Any]:
     """mpire's WorkerPool, whose workers are kept from one map to the next."""
-    from mpire import WorkerPool
+    from mpire.pool import WorkerPool
 
     with WorkerPool(n_jobs=workers, start_method="spawn", keep_alive=True) as ready:
         ready.map(subject.f, [(1, 2)] * workers * 8)
