@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bascule.bridge.caching.policy import Rules
     from bascule.bridge.doors.base import Door
     from bascule.bridge.doors.pod_options import PodOptions
     from bascule.bridge.early import EarlyWorker
@@ -71,20 +72,32 @@ class Bridge:
         self.pump.attach_client(read_fd, write_fd, door, pool=self.specs[0].name, identity=identity)
 
 
-def run_stdio(spec: PoolSpec, door: Door, early: EarlyWorker, descriptor: int | None = None) -> int:
-    """Serve the one client at descriptors 0 and 1, or at that of a socket, until it leaves; the exit status."""
+def run_stdio(
+    spec: PoolSpec, door: Door, early: EarlyWorker, descriptor: int | None = None, *, cache: Rules | None = None
+) -> int:
+    """Serve the one client at descriptors 0 and 1, or at that of a socket, until it leaves; the exit status.
+
+    `cache` says whose answers are kept.
+    """
     bridge = Bridge([spec], early.bridge)
     bridge.adopt(early.started)
     # A terminal is shared with the shell that started us: it is given back as it was.
     terminals = [os.dup(fd) for fd in (0, 1) if descriptor is None and os.isatty(fd) and os.get_blocking(fd)]
     read_fd, write_fd = _take_stdio() if descriptor is None else (descriptor, descriptor)
     bridge.attach(read_fd, write_fd, door, identity="stdio")
+    if cache is not None:
+        from bascule.bridge.caching.answers import AnswerCache
+        from bascule.bridge.caching.shelves import Shelves
+
+        bridge.core.cache = AnswerCache(bridge.core, cache, Shelves(), bridge.pump.post)
     bridge.pump.start()
     from bascule.bridge.tree import supervise
 
     try:
         return supervise(bridge, ends_with=_session_closed)
     finally:
+        if bridge.core.cache is not None:
+            bridge.core.cache.close()
         for fd in terminals:
             os.set_blocking(fd, True)
             os.close(fd)

@@ -70,7 +70,8 @@ class Flag(enum.IntFlag):
 
 
 MOST_CALL_FLAGS: Final = int(Flag.IDEMPOTENT | Flag.STREAM)
-"""The largest `flags` of a call. Beyond are other frames' flags, and CAST with STREAM: answers that nobody wants."""
+"""The largest `flags` of a call. Beyond are other frames' flags, and CAST with STREAM: answers that nobody wants.
+FRESH may stand beside any of a call's."""
 
 HEADER: Final = struct.Struct("<IBBHQII")
 HEADER_SIZE: Final = HEADER.size

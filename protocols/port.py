@@ -22,7 +22,7 @@ error, and is cancelled (see `take_requests`).
 
 from __future__ import annotations
 
-from bascule.protocols.envelope import MOST_CALL_FLAGS, REST, REST_SIZE, Codec, Kind
+from bascule.protocols.envelope import MOST_CALL_FLAGS, REST, REST_SIZE, Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 from bascule.protocols.framing import PacketReader, encode_packet, largest, length_struct
 from bascule.protocols.limits import MAX_FRAME
@@ -43,6 +43,7 @@ _NUMBER: Final = 8  # bytes of a callback's number
 _PREFIXED: Final = {int(Kind.NESTED): _NUMBER, int(Kind.PLACED): 2}
 """Calls before whose payload a number stands, and how many bytes it has."""
 _OTHERS: Final = frozenset(map(int, (Kind.CANCEL, Kind.CREDIT, Kind.RELEASE, Kind.REPLY, Kind.ERROR)))
+_FRESH = int(Flag.FRESH)
 _ETF, _MSGPACK = int(Codec.ETF), int(Codec.MSGPACK)
 _JOINED: Final = 16 << 10  # bytes of a payload that is cheaper to join with its header than to write beside it
 _CONTROL_STYLE: Final = 3  # text as binaries, dicts as maps
@@ -174,14 +175,14 @@ class PortConversation:
         if session:
             raise RemoteProtocolError(f"a port is one session: the frame's session must be 0, it is {session}")
         if kind == _CALL:
-            if codec == _ETF and flags <= MOST_CALL_FLAGS and call_id:
+            if codec == _ETF and (flags <= MOST_CALL_FLAGS or flags & ~_FRESH <= MOST_CALL_FLAGS) and call_id:
                 requests.append((_CALL, _ETF, flags, call_id, deadline, payload))
             else:
                 self._refuse(call_id, codec, flags)
         elif kind == _CONTROL:
             self._take_control(call_id, payload, requests)
         elif kind in _PREFIXED:
-            if codec == _ETF and flags <= MOST_CALL_FLAGS and call_id and len(payload) >= _PREFIXED[kind]:
+            if codec == _ETF and flags & ~_FRESH <= MOST_CALL_FLAGS and call_id and len(payload) >= _PREFIXED[kind]:
                 requests.append((kind, _ETF, flags, call_id, deadline, payload))
             else:
                 self._refuse(call_id, codec, flags)
@@ -193,12 +194,12 @@ class PortConversation:
     def _refuse(self, call_id: int, codec: int, flags: int) -> None:
         if not call_id:
             message = "a call's id is not 0"
-        elif flags <= MOST_CALL_FLAGS and codec == _ETF:
+        elif flags & ~_FRESH <= MOST_CALL_FLAGS and codec == _ETF:
             message = "a call that is nested, or placed, begins with the number of its callback, or slot"
         elif codec != _ETF:
             message = f"a port's calls are external terms (codec {_ETF}), not codec {codec}"
         else:
-            message = f"the flags {flags:#x} are none of a call: 1 idempotent, with 2 cast or with 4 stream"
+            message = f"the flags {flags:#x} are none of a call: 1 idempotent, with 2 cast or 4 stream, and 16 fresh"
         self._output += self.encode(_ERROR, _ETF, 0, call_id, _error(ErrorKind.REFUSED, message))
 
     def _take_control(self, call_id: int, payload: bytes, requests: list[Request]) -> None:

@@ -212,7 +212,7 @@ class ServiceSide:
 
     def _check_prefixed(self, codec: int, flags: int, call_id: int, payload: bytes, number: int) -> None:
         """A NESTED or PLACED call; what is wrong with one of these ends the connection."""
-        known = _FIRST_CODEC <= codec <= _LAST_CODEC and flags <= MOST_CALL_FLAGS
+        known = _FIRST_CODEC <= codec <= _LAST_CODEC and flags & ~_FRESH <= MOST_CALL_FLAGS
         if not (known and call_id and len(payload) >= number):
             problem = f"such a call has a codec from 1 to 3, an id above 0, and first a number of {number} bytes"
             raise self._refusal(call_id, problem)
@@ -234,7 +234,7 @@ class ServiceSide:
         elif not _FIRST_CODEC <= codec <= _LAST_CODEC:
             problem = f"codec {codec} is unknown; there are {', '.join(f'{one.value} ({one.name})' for one in Codec)}"
         else:
-            problem = f"the flags {flags:#x} are none of a call: 1 idempotent, with 2 cast or with 4 stream"
+            problem = f"the flags {flags:#x} are none of a call: 1 idempotent, with 2 cast or 4 stream, and 16 fresh"
         payload = write_message(_refused_call(problem))
         self._output.append(encode_frame(Kind.ERROR, Codec.MSGPACK, 0, call_id, 0, 0, payload))
 

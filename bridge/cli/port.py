@@ -50,6 +50,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="NAME",
         help="how a worker is chosen for a call (default: least_busy)",
     )
+    parser.add_argument("--cache", metavar="FILE", help="keep answers as the [cache] tables of this configuration say")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -58,6 +59,19 @@ def run(options: argparse.Namespace) -> int:
     if options.python and python is None:
         print(f"bascule port: --python {options.python}: there is no such executable", file=sys.stderr)
         return 2
+    rules = None
+    if options.cache is not None:
+        from pathlib import Path
+
+        from bascule.bridge.caching.policy import Rules
+        from bascule.bridge.config import ConfigError
+        from bascule.bridge.config_file import load
+
+        try:
+            rules = Rules({name: table.rule() for name, table in load(Path(options.cache)).cache.items()})
+        except ConfigError as error:
+            print(f"bascule port: --cache: {error}", file=sys.stderr)
+            return 2
     early = start("port", python)
     if isinstance(early, int):
         return early
@@ -76,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         scheduler=options.scheduler,
     )
     try:
-        status = run_stdio(spec, door, early)
+        status = run_stdio(spec, door, early, cache=rules)
     except UnknownScheduler as error:
         print(f"bascule port: --scheduler: {error}", file=sys.stderr)
         return 2

@@ -85,6 +85,13 @@ FUNCTIONS: dict[str, Function] = {
         ("[seconds target & args]",),
         'Calls a function that has so much time: (py/within 0.5 "time:sleep" 60) fails with the kind "timeout".',
     ),
+    "fresh": Function(
+        Op.CALL,
+        Shape.TARGET,
+        ("[target & args]",),
+        "Calls a function whose answers the service keeps, and has it compute a new one, which is then kept.",
+        flags=Flag.FRESH,
+    ),
     "import": Function(Op.CONST, Shape.MODULE, ("[module]",), 'A module, as a handle: (py/import "numpy").'),
     "value": Function(
         Op.OPERATOR,

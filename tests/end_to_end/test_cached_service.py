@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bascule.bridge.errors import PythonError
+from tests.end_to_end.pod_client import PodClient
 from tests.end_to_end.running_service import Service
 
 MODULE = """
@@ -118,6 +119,16 @@ def test_errors_and_handles_are_not_kept_and_a_fresh_call_is_computed(service: S
         assert type(boxes[0]).__name__ == "Proxy"
         assert client.apply("counted:slow", [2, log]) == client.apply("counted:slow", [2, log], fresh=True)
     assert computed(tmp_path) == ["raises", "raises", "box", "box", "2", "2"]
+
+
+def test_a_pod_is_given_kept_answers_and_may_ask_for_a_fresh_one(service: Service, tmp_path: Path) -> None:
+    log = str(tmp_path / "log")
+    command = [sys.executable, "-m", "bascule", "pod", "--attach", str(service.socket)]
+    with PodClient(command=command) as pod:
+        answers = [pod.invoke(f"py/{var}", "counted:slow", 3, log) for var in ("call", "call", "fresh", "call")]
+        assert answers == [{"x": 3}] * 4
+        assert pod.invoke("py/-keyed", "mine", "py/fresh", "counted:slow", 3, log) == {"x": 3}
+    assert computed(tmp_path) == ["3"] * 3
 
 
 def test_no_cache_on_the_command_line(config: Path, tmp_path: Path, runtime_folder: Path, nothing_left: None) -> None:

@@ -158,6 +158,7 @@ def test_what_user_code_prints_is_a_frame_before_its_answer() -> None:
         (["--workers", "0"], "less than 1"),
         (["--no-such-option"], "--no-such-option"),
         (["--scheduler", "nonsense"], "nonsense"),
+        (["--cache", "/no/such/bascule.toml"], "/no/such/bascule.toml: No such file"),
     ],
 )
 def test_wrong_options_are_named(options: list[str], told: str) -> None:

@@ -77,6 +77,16 @@ def test_a_call_comes_through_unread(packet: int) -> None:
     assert [ask for at in range(len(stream)) for ask in one_by_one.receive_data(stream[at : at + 1])] == [ASK, ASK]
 
 
+@pytest.mark.parametrize("flags", [Flag.FRESH, Flag.FRESH | Flag.IDEMPOTENT, Flag.FRESH | Flag.STREAM])
+def test_a_call_may_ask_for_an_answer_that_was_not_kept(flags: int) -> None:
+    one = said(Kind.CALL, CALL, flags=flags, call_id=7)
+    placed = said(Kind.PLACED, b"\0\0" + CALL, flags=flags, call_id=8)
+    for stream in (one, one + placed):
+        requests = PortConversation(4).receive_data(stream)
+        assert [request[2] for request in requests] == [flags] * len(requests)
+        assert len(requests) == 1 + stream.endswith(placed)
+
+
 def test_what_else_a_node_says_comes_through() -> None:
     node = PortConversation()
     stream = said(Kind.CANCEL, call_id=9) + said(Kind.CREDIT, b"\5\0\0\0", call_id=9) + said(Kind.RELEASE, b"t" * 60)

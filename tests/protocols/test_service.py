@@ -149,6 +149,12 @@ def test_after_the_hello_much_is() -> None:
     assert len(payload) == length
 
 
+def test_any_call_may_ask_for_an_answer_that_was_not_kept() -> None:
+    placed = encode_frame(Kind.PLACED, Codec.MSGPACK, Flag.FRESH, 2, 0, 0, b"\0\0" + PAYLOAD)
+    requests = greeted().receive_data(call(1, flags=Flag.FRESH | Flag.IDEMPOTENT) + placed)
+    assert [request[2] for request in requests] == [Flag.FRESH | Flag.IDEMPOTENT, Flag.FRESH]
+
+
 def test_a_frame_over_the_limit_ends_the_connection() -> None:
     header = HEADER.pack(MAX_FRAME + 1, Kind.CALL, 1, 0, 1, 0, 0)
     assert_refused(greeted(), header, f"over the limit of {MAX_FRAME}")

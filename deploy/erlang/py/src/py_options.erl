@@ -11,6 +11,7 @@
 %% <li>`output': where what the call prints goes, to the group leader of the `caller' (the default), to the `logger', or
 %%     `discard'.</li>
 %% <li>`idempotent': `true' lets the bridge run the call again when its worker died.</li>
+%% <li>`fresh': `true' has a function run whose answers the bridge keeps; its new answer is kept.</li>
 %% <li>`worker': the slot of the Python worker that shall run the call, as {@link py:workers/1} lists them.</li>
 %% <li>`server': which server, by name; not for the application environment.</li>
 %% </ul>
@@ -35,6 +36,7 @@
     on_error => raise | return,
     output => caller | logger | discard,
     idempotent => boolean(),
+    fresh => boolean(),
     worker => any | non_neg_integer(),
     server => atom()
 }.
@@ -97,13 +99,18 @@ set(on_error, How, Choice) when How =:= raise; How =:= return -> Choice#choice{o
 set(output, Where, Choice) when Where =:= caller; Where =:= logger; Where =:= discard -> Choice#choice{output = Where};
 set(worker, any, Choice) -> Choice#choice{worker = any};
 set(worker, Slot, Choice) when is_integer(Slot), Slot >= 0, Slot < 65536 -> Choice#choice{worker = Slot};
-set(idempotent, true, Choice) -> Choice#choice{flags = Choice#choice.flags bor ?IDEMPOTENT};
-set(idempotent, false, Choice) -> Choice#choice{flags = Choice#choice.flags band bnot ?IDEMPOTENT};
+set(idempotent, true, Choice) -> flag(on, ?IDEMPOTENT, Choice);
+set(idempotent, false, Choice) -> flag(off, ?IDEMPOTENT, Choice);
+set(fresh, true, Choice) -> flag(on, ?FRESH, Choice);
+set(fresh, false, Choice) -> flag(off, ?FRESH, Choice);
 set(server, Name, Choice) when is_atom(Name) -> Choice;
 set(_, _, _) -> error.
 
 style(on, Bit, #choice{style = Style} = Choice) -> Choice#choice{style = Style bor Bit};
 style(off, Bit, #choice{style = Style} = Choice) -> Choice#choice{style = Style band bnot Bit}.
+
+flag(on, Bit, #choice{flags = Flags} = Choice) -> Choice#choice{flags = Flags bor Bit};
+flag(off, Bit, #choice{flags = Flags} = Choice) -> Choice#choice{flags = Flags band bnot Bit}.
 
 -spec refuse(term(), term()) -> no_return().
 refuse(Key, Value) ->
@@ -112,6 +119,6 @@ refuse(Key, Value) ->
         "the option ~0tp => ~0tp is unknown or has a wrong value; there are timeout (ms or infinity), "
         "strings (charlist or binary), maps (true or false), binaries (text or bytes), want (auto, value or handle), "
         "on_error (raise or return), output (caller, logger or discard), idempotent (true or false), "
-        "worker (a slot) and server (a name)",
+        "fresh (true or false), worker (a slot) and server (a name)",
         [Key, Value]
     ).

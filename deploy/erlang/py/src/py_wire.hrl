@@ -23,6 +23,7 @@
 -define(CAST, 2).
 -define(STREAM, 4).
 -define(ERR, 8).
+-define(FRESH, 16).
 
 %% What a call does.
 -define(OP_CALL, 1).
