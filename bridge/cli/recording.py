@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bascule.bridge.recording.launch import record, recording_options
-from bascule.bridge.recording.reading import Damage, InputError
+from bascule.bridge.recording.reading import Damage, InputError, read_api
 from bascule.bridge.recording.types import TypeFormatError
 from bascule.workers.recording.errors import RecordError
 
@@ -114,17 +114,20 @@ def _parser() -> argparse.ArgumentParser:
         "--module", action="append", dest="modules", default=[], metavar="NAME", help="whose API; repeat (default: all)"
     )
     _output(one, "FILE", "the api.json")
+    _compat_option(one)
     _damage_options(one)
     one.set_defaults(do=_infer)
 
     one = steps.add_parser("combine", help="join several APIs")
     one.add_argument("inputs", nargs="+", type=Path, metavar="API")
     _output(one, "FILE", "the joined api.json")
+    _compat_option(one)
     one.set_defaults(do=_combine)
 
     one = steps.add_parser("write", help="write typed stubs of an API")
     one.add_argument("input", type=Path, metavar="API")
     _output(one, "FOLDER", "the stubs")
+    _compat_option(one)
     one.add_argument(
         "--no-runtime", action="store_true", help="do not import the modules to agree with their signatures"
     )
@@ -140,6 +143,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _output(parser: argparse.ArgumentParser, metavar: str, what: str) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar=metavar, help=what)
+
+
+def _compat_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strict-compat", action="store_true", help="what python-record-api 1.3.2 makes of it, faults and all"
+    )
 
 
 def _damage_options(parser: argparse.ArgumentParser) -> None:
@@ -170,16 +179,26 @@ def _counts(options: argparse.Namespace) -> int:
 def _infer(options: argparse.Namespace) -> int:
     damage = Damage(strict=options.strict)
     modules = tuple(name for each in options.modules for name in each.split(",") if name)
-    from bascule.bridge.recording.infer import infer
-
     with _progress("inferring") as progress:
-        told = infer(options.inputs, options.label, modules, damage, progress).to_json()
+        if options.strict_compat:
+            from bascule.bridge.recording.compat import inferring
+
+            told = inferring.infer(options.inputs, options.label, modules, damage, progress)
+        else:
+            from bascule.bridge.recording.infer import infer
+
+            told = infer(options.inputs, options.label, modules, damage, progress).to_json()
     _tell(damage)
     _save(told, options.output)
     return 0
 
 
 def _combine(options: argparse.Namespace) -> int:
+    if options.strict_compat:
+        from bascule.bridge.recording.compat import merging
+
+        _save(merging.combine(options.inputs), options.output)
+        return 0
     from bascule.bridge.recording.apis import API, combine
 
     _save(combine(API.read(path) for path in options.inputs).to_json(), options.output)
@@ -187,6 +206,12 @@ def _combine(options: argparse.Namespace) -> int:
 
 
 def _write(options: argparse.Namespace) -> int:
+    if options.strict_compat:
+        from bascule.bridge.recording.compat import writing
+
+        written = writing.write(read_api(options.input), options.output, strict=True)
+        print(f"{len(written)} stubs in {options.output}", file=sys.stderr)
+        return 0
     from bascule.bridge.recording.runtime import Runtime
     from bascule.bridge.recording.stubs import write_stubs
 

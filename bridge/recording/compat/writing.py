@@ -12,6 +12,7 @@ from typing import Any
 
 from bascule.bridge.recording.compat.annotating import annotate
 from bascule.bridge.recording.compat.layout import broken
+from bascule.bridge.recording.reading import InputError
 
 Told = dict[str, Any]
 
@@ -20,13 +21,18 @@ def write(api: Told, folder: Path, *, strict: bool = True) -> list[Path]:
     """Write the stubs of an API; the files.
 
     Raises:
+        InputError: It is no API.
         OSError: A file can't be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for name, module in api.get("modules", {}).items():
         path = folder / f"{name}.py"
-        path.write_text(module_text(module, strict=strict), errors="surrogatepass")
+        try:
+            text = module_text(module, strict=strict)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise InputError(f"module {name}: it is no API: {type(error).__name__}: {error}") from None
+        path.write_text(text, errors="surrogatepass")
         files.append(path)
     return files
 

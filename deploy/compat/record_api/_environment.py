@@ -32,6 +32,11 @@ def names(name: str) -> list[str]:
     return [each for each in re.split(r"[,\s]+", variable(name)) if each]
 
 
+def strict() -> bool:
+    """Whether the old tool's own result is wanted, with its faults."""
+    return "--strict-compat" in sys.argv[1:] or os.environ.get(f"{PREFIX}STRICT_COMPAT") == "1"
+
+
 def done(do: Callable[[Damage], None]) -> None:
     """Do a step, and tell what was damaged."""
     damage = Damage()

@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 
 from bascule.bridge.recording.apis import API, combine
+from bascule.bridge.recording.compat import merging
 from bascule.bridge.recording.reading import Damage
-from record_api._environment import done, names, path
+from record_api._environment import done, names, path, strict
 
 
 def _combine(_: Damage) -> None:
-    api = combine(API.read(Path(each)) for each in names("INPUTS"))
-    path("OUTPUT").write_text(json.dumps(api.to_json(), indent=2, ensure_ascii=False) + "\n")
+    inputs = [Path(each) for each in names("INPUTS")]
+    told = merging.combine(inputs) if strict() else combine(map(API.read, inputs)).to_json()
+    path("OUTPUT").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

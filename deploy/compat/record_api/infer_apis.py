@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 
+from bascule.bridge.recording.compat import inferring
 from bascule.bridge.recording.infer import infer
 from bascule.bridge.recording.reading import Damage
-from record_api._environment import done, names, path, variable
+from record_api._environment import done, names, path, strict, variable
 
 
 def _infer(damage: Damage) -> None:
-    api = infer([path("INPUT")], variable("LABEL"), tuple(names("MODULES")), damage)
-    path("OUTPUT").write_text(json.dumps(api.to_json(), indent=2, ensure_ascii=False) + "\n")
+    given = ([path("INPUT")], variable("LABEL"), tuple(names("MODULES")), damage)
+    told = inferring.infer(*given) if strict() else infer(*given).to_json()
+    path("OUTPUT").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bascule.bridge.recording.compat.writing import write
 from bascule.bridge.recording.reading import Damage, read_api
-from record_api._environment import done, path
+from record_api._environment import done, path, strict
 
 
 def _write(_: Damage) -> None:
-    files = write(read_api(path("INPUT")), path("OUTPUT"), strict=False)
+    files = write(read_api(path("INPUT")), path("OUTPUT"), strict=strict())
     print(f"{len(files)} stubs in {path('OUTPUT')}")
 
 
