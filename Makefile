@@ -25,7 +25,9 @@ comma := ,
 STAMPS := .venv/stamps
 ONLY ?=
 TESTS ?= tests
-TEST_LIMIT ?= 20m
+TEST_LIMIT ?= 23m
+# Files of tests that run at a time: most wait for processes that they started.
+JOBS ?= 2
 CHECKED := bascule bridge protocols workers tests benchmarks demo docs
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -45,7 +47,7 @@ test: check $(STAMPS)/system-test $(STAMPS)/node-test ## the checks and all test
 	rm -f build/tests.xml
 	status=0
 	PATH="$(CURDIR)/$(BIN):$$PATH" timeout --kill-after=30s $(TEST_LIMIT) \
-		$(BIN)/python -m pytest --junit-xml=build/tests.xml $(TESTS) || status=$$?
+		$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --junit-xml=build/tests.xml $(TESTS) || status=$$?
 	if [ $$status = 124 ] || [ $$status = 137 ]; then echo "make test: stopped after $(TEST_LIMIT)" >&2; fi
 	if [ $$status = 0 ]; then echo "make test: checks and tests passed"; else echo "make test: FAILED" >&2; fi
 	exit $$status

@@ -360,6 +360,7 @@ H = json.dumps(HANDLE)
         ("str", f'[{{"type":"x","py\\/handle":"{TOKEN}"}}]', Op.BUILTIN, "str", True, None),
         ("len", '["é😀"]', Op.BUILTIN, "len", False, [["é😀"]]),
     ],
+    ids=lambda part: part.replace(TOKEN, "TOKEN") if isinstance(part, str) else None,
 )
 def test_the_namespace_py_does_everything(
     name: str, args: str, op: Op, target: str, with_object: bool, payload: Any

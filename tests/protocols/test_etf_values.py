@@ -257,6 +257,7 @@ def test_an_object_as_a_key_is_replaced_once() -> None:
         (etf.BitString(b"\xff\xff", 3), b"M\0\0\0\2\3\xff\xe0"),
         (Handle(TOKEN, "int"), b"h\3w\x09py_handlem\0\0\0\x3c" + TOKEN.encode() + b"m\0\0\0\3int"),
     ],
+    ids=lambda part: type(part).__name__,  # a token is another each time
 )
 def test_a_value_goes_out_as(value: object, encoded: bytes) -> None:
     assert etf.dumps(value) == b"\x83" + encoded
