@@ -21,6 +21,7 @@ _HEAD = struct.Struct("<2sBBddf8s")
 CHECKSUM = 8
 _CHECKED = _HEAD.size
 HEAD_SIZE = _CHECKED + CHECKSUM
+_LENGTHS = struct.Struct("<II")  # of key and metadata, see `_length`
 _unpack_head = _HEAD.unpack_from
 _SMALL = 4096
 _blake = hashlib.blake2b
@@ -86,7 +87,8 @@ def checksum(name: str, head: bytes, value: Any, key: bytes | None, metadata: st
     """Over everything that an entry says."""
     digest = _blake(head + name.encode("utf-8", "surrogatepass"), digest_size=CHECKSUM)
     if key is not None or metadata is not None:
-        digest.update(b"\0%d\0" % len(key or b"") + (key or b"") + (metadata or "").encode("utf-8", "surrogatepass"))
+        text = None if metadata is None else metadata.encode("utf-8", "surrogatepass")
+        digest.update(_LENGTHS.pack(_length(key), _length(text)) + (key or b"") + (text or b""))
     digest.update(value)
     return digest.digest()
 
@@ -150,14 +152,20 @@ def peek(head: bytes) -> Stamp | None:
     return Stamp(created, expires, cost, form, fingerprint)
 
 
-_LENGTHS = struct.Struct("<II")  # of key and metadata, one more than that; 0: there is none
+def _length(part: bytes | None) -> int:
+    """One more than its bytes; 0: there is none, which is another thing than an empty one."""
+    return 0 if part is None else len(part) + 1
 
 
 def seal_all(name: str, entry: Entry) -> bytes:
     """An entry as one piece, key and metadata in front."""
     metadata = None if entry.metadata is None else entry.metadata.encode("utf-8", "surrogatepass")
-    lengths = [0 if part is None else len(part) + 1 for part in (entry.key, metadata)]
-    return _LENGTHS.pack(*lengths) + (entry.key or b"") + (metadata or b"") + seal(name, entry)
+    return (
+        _LENGTHS.pack(_length(entry.key), _length(metadata))
+        + (entry.key or b"")
+        + (metadata or b"")
+        + seal(name, entry)
+    )
 
 
 def unseal_all(name: str, data: bytes, *, check: bool = True) -> Entry:

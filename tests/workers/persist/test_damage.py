@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -98,6 +99,11 @@ def test_an_envelope_with_any_byte_changed_is_refused(
             read(name + "x", whole)
 
 
+def test_no_key_and_no_metadata_are_other_things_than_empty_ones() -> None:
+    sums = [envelope.checksum("x", b"", b"", key, text) for key in (None, b"") for text in (None, "")]
+    assert len(set(sums)) == 4
+
+
 def results(url: str) -> Any:
     @persist(cache=url, storekey=True, metadata=lambda: "meta", version=1)
     def f(x: int) -> str:
@@ -150,6 +156,22 @@ def test_a_database_that_is_none_is_put_aside(rubbish: bytes) -> None:
     assert f(1) == f(1)
     assert f.statistics.hits >= 1
     assert len(list(Path(".").glob("results.db.damaged-*"))) == bool(rubbish)
+
+
+@pytest.mark.parametrize("at", [0, 3, 20, 40, -1])
+def test_a_row_that_changes_after_it_was_found_good_is_checked_again(at: int) -> None:
+    f = persist(str, "sqlite://results.db", version=1)
+    assert f(1) == f(1) == f(1) == "1"
+    with contextlib.closing(sqlite3.connect("results.db")) as connection, connection:
+        ((row,),) = connection.execute("SELECT data FROM entries")
+        changed = bytearray(row)
+        changed[at] ^= 1
+        connection.execute("UPDATE entries SET data = ?", (bytes(changed),))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CacheWarning)
+        assert f(1) == "1"
+    assert f.statistics.misses == (1 if at == 0 else 2)  # the first byte only says where else to look
+    assert f(1) == "1"
 
 
 # ---- Places that go away or are full --------------------------------------------------------------------------------
