@@ -24,6 +24,7 @@ _dumps = pickle.dumps
 
 _RECENT, _RECENT_SIZE = 4096, 512
 _recent: dict[bytes, str] = {}  # pickles of small keys met lately -> their names
+_recent_ints: dict[Any, str] = {}  # the same by the keys themselves, where the only argument is an int
 
 
 def hash(key: Any) -> str:
@@ -32,21 +33,35 @@ def hash(key: Any) -> str:
     Raises:
         Uncacheable: Something in the key has no content that could be compared.
     """
-    if type(key) is tuple and _is_simple(key):
-        data = _dumps(key, PROTOCOL)
-        name = _recent.get(data)
-        if name is None:
-            name = _name(data)
-            if len(data) <= _RECENT_SIZE:
-                if len(_recent) >= _RECENT:
-                    _recent.clear()
-                _recent[data] = name
-        return name
+    if type(key) is tuple:
+        # Exactly these types: 1, 1.0 and True are equal, and have names of their own.
+        pair = key[0] if len(key) == 1 else None
+        is_int = type(pair) is tuple and len(pair) == 2 and type(pair[1]) is int and type(pair[0]) is str
+        if is_int:
+            name = _recent_ints.get(key)
+            if name is not None:
+                return name
+        if _is_simple(key):
+            data = _dumps(key, PROTOCOL)
+            name = _recent.get(data)
+            if name is None:
+                name = _name(data)
+                if len(data) <= _RECENT_SIZE:
+                    _remember(_recent, data, name)
+            if is_int and len(data) <= _RECENT_SIZE:
+                _remember(_recent_ints, key, name)
+            return name
     try:
         data = _dumps(_rebuilt(key, {}, 0), PROTOCOL)
     except _NotPlain:
         data = _SALT + encode(key)
     return _name(data)
+
+
+def _remember(names: dict[Any, str], key: Any, name: str) -> None:
+    if len(names) >= _RECENT:
+        names.clear()
+    names[key] = name
 
 
 def _name(data: bytes) -> str:

@@ -43,6 +43,7 @@ ENDS = 1 + HEAD_SIZE  # where a row's head ends
 _PAGE = 1000
 _PATIENCE = 30.0  # seconds to wait for other writers
 _MOST_TOUCHED = 256  # uses that are written together
+_SMALL, _MOST_CHECKED = 512, 1024  # bytes of a row whose checksum is not counted twice, and how many of them
 _SCHEMA = f"""
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
@@ -244,6 +245,7 @@ class SqliteStore(Store):
         self.place = place
         self.function = function
         self._touched: dict[str, float] = {}
+        self._checked: dict[str, tuple[bytes, Entry]] = {}  # small rows met lately, as bytes and as what they say
 
     def __repr__(self) -> str:
         return f"{self.place.url}#{self.function}"
@@ -264,7 +266,7 @@ class SqliteStore(Store):
                     return None
                 data = row[0]
                 if type(data) is bytes and data[:1] == _ALONE:  # the usual one: each column costs
-                    return checked(name, data[1:ENDS], data[ENDS:], None, None)
+                    return self._alone(name, data)
                 row = opened.cursor.execute(_GET_ALL, where).fetchone()
                 if row is None:
                     return None
@@ -282,6 +284,18 @@ class SqliteStore(Store):
             return None
         self.damaged(name, why)
         return None
+
+    def _alone(self, name: str, data: bytes) -> Entry:
+        """What a row says that has nothing but its data; the same bytes were as good the last time."""
+        known = self._checked.get(name)
+        if known is not None and known[0] == data:
+            return known[1]
+        entry = checked(name, data[1:ENDS], data[ENDS:], None, None)
+        if len(data) <= _SMALL:
+            if len(self._checked) >= _MOST_CHECKED:
+                self._checked.clear()
+            self._checked[name] = (data, entry)
+        return entry
 
     def _entry(self, name: str, data: Any, file: Any, key: Any, metadata: Any) -> Entry:
         if type(data) is not bytes:

@@ -288,6 +288,7 @@ def test_equal_values_have_equal_names_and_others_have_others() -> None:
     values += [["a", "b"], ["ab"], [["a"], "b"], lambda x: x, lambda x: x + 1, bytearray(b"0"), range(3), Path("0")]
     names = [hash((("x", value),)) for value in values]
     assert len(set(names)) == len(values)
+    assert [hash((("x", value),)) for value in reversed(values)] == names[::-1]  # met before or not
 
 
 def test_shared_and_deep_and_circular_values() -> None:
