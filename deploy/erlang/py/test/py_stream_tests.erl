@@ -167,17 +167,21 @@ a_handles_end_is_told() ->
     _ = py:monitor(Account),
     Not = py:monitor(Account),
     ok = py:demonitor(Not),
-    %% The monitor is there once the bridge has answered what was asked after it.
-    py_test_server:await(fun() -> length([1 || {_, _, Pid} <- ets:tab2list(calls()), Pid =/= self()]) >= 1 end),
-    42 = py:add(37, 5),
+    await_watcher(),
     ok = py:release(Account),
     ?assertEqual({py_down, Account, released}, receive {py_down, _, _} = Down -> Down end),
     Doomed = py:init(py_fixture, 'Account'),
     _ = py:monitor(Doomed),
+    await_watcher(),
     {error, _} = py:method(Doomed, die, [], [], #{on_error => return}),
     ?assertEqual({py_down, Doomed, worker_lost}, receive {py_down, _, _} = Lost -> Lost end),
     _ = py:monitor(Account),
     ?assertMatch({py_down, Account, noproc}, receive {py_down, _, _} = Late -> Late end).
+
+%% The monitor is there once the bridge has answered what was asked after it.
+await_watcher() ->
+    py_test_server:await(fun() -> length([1 || {_, _, Pid} <- ets:tab2list(calls()), Pid =/= self()]) >= 1 end),
+    42 = py:add(37, 5).
 
 calls() ->
     [#server{calls = Calls}] = ets:lookup(py_servers, default),
