@@ -86,6 +86,20 @@ repl: $(STAMPS)/base $(STAMPS)/system-shell ## the same in LFE, where that is in
 	$(call start_py)
 	exec lfe -pa build/erlang/py/ebin -eval "(application:ensure_all_started 'py)"
 
+# Hosted recording, in deploy/record/Makefile, which says what else can be told: make record-all RUNNER=local
+RECORD_PYTHON = $(CURDIR)/$(BIN)/python
+RECORD = PYTHONPATH="$(CURDIR)" $(MAKE) --no-print-directory -f deploy/record/Makefile PYTHON='$(RECORD_PYTHON)'
+
+.PHONY: record-all
+record-all: $(if $(filter file,$(origin RECORD_PYTHON)),$(STAMPS)/base) ## record the libraries of deploy/record that changed, into data/
+	@$(RECORD) $@
+
+test-local-%: $(if $(filter file,$(origin RECORD_PYTHON)),$(STAMPS)/base)
+	@$(RECORD) $@
+
+job-%:
+	@$(RECORD) $@
+
 clean: ## remove what was built
 	@rm -rf build dist site bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -path ./.venv -prune -o -path ./.git -prune -o \
