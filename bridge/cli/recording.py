@@ -189,7 +189,7 @@ def _infer(options: argparse.Namespace) -> int:
 
             told = infer(options.inputs, options.label, modules, damage, progress).to_json()
     _tell(damage)
-    _save(told, options.output)
+    _save(told, options.output, end="" if options.strict_compat else "\n")
     return 0
 
 
@@ -197,7 +197,7 @@ def _combine(options: argparse.Namespace) -> int:
     if options.strict_compat:
         from bascule.bridge.recording.compat import merging
 
-        _save(merging.combine(options.inputs), options.output)
+        _save(merging.combine(options.inputs), options.output, end="")
         return 0
     from bascule.bridge.recording.apis import API, combine
 
@@ -259,8 +259,8 @@ def _api(path: Path) -> API:
     return API.read(path)
 
 
-def _save(told: dict[str, Any], path: Path) -> None:
-    path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", errors="surrogatepass")
+def _save(told: dict[str, Any], path: Path, *, end: str = "\n") -> None:
+    path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + end, errors="surrogatepass")
 
 
 def _tell(damage: Damage) -> None:

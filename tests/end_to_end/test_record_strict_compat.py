@@ -109,18 +109,26 @@ def test_the_readmes_sample_comes_out_of_both_pipelines(tmp_path: Path) -> None:
     assert (tmp_path / "typing2" / "numpy.py").read_text() == stub
 
 
-def test_what_was_bound_to_args_and_kwargs_is_lost_the_way_it_was(tmp_path: Path) -> None:
+def test_what_was_bound_to_args_and_kwargs_is_mistaken_for_its_notation(tmp_path: Path) -> None:
     bound = {
         "var_pos": ["arrays", {"t": "tuple", "v": [INT, INT]}],
         "var_kw": ["options", {"t": "dict", "v": [["a", INT]]}],
     }
     row = {"n": 2, "function": {"t": "function", "v": {"module": "m", "name": "f"}}, "bound_params": bound}
-    signature = {"var_pos": ["arrays", {"type": "str", "options": ["v", "t"]}], "metadata": {"usage.app": 2}}
+    int_or_name = {"type": "union", "options": [{"type": {"name": "int"}}, {"type": "str", "options": ["a"]}]}
+    pairs = {"type": "list", "item": {"type": "list", "item": int_or_name}}
+    signature = {
+        "var_pos": ["arrays", {"type": "str", "options": ["v", "t"]}],
+        "var_kw": ["options", {"type": "union", "options": [pairs, {"type": "str", "options": ["dict"]}]}],
+        "metadata": {"usage.app": 2},
+    }
     assert inferred(tmp_path, {**row, "returns": [INT]}) == {
         "modules": {"m": {"function_overloads": {"f": [signature]}, "functions": {"f": signature}}}
     }
     bascule(tmp_path, "write", "rows.json", "-o", "typing", "--strict-compat")
-    assert 'def f(*arrays: Literal["v", "t"]):' in (tmp_path / "typing" / "m.py").read_text()
+    stub = (tmp_path / "typing" / "m.py").read_text()
+    assert '    *arrays: Literal["v", "t"],\n' in stub
+    assert '    **options: Union[List[List[Union[int, Literal["a"]]]], Literal["dict"]],\n' in stub
 
 
 def test_the_options_of_a_type_stand_in_the_order_that_the_old_tool_finds_them(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """`record infer --strict-compat`: grouped lines -> what python-record-api makes of them.
 
-Each line is inferred by itself, with the losses of the old tool: what was bound to `*args` is told as the keys of its
-own notation, `**kwargs` and results are gone. The APIs of all lines are then joined its way, in their order.
+Each line is inferred by itself, with the losses of the old tool: what was bound to `*args` and `**kwargs` is told as
+the keys or values of its own notation, results are gone. The APIs of all lines are then joined its way, in their order.
 
 A list, tuple or dict keeps its order there, which our types don't. So it is replaced by an invented class before
 inferring, and put back, as the old tool would tell it, afterwards.
@@ -81,6 +81,9 @@ def _bound(bound: Told, hide: Callable[[Any], Any], types: list[Told]) -> Told:
         name, values = bound["var_pos"]
         several = unify(map(typed, values))  # of `{"t": "tuple", "v": [...]}`: of "t" and of "v"
         told["var_pos"] = [name, [_invent(types, several)]]
+    if bound.get("var_kw"):
+        name, values = bound["var_kw"]
+        told["var_kw"] = [name, {"": _invent(types, unify(map(typed, values.values())))}]
     return told
 
 

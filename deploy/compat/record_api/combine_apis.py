@@ -14,7 +14,8 @@ from record_api._environment import done, names, path, strict
 def _combine(_: Damage) -> None:
     inputs = [Path(each) for each in names("INPUTS")]
     told = merging.combine(inputs) if strict() else combine(map(API.read, inputs)).to_json()
-    path("OUTPUT").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    end = "" if strict() else "\n"
+    path("OUTPUT").write_text(json.dumps(told, indent=2, ensure_ascii=False) + end)
 
 
 if __name__ == "__main__":

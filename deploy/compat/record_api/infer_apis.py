@@ -13,7 +13,8 @@ from record_api._environment import done, names, path, strict, variable
 def _infer(damage: Damage) -> None:
     given = ([path("INPUT")], variable("LABEL"), tuple(names("MODULES")), damage)
     told = inferring.infer(*given) if strict() else infer(*given).to_json()
-    path("OUTPUT").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    end = "" if strict() else "\n"
+    path("OUTPUT").write_text(json.dumps(told, indent=2, ensure_ascii=False) + end)
 
 
 if __name__ == "__main__":
