@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -45,7 +46,8 @@ class Web:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             given.setdefault("content-type", "application/json")
-        connection.request(method, path, body, given)
+        with contextlib.suppress(BrokenPipeError):  # it is refused by its headers, and answered before its body is sent
+            connection.request(method, path, body, given)
         response = connection.getresponse()
         data = response.read()
         connection.close()

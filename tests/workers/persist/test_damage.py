@@ -236,7 +236,7 @@ def test_a_folder_that_may_only_be_read_is_read(url: str, tmp_path: Path) -> Non
     open_place(url).close()
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+    for parent in (tmp_path, *list(tmp_path.parents)[:3]):
         parent.chmod(parent.stat().st_mode | 0o055)  # the group stays root's
     try:
         with somebody_else(), warnings.catch_warnings(record=True) as told:
