@@ -259,7 +259,7 @@ class LimitsConfig(Section):
     frame: Annotated[ByteSize, Field(ge=1 << 16, le=limits.MAX_FRAME), _words('64 KiB to 256 MiB, as "64MiB"')] = (
         ByteSize(limits.MAX_FRAME)
     )
-    """Bytes of one call's arguments, and of one result."""
+    """Bytes of one frame of a client's: a call with its arguments. The answer to its hello says so."""
     before_hello: Annotated[int, Field(ge=256, le=limits.MAX_BEFORE_HELLO)] = limits.MAX_BEFORE_HELLO
     """Bytes that are taken from a client before it has said who it is."""
     unread: Annotated[ByteSize, Field(ge=1 << 20), _words('at least 1 MiB, as "512MiB"')] = ByteSize(1 << 29)

@@ -45,7 +45,7 @@ from bascule.bridge.supervision.spec import ChildSpec
 from bascule.bridge.tree import Tree
 
 if TYPE_CHECKING:
-    from bascule.bridge.http.server import HttpDoor
+    from bascule.bridge.http.server import HttpDoor, Prepared
 
 _log = logging.getLogger("bascule.serve")
 
@@ -86,6 +86,7 @@ class Service:
         self._listeners: dict[str, Listener] = {}
         self._audit: AuditLog | None = None
         self._http: HttpDoor | None = None
+        self._prepared: Prepared | None = None  # the HTTP door, before there is a tree that it could look at
         self._reloading = trio.Lock()
         self.gatherer: Gatherer
         self._tree: Tree
@@ -109,6 +110,8 @@ class Service:
                 self._listeners[name] = listener
             self._set_audit(self._open_audit(self.config))
             _need_http(self.config)
+            if self.config.http.listen is not None:
+                self._prepared = self._prepare_http(self.config)
         except AdmissionError as error:
             raise ConfigError(str(error)) from None
 
@@ -122,6 +125,8 @@ class Service:
             self.bridge.core.cache.close()
         if self._http is not None:
             self._http.close()
+        elif self._prepared is not None:
+            self._prepared.place.close()
 
     def children(self, tree: Tree) -> list[ChildSpec]:
         """What runs beside the pools."""
@@ -135,7 +140,8 @@ class Service:
         if self._audit is not None:
             children.append(ChildSpec("audit", self._audit.run))
         if self.config.http.listen is not None:
-            self._http = self._make_http(self.config)
+            assert self._prepared is not None
+            self._http = self._make_http(self.config, self._prepared)
             children.append(ChildSpec("http", self._http.run))
         children += [ChildSpec(_child(name), listener.run) for name, listener in self._listeners.items()]
         return [*children, ChildSpec("ready", self._ready)]
@@ -193,6 +199,8 @@ class Service:
         """Everything that may fail; and the steps that are left to do."""
         opened: list[Listener] = []
         steps: list[Callable[[], Awaitable[str | None]]] = []
+        http: Prepared | None = None
+        audit: AuditLog | None = None
         try:
             listeners = difference(before.listeners, after.listeners)
             moved = [name for name, keys in listeners.changed.items() if set(keys) & _OF_A_PLACE]
@@ -204,18 +212,24 @@ class Service:
                 opened.append(listener)
             rules = {name: make_rule(name, after.listeners[name]) for name in listeners.changed if name not in moved}
             _need_http(after)
+            if before.http != after.http and after.http.listen is not None:
+                http = self._prepare_http(after)
             audit = self._open_audit(after)
             set_up(after.logging, self._recent)
-        except (ListenRefused, AdmissionError, OSError, ValueError) as error:
+        except (ConfigError, ListenRefused, AdmissionError, OSError, ValueError) as error:
             for listener in opened:
                 listener.close()
+            if http is not None:
+                self._discard_http(http)
+            if audit is not None:
+                audit.close()
             raise ConfigError(f"{error}; nothing was changed") from None
         steps.append(partial(self._apply_settings, after, audit))
         steps += [partial(self._change_rule, name, rule) for name, rule in rules.items()]
         steps += [partial(self._remove_listener, name) for name in [*listeners.removed, *moved]]
         steps += [partial(self._start_listener, listener) for listener in opened]
         if before.http != after.http:
-            steps.append(partial(self._change_http, after))
+            steps.append(partial(self._change_http, after, http))
         steps += self._pool_steps(before, after)
         return steps
 
@@ -326,28 +340,38 @@ class Service:
     def _terms(self, config: ServiceConfig) -> Terms:
         return Terms(self.bridge, config.limits, PodOpener(config.pod, config.specs()[0].size))
 
-    def _make_http(self, config: ServiceConfig) -> HttpDoor:
-        """Raises: ListenRefused, when it can't listen."""
+    def _prepare_http(self, config: ServiceConfig) -> Prepared:
+        """All of the HTTP door that can fail.
+
+        Raises:
+            ListenRefused: It can't listen, or what it is told to use can't be used.
+        """
+        from bascule.bridge.http.server import prepare
+
+        return prepare(self.bridge, config.http, None if self._http is None else self._http.place)
+
+    def _discard_http(self, prepared: Prepared) -> None:
+        """Something else can't be changed: the door that runs goes on, at its place."""
+        if self._http is None or prepared.place is not self._http.place:
+            prepared.place.close()
+
+    def _make_http(self, config: ServiceConfig, prepared: Prepared) -> HttpDoor:
         from bascule.bridge.http.live import Live
         from bascule.bridge.http.server import HttpDoor
 
-        return HttpDoor(self.bridge, config.http, Live(self._tree, self.gatherer))
+        return HttpDoor(config.http, prepared, Live(self._tree, self.gatherer))
 
-    async def _change_http(self, after: ServiceConfig) -> str | None:
-        """The HTTP door is closed and opened anew: its clients come again."""
+    async def _change_http(self, after: ServiceConfig, prepared: Prepared | None) -> None:
+        """The HTTP door is closed and another opened, at the same socket where its place is the same."""
         before, self._http = self._http, None
         if before is not None:
             await self._tree.remove_child("http")
-            before.close()
+            if prepared is None or before.place is not prepared.place:
+                before.close()
         self.config = self.config.model_copy(update={"http": after.http})
-        if after.http.listen is None:
-            return None
-        try:
-            self._http = self._make_http(after)
-        except ListenRefused as error:
-            return f"http: {error}"
-        await self._tree.start_child(ChildSpec("http", self._http.run))
-        return None
+        if prepared is not None:
+            self._http = self._make_http(after, prepared)
+            await self._tree.start_child(ChildSpec("http", self._http.run))
 
     def _open_audit(self, config: ServiceConfig) -> AuditLog | None:
         if config.audit.file is None:

@@ -20,12 +20,17 @@ _JOINED = 16 << 10  # a payload up to this is joined with its header; a larger o
 
 
 class ServiceDoor:
-    """One connection to the service. See `bascule.bridge.doors.base.Door`."""
+    """One connection to the service. See `bascule.bridge.doors.base.Door`.
 
-    __slots__ = ("_greeted", "_side", "buffer", "closing", "receive_data", "received", "take_output")
+    Attributes:
+        max_frame: Bytes of the largest frame that is taken from its client.
+    """
+
+    __slots__ = ("_greeted", "_side", "buffer", "closing", "max_frame", "receive_data", "received", "take_output")
 
     def __init__(self, max_frame: int = MAX_FRAME, before_hello: int = MAX_BEFORE_HELLO) -> None:
         self.closing = False  # a client of the service says goodbye by closing its socket
+        self.max_frame = max_frame
         self._greeted = False
         self._side = ServiceSide(max_frame, before_hello)
         # Called for every read: handed through rather than wrapped.

@@ -1,9 +1,15 @@
-"""The HTTP door's socket, and hypercorn on trio over it."""
+"""The HTTP door's socket, and hypercorn on trio over it.
+
+A door is made in two steps: `prepare` does all that can fail (the tokens, the certificate, the socket), so that a
+reload can find out that its configuration will not do while the running door still serves.
+"""
 
 from __future__ import annotations
 
 import logging
+import socket
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +20,7 @@ from hypercorn.config import Config
 from bascule.bridge.admission import AdmissionError
 from bascule.bridge.app import Bridge
 from bascule.bridge.config import HttpConfig
+from bascule.bridge.greeting import tls_context
 from bascule.bridge.http import contracts, rpc
 from bascule.bridge.http.app import App, Request, Respond
 from bascule.bridge.http.entry import Entry
@@ -25,29 +32,74 @@ _log = logging.getLogger("bascule.http")
 _PAGE = Path(__file__).with_name("dashboard.html")
 
 
-class HttpDoor:
-    """The HTTP door of one bridge; `app` takes more routes.
+class Place:
+    """Where a door listens: a socket that may outlive the door, when a reload makes another for the same place.
 
     Raises:
-        ListenRefused: It can't listen there, or its tokens can't be used.
+        ListenRefused: One can't listen there.
     """
 
-    def __init__(self, bridge: Bridge, config: HttpConfig, live: Live) -> None:
-        assert config.listen is not None
-        try:
-            self._entry = Entry(bridge, config)
-        except AdmissionError as error:
-            raise ListenRefused(str(error)) from None
+    def __init__(self, listen: str, mode: str) -> None:
+        self.listen = listen
+        self._closing = ExitStack()
+        self._path = Path(listen.removeprefix("unix:")) if listen.startswith("unix:") else None
+        if self._path is not None:
+            self._socket = self._closing.enter_context(listening(self._path, mode=int(mode, 8)))
+        else:
+            self._socket = self._closing.enter_context(listen_tcp(listen))
+
+    def admit(self, mode: str) -> None:
+        """Other permissions for a Unix socket."""
+        if self._path is not None:
+            self._path.chmod(int(mode, 8))
+
+    def socket(self) -> socket.socket:
+        """The listening socket, as a descriptor of its own."""
+        return self._socket.dup()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._closing.close()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a door is made of and that can't be had in vain."""
+
+    entry: Entry
+    place: Place
+
+
+def prepare(bridge: Bridge, config: HttpConfig, before: Place | None = None) -> Prepared:
+    """Make what can fail; nothing of the door that runs (which listens at `before`) is touched.
+
+    Raises:
+        ListenRefused: It can't listen there, or its tokens or its certificate can't be used.
+    """
+    assert config.listen is not None
+    try:
+        entry = Entry(bridge, config)
+        if config.certificate is not None:
+            tls_context(config.certificate, config.key, config.client_ca)
+    except AdmissionError as error:
+        raise ListenRefused(str(error)) from None
+    except OSError as error:
+        raise ListenRefused(f"http: its certificate can't be used: {error}") from None
+    if before is not None and before.listen == config.listen:
+        return Prepared(entry, before)
+    return Prepared(entry, Place(config.listen, config.mode))
+
+
+class HttpDoor:
+    """The HTTP door of one bridge; `app` takes more routes."""
+
+    def __init__(self, config: HttpConfig, prepared: Prepared, live: Live) -> None:
+        self.place = prepared.place
+        self.place.admit(config.mode)
+        self._entry = prepared.entry
         self.app = App(self._entry, int(config.max_body))
         self._live = live
         self._config = config
-        self._closing = ExitStack()
-        if config.listen.startswith("unix:"):
-            path = Path(config.listen.removeprefix("unix:"))
-            self._socket = self._closing.enter_context(listening(path, mode=int(config.mode, 8)))
-        else:
-            self._socket = listen_tcp(config.listen)
-            self._closing.callback(self._socket.close)
         self.app.route("POST", "/rpc", rpc.rpc)
         self.app.route("POST", "/stream", rpc.stream)
         self.app.route("GET", "/metrics", live.metrics)
@@ -59,7 +111,7 @@ class HttpDoor:
 
     def close(self) -> None:
         """Listen no more."""
-        self._closing.close()
+        self.place.close()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
@@ -78,7 +130,7 @@ class HttpDoor:
 
     def _settings(self) -> Config:
         settings = Config()
-        settings.bind = [f"fd://{self._socket.dup().detach()}"]
+        settings.bind = [f"fd://{self.place.socket().detach()}"]
         settings.backlog = BACKLOG
         settings.accesslog = None
         settings.errorlog = logging.getLogger("bascule.http.errors")

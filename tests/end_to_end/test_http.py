@@ -75,6 +75,35 @@ def call(method: str, *params: Any, **more: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params), **more}
 
 
+def test_a_reload_that_http_cannot_follow_leaves_its_door_open(runtime_folder: Path) -> None:
+    web = Web(runtime_folder)
+    try:
+        wrong = [
+            f'listen = "unix:{web.path}"\ntoken_file = "{runtime_folder / "tokens"}"\n',  # no such file
+            f'listen = "unix:{web.path}"\ncertificate = "{web.service.file}"\n',  # no certificate
+            f'listen = "unix:{web.service.file}"\n',  # a file, and no socket
+            f'listen = "unix:{web.path}"\ndashboard = false\n[audit]\nfile = "{runtime_folder}"\n',  # a folder
+        ]
+        for http in wrong:
+            web.service.write(pool() + "[http]\n" + http)
+            done = web.service.command("reload")
+            assert done.returncode == 1
+            assert web.rpc(call("math:pow", 2, 16))["result"] == 65536.0
+            assert web.ask("GET", "/")[0].status == 200
+        elsewhere = runtime_folder / "other.sock"
+        for path, mode in ((web.path, "0600"), (elsewhere, "0600")):
+            keys = f'listen = "unix:{path}"\nmode = "{mode}"\ndashboard = false\n'
+            web.service.write(pool() + "[http]\n" + keys)
+            assert web.service.command("reload").returncode == 0
+            before, web.path = web.path, path
+            assert before.exists() is (before == path)
+            assert web.ask("GET", "/")[0].status == 404
+            assert web.rpc(call("math:pow", 2, 16))["result"] == 65536.0
+    finally:
+        web.service.stop()
+        web.service.file.unlink()
+
+
 def test_a_call_is_a_post_of_json_rpc(web: Web) -> None:
     assert web.rpc(call("math:pow", 2, 16)) == {"jsonrpc": "2.0", "id": 1, "result": 65536.0}
     assert web.rpc(call("builtins:dict") | {"params": {"a": [1, None]}})["result"] == {"a": [1, None]}

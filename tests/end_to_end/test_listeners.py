@@ -317,13 +317,14 @@ def test_a_silent_client_is_dropped_and_told_why(place: Path) -> None:
 
 
 def test_who_does_not_read_loses_his_own_calls_and_nobody_waits(place: Path) -> None:
-    service = Configured(place, pool(size=1) + '[limits]\nunread = "4MiB"\n')
+    service = Configured(place, pool(size=1) + '[limits]\nunread = "4MiB"\nframe = "2MiB"\n')
     try:
         from bascule.protocols.calls import Op, encode_call
         from bascule.protocols.envelope import Codec, Kind, encode_frame
         from bascule.protocols.packed import dumps
 
         with socket.socket(socket.AF_UNIX) as deaf, service.client() as other:
+            assert other.welcome.limits["frame"] == 2 << 20  # what holds, rather than what could
             deaf.connect(str(service.socket))
             deaf.sendall(hello(0, client="deaf"))
             eventually(lambda: "deaf" in [row["client"] for row in service.told("sessions")])
