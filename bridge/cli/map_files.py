@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bascule.bridge.client.progress import Shown
 from bascule.bridge.errors import BasculeError, CallError, to_map
 from bascule.protocols import jsonic
 from bascule.protocols.errors import ProtocolError
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
     import argparse
 
     from bascule.bridge.client import Client
-    from bascule.bridge.client.scattering import Progress, Result
+    from bascule.bridge.client.scattering import Result
 
-_EVENT_EVERY = 10.0  # seconds between two lines about the progress, where there is no terminal
 _BATCH = 64 << 10  # bytes that are written at once, or
 _BATCH_SECONDS = 0.2  # what was completed within so long
 INTERRUPTED = 130
@@ -217,7 +217,6 @@ class _Job:
         self._failed = 0
         self._done = 0
         self._written_at = time.monotonic()
-        self._told_at = self._written_at
 
     def run(self) -> int:
         """Until all is done, or something ends it; the exit status."""
@@ -231,12 +230,13 @@ class _Job:
             timeout=options.timeout,
             chunk=options.chunk,
             star=options.star,
+            progress=Shown("bascule map"),
         )
         problem: BasculeError | None = None
         status = 0
         try:
             with scatter:
-                for result in _shown(scatter, self._tell):
+                for result in scatter:
                     self._note(result)
         except KeyboardInterrupt:
             status = INTERRUPTED
@@ -275,16 +275,6 @@ class _Job:
             {"line": line, "error": {name: value for name, value in error.items() if value not in (None, [], {})}}
         )
 
-    def _tell(self, progress: Progress) -> None:
-        """Where there is no terminal for a bar."""
-        now = time.monotonic()
-        if now - self._told_at >= _EVENT_EVERY:
-            self._told_at = now
-            print(
-                f"bascule map: {progress.done} done, {progress.failed} failed, {progress.seconds:.0f} s",
-                file=sys.stderr,
-            )
-
     def _say(self, problem: BasculeError | None, status: int) -> None:
         output, errors = self._options.output, self._options.errors
         words = f"bascule map: {self._done} results in {output}, {self._failed} errors in {errors}"
@@ -296,18 +286,3 @@ class _Job:
         if status:
             words += "; go on with --resume"
         print(words, file=sys.stderr)
-
-
-def _shown(scatter: Any, tell: Any) -> Iterator[Result]:
-    """The results, with a bar on a terminal, else with a line now and then."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False) as bar:
-            yield from bar.track(scatter, description="map")
-        return
-    for result in scatter:
-        yield result
-        tell(scatter.progress)

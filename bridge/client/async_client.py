@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from bascule.bridge.client.calling import Calling, read_answer
 from bascule.bridge.client.encoding import milliseconds, want_of
 from bascule.bridge.client.futures import Answer, Entry, SafeAnswer
+from bascule.bridge.client.many import FOLD, WORKERS, Reducing, give_up, start_everywhere, start_methods
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.operations import Operations, Wanted
 from bascule.bridge.client.places import Place
+from bascule.bridge.client.progress import Told, teller
 from bascule.bridge.client.proxy import release
 from bascule.bridge.client.scattering import Errors, Options, Progress, Result, ScatterRun
 from bascule.bridge.client.streams import Flow, Reader
@@ -142,11 +145,65 @@ class AsyncClient(Operations):
         chunk: int | None = None,
         window: int | None = None,
         star: bool = False,
-        progress: Callable[[Progress], object] | None = None,
+        progress: Told | bool | None = None,
     ) -> AsyncScatter:
         """`async for result in client.scatter(...)`. The arguments are `Client.scatter`'s."""
-        options = Options(ordered, Errors(errors), chunk, window, timeout, star, idempotent, progress)
+        told = teller(progress, target)
+        options = Options(ordered, Errors(errors), chunk, window, timeout, star, idempotent, told)
         return AsyncScatter(self._connection, target, items, options)
+
+    async def everywhere(
+        self, target: str, /, *args: Any, copies: int | None = None, timeout: float | None = None
+    ) -> list[Any]:
+        """The same call on each worker of the pool, or on `copies` of them; see `Client.everywhere`."""
+        timeout = self._timeout if timeout is None else timeout
+        answer = await self._ask(WORKERS)
+        futures = start_everywhere(
+            self._connection, target, args, answer, copies=copies, timeout=timeout, entry_type=Answer
+        )
+        try:
+            results = []
+            for future in futures:
+                await self._connection.wait(future, timeout)
+                results.append(future.result())
+            return results
+        finally:
+            give_up(futures)
+
+    async def map_objects(
+        self, proxies: Iterable[Any], method: str, /, *args: Any, window: int = 256
+    ) -> AsyncIterator[Any]:
+        """Call a method of many objects, each where it lives: `async for result in client.map_objects(...)`."""
+        connection = self._connection
+        await connection.live()
+        under_way: deque[Answer] = deque()
+        calls = start_methods(connection.start, proxies, method, args, Answer)
+        try:
+            while True:
+                under_way.extend(islice(calls, window - len(under_way)))
+                if not under_way:
+                    return
+                await connection.wait(under_way[0], None)
+                yield under_way.popleft().result()
+        finally:
+            give_up(under_way)
+
+    async def reduce(
+        self,
+        function: str,
+        items: Iterable[Any],
+        *,
+        each: str | None = None,
+        chunk: int = 256,
+        timeout: float | None = None,
+    ) -> Any:
+        """Reduce items in the workers with an associative function of two. The arguments are `Client.reduce`'s."""
+        reducing = Reducing(function, items, each=each, chunk=chunk, timeout=timeout)
+        while True:
+            scatter = AsyncScatter(self._connection, FOLD, reducing.calls, reducing.options)
+            reduced = [result.value async for result in scatter]
+            if reducing.take(reduced):
+                return reduced[0]
 
     def stream(
         self,

@@ -16,21 +16,23 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from bascule.bridge.client.connection import OVERDUE, Connection
 from bascule.bridge.client.encoding import milliseconds, want_of
 from bascule.bridge.client.futures import Answer, Future, SafeAnswer, SafeFuture
+from bascule.bridge.client.many import FOLD, WORKERS, Reducing, give_up, start_everywhere, start_methods
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.names import Name
 from bascule.bridge.client.operations import Operations, Wanted
 from bascule.bridge.client.places import Place, PrivatePlace, SocketPlace, place_of
 from bascule.bridge.client.printing import OnOutput, print_output
+from bascule.bridge.client.progress import Told, teller
 from bascule.bridge.client.proxy import release
 from bascule.bridge.client.scatter import Scatter
-from bascule.bridge.client.scattering import Errors, Options, Progress
+from bascule.bridge.client.scattering import Errors, Options
 from bascule.bridge.client.streams import Flow, Stream
 from bascule.protocols.calls import Op
 from bascule.protocols.envelope import Flag
@@ -39,8 +41,6 @@ from bascule.protocols.service import Welcome
 _IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STREAM)
 _FRESH = int(Flag.FRESH)
 _CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
-_METHOD: Final = int(Op.METHOD)
-_FOLD: Final = "bascule.workers.folding:fold"
 _STARTS_WITHIN: Final = 60.0  # seconds for the first worker of a private bridge
 
 
@@ -270,7 +270,7 @@ class Client(Operations):
         chunk: int | None = None,
         window: int | None = None,
         star: bool = False,
-        progress: Callable[[Progress], object] | None = None,
+        progress: Told | bool | None = None,
     ) -> Scatter:
         """`map`, with all that may be wanted of it: gives a `Result` for each item, with its index, value and error.
 
@@ -285,29 +285,40 @@ class Client(Operations):
             chunk: How many items travel together. None: as many as suits their number, size and speed.
             window: How many chunks are under way at a time.
             star: Each item is a sequence of arguments.
-            progress: Told how far it is, each time that a chunk has ended.
+            progress: A function that is told how far it is, each time that a chunk has ended. True: it is shown on
+                standard error, as a bar on a terminal, else as a line now and then.
         """
-        options = Options(ordered, Errors(errors), chunk, window, timeout, star, idempotent, progress)
+        told = teller(progress, target)
+        options = Options(ordered, Errors(errors), chunk, window, timeout, star, idempotent, told)
         return Scatter(self._connection, target, items, options)
 
-    def everywhere(self, target: str, /, *args: Any, copies: int, timeout: float | None = None) -> list[Any]:
-        """Make the same call several times at once; the results, in no particular order of workers.
+    def everywhere(
+        self, target: str, /, *args: Any, copies: int | None = None, timeout: float | None = None
+    ) -> list[Any]:
+        """Make the same call once on each worker of the pool; the results, one for each of them.
+
+        Args:
+            target: The function.
+            *args: Its arguments.
+            copies: Make it so many times instead, each on another worker; in turns where there are fewer.
+            timeout: Seconds that each call may take.
 
         Raises:
             CallError: The first error; the others are cancelled.
         """
-        repeated = itertools.repeat(args, copies)
-        results = self.scatter(target, list(repeated), star=True, chunk=1, window=copies, timeout=timeout)
-        return [result.value for result in results]
+        timeout = self._timeout if timeout is None else timeout
+        answer = self._connection.ask(WORKERS)
+        futures: list[Future] = start_everywhere(self._connection, target, args, answer, copies=copies, timeout=timeout)
+        try:
+            return [future.result() for future in futures]
+        finally:
+            give_up(futures)
 
     def map_objects(self, proxies: Iterable[Any], method: str, /, *args: Any, window: int = 256) -> Iterator[Any]:
         """Call a method of many objects, each where it lives; the results come in order."""
         under_way: deque[Future] = deque()
         try:
-            for proxy in proxies:
-                future: Future = self._connection.start(
-                    _METHOD, method, (proxy, *args), None, takes_object=True, entry_type=Future
-                )
+            for future in start_methods(self._connection.start, proxies, method, args, Future):
                 under_way.append(future)
                 if len(under_way) >= window:
                     yield under_way.popleft().result()
@@ -338,16 +349,12 @@ class Client(Operations):
         Raises:
             ValueError: There are no items.
         """
-        parts = ([function, part, each] for part in _parts(items, chunk))
+        reducing = Reducing(function, items, each=each, chunk=chunk, timeout=timeout)
         while True:
-            options = Options(chunk=1, star=True, timeout=timeout)
-            reduced = [result.value for result in Scatter(self._connection, _FOLD, parts, options)]
-            if len(reduced) <= 1:
-                break
-            parts = ([function, part, None] for part in _parts(reduced, max(2, chunk)))
-        if not reduced:
-            raise ValueError("there is nothing to reduce")
-        return reduced[0]
+            scatter = Scatter(self._connection, FOLD, reducing.calls, reducing.options)
+            reduced = [result.value for result in scatter]
+            if reducing.take(reduced):
+                return reduced[0]
 
     def stream(
         self,
@@ -459,10 +466,3 @@ class Client(Operations):
         connection = self._connection
         how = "closed" if connection.closed else "of another process" if connection.forked else "connected"
         return f"<bascule client of {self.place}, {how}>"
-
-
-def _parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Items in lists of that size; the last may be shorter."""
-    iterator = iter(items)
-    while part := list(itertools.islice(iterator, size)):
-        yield part

@@ -130,12 +130,13 @@ class Calling(Generic[LinkT]):
         deadline_ms: int = 0,
         flags: int = 0,
         entry_type: Any = Answer,
+        slot: int | None = None,
     ) -> Any:
-        """Leave a call whose arguments are encoded with the link."""
+        """Leave a call whose arguments are encoded with the link; with `slot`, for the worker in that place alone."""
         link = self._usable()
         head = self._heads.get(op, target, token, want)
         call_id = next(self.ids)
-        frame = call_frame(call_id, flags, deadline_ms, head, arguments)
+        frame = call_frame(call_id, flags, deadline_ms, head, arguments, slot)
         entry = entry_type(link, call_id, target, kept)
         if flags & _IDEMPOTENT:
             entry.frame = frame

@@ -18,7 +18,7 @@ from bascule.protocols.envelope import HEADER, Codec, Kind
 from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
 
 _pack = HEADER.pack
-_CALL, _MSGPACK = int(Kind.CALL), int(Codec.MSGPACK)
+_CALL, _PLACED, _MSGPACK = int(Kind.CALL), int(Kind.PLACED), int(Codec.MSGPACK)
 _MOST_HEADS: Final = 4096
 _MOST_MS: Final = 2**32 - 1
 JOIN_BELOW: Final = 64 << 10  # arguments from here on are not copied into one piece with their header
@@ -101,14 +101,19 @@ def size_of(arguments: Arguments) -> int:
     return sum(map(len, arguments)) if isinstance(arguments, tuple) else len(arguments)
 
 
-def call_frame(call_id: int, flags: int, deadline_ms: int, head: bytes, arguments: Arguments) -> list[bytes]:
-    """A CALL as one piece to write, or as two when the arguments are large."""
+def call_frame(
+    call_id: int, flags: int, deadline_ms: int, head: bytes, arguments: Arguments, slot: int | None = None
+) -> list[bytes]:
+    """A CALL (PLACED, when it names a slot) as one piece to write, or as two when the arguments are large."""
+    kind = _CALL
+    if slot is not None:
+        kind, head = _PLACED, slot.to_bytes(2, "little") + head
     if isinstance(arguments, tuple):
         start, rest = arguments
         size = len(head) + len(start) + len(rest)
-        return [_pack(size, _CALL, _MSGPACK, flags, call_id, 0, deadline_ms) + head + start, rest]
+        return [_pack(size, kind, _MSGPACK, flags, call_id, 0, deadline_ms) + head + start, rest]
     size = len(head) + len(arguments)
-    header = _pack(size, _CALL, _MSGPACK, flags, call_id, 0, deadline_ms)
+    header = _pack(size, kind, _MSGPACK, flags, call_id, 0, deadline_ms)
     return [header + head + arguments] if size < JOIN_BELOW else [header + head, arguments]
 
 

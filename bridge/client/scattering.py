@@ -19,13 +19,14 @@ import enum
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.client.encoding import milliseconds, size_of
 from bascule.bridge.client.futures import Future
 from bascule.bridge.client.mapping import Chunker, read_results
+from bascule.bridge.client.progress import Shown, Told
 from bascule.bridge.errors import CallError, Timeout
 from bascule.protocols.calls import Op
 from bascule.protocols.errors import ErrorKind
@@ -90,7 +91,7 @@ class Options:
     timeout: float | None = None
     star: bool = False
     idempotent: bool = False
-    progress: Callable[[Progress], object] | None = None
+    progress: Told | None = None
 
 
 class Piece:
@@ -134,6 +135,7 @@ class ScatterRun:
         self._turn = 0
         self._usual = 0.0  # seconds that a chunk takes, lately
         self._done = self._failed = 0
+        self._told_over = False
 
     @property
     def progress(self) -> Progress:
@@ -160,6 +162,8 @@ class ScatterRun:
 
     def awaited(self) -> list[Future]:
         """The calls of which one must end for anything to go on; nothing when all is over."""
+        if not self._under_way and not self._told_over:
+            self._tell()
         return list(self._under_way)
 
     def patience(self) -> float | None:
@@ -210,6 +214,8 @@ class ScatterRun:
         while self._under_way:
             future, _ = self._under_way.popitem()
             future.abandon()
+        if isinstance(self._options.progress, Shown):
+            self._options.progress.close()
 
     def _straggles(self) -> float:
         return max(_STRAGGLES_FROM, self._usual * _STRAGGLES)
@@ -218,8 +224,13 @@ class ScatterRun:
         failed = sum(result.error is not None for result in results)
         self._done += len(results) - failed
         self._failed += failed
+        self._tell()
+
+    def _tell(self) -> None:
         if self._options.progress is not None:
-            self._options.progress(self.progress)
+            progress = self.progress
+            self._told_over = progress.over
+            self._options.progress(progress)
 
     def _outcome(self, piece: Piece, future: Future) -> list[Result] | None:
         """What a call says of its piece; None when it is to be tried again, or its twin still runs."""

@@ -34,7 +34,7 @@ Answer = dict[str, Any]
 Reply = Callable[[Answer], None]
 """Answers a request, from the router's thread."""
 
-FOR_ALL = ("hello", "ping", "handles", "watch")
+FOR_ALL = ("hello", "ping", "handles", "watch", "workers")
 """What a client that is no operator may ask."""
 _POOL_ORDERS = ("pool_remove", "pool_restart", "pool_drain", "pool_resume")
 
@@ -62,6 +62,7 @@ class Control:
             "sessions": self._sessions,
             "kill_worker": self._kill_worker,
             "watch": self._watch,
+            "workers": self._workers,
             "restart": self._restart_workers,
             "scale": self._scale_pool,
         }
@@ -119,11 +120,17 @@ class Control:
             "session": session.id,
             "pools": list(self._core.pools),
             "prefix": self._core.prefix,
-            "limits": {"frame": limits.MAX_FRAME, "target": limits.MAX_TARGET},
+            "limits": {"frame": getattr(session.door, "max_frame", limits.MAX_FRAME), "target": limits.MAX_TARGET},
         }
 
     def _ping(self, _session: Session, _client_id: Hashable, _request: Answer) -> Answer:
         return {"op": "ping"}
+
+    def _workers(self, session: Session, _client_id: Hashable, _request: Answer) -> Answer:
+        """The slots of the session's pool whose workers take calls: what a PLACED call may name."""
+        pool = self._core.pools.get(session.pool)
+        slots = [] if pool is None else [worker.slot for worker in pool.active]
+        return {"op": "workers", "pool": session.pool, "slots": slots}
 
     def _status(self, _session: Session, _client_id: Hashable, _request: Answer) -> Answer:
         return {"op": "status", **descriptions.status(self._core)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import pty
 import resource
 import signal
 import subprocess
@@ -111,9 +112,43 @@ def test_a_straggler_is_run_a_second_time_when_that_is_harmless(service: Configu
         assert time.monotonic() - began < 50  # the first run of the last item takes a minute
 
 
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(
+    service: Configured, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with service.client() as client:
+        items = [4, -1] * 20
+        assert len(list(client.scatter("math:sqrt", items, errors="return", progress=True))) == 40
+        assert "math:sqrt: 20 of 40 done, 20 failed, 0 s\n" in capsys.readouterr().err
+        ours, theirs = pty.openpty()
+        with open(theirs, "w") as terminal:
+            monkeypatch.setenv("TERM", "xterm")
+            monkeypatch.setenv("COLUMNS", "120")
+            monkeypatch.setattr(sys, "stderr", terminal)
+            assert len(list(client.scatter("math:sqrt", iter(items), errors="return", progress=True))) == 40
+            monkeypatch.undo()
+        shown = os.read(ours, 1 << 16).decode()
+        os.close(ours)
+        assert "math:sqrt" in shown
+        assert "40/40" in shown
+        assert "20 failed" in shown
+        told: list[Progress] = []
+        assert len(list(client.scatter("math:sqrt", iter([1.0] * 300), chunk=3, progress=told.append))) == 300
+        assert [each.over for each in told].count(True) == 1
+        assert told[-1].over
+
+
 def test_the_same_call_many_times_objects_where_they_live_and_reducing(service: Configured) -> None:
     with service.client() as client:
-        assert len(client.everywhere("served:rest", 0.05, copies=6)) == 6
+        pids = {row["pid"] for row in client.status()["workers"] if row["state"] == "active"}
+        assert len(pids) == 2
+        assert set(client.everywhere("served:rest", 0.0)) == pids  # all of them, each once
+        one, another, one_again = client.everywhere("served:rest", 0.0, copies=3)  # in turns
+        assert one == one_again
+        assert {one, another} == pids
+        with pytest.raises(ZeroDivisionError):
+            client.everywhere("operator:truediv", 1, 0)
+        with pytest.raises(ValueError, match="at least once"):
+            client.everywhere("served:rest", 0.0, copies=0)
         boxes = [client.object("served:Box") for _ in range(6)]
         assert list(client.map_objects(boxes, "pid")) == [box.pid() for box in boxes]
         assert client.reduce("operator:add", range(1000), chunk=64) == 499_500
@@ -256,6 +291,14 @@ async def use_all(client: Any) -> None:
             pass
     async with client.scatter("builtins:abs", itertools.count(), chunk=10) as endless:
         assert (await endless.__anext__()).value == 0
+    pids = {row["pid"] for row in (await client.status())["workers"] if row["state"] == "active"}
+    assert set(await client.everywhere("served:rest", 0.0)) == pids
+    boxes = [await client.object("served:Box") for _ in range(4)]
+    assert [pid async for pid in client.map_objects(boxes, "pid", window=2)] == [await box.pid() for box in boxes]
+    assert await client.reduce("operator:add", range(1000), chunk=64, each="operator:neg") == -499_500
+    told: list[Progress] = []
+    assert len([result async for result in client.scatter("math:sqrt", [4] * 9, progress=told.append)]) == 9
+    assert told[-1].over
     lost = client.scatter("served:maybe_die", [False] * 5 + [True], chunk=6, errors="return", idempotent=True)
     assert [result.error is None async for result in lost] == [True] * 5 + [False]
 

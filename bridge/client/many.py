@@ -1,0 +1,107 @@
+"""What the clients do with many workers, objects or parts at a time, but for how they wait.
+
+*Everywhere*: the same call on each worker of the pool, or on so many of them, by calls that name their worker (PLACED).
+*Reducing*: parts of the items are folded by one call each, their results again, until one is left.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from bascule.bridge.client.encoding import milliseconds
+from bascule.bridge.client.futures import Entry, Future
+from bascule.bridge.client.scattering import Options
+from bascule.bridge.errors import BasculeError
+from bascule.protocols.calls import Op
+
+if TYPE_CHECKING:
+    from bascule.bridge.client.calling import Calling
+
+_CALL: Final = int(Op.CALL)
+FOLD: Final = "bascule.workers.folding:fold"
+WORKERS: Final[dict[str, Any]] = {"op": "workers"}
+"""The request whose answer names the workers of our pool that take calls."""
+
+
+def start_everywhere(
+    calling: Calling[Any],
+    target: str,
+    args: Sequence[Any],
+    answer: dict[str, Any],
+    *,
+    copies: int | None,
+    timeout: float | None,
+    entry_type: Any = Future,
+) -> list[Any]:
+    """Start the same call on each worker that `answer` (to `WORKERS`) names, or on `copies` of them, in turn.
+
+    Raises:
+        ValueError: `copies` is below 1.
+        BasculeError: There is no worker at the moment.
+    """
+    if copies is not None and copies < 1:
+        raise ValueError(f"a call is made at least once, not {copies!r} times")
+    slots = [slot for slot in answer.get("slots", ()) if isinstance(slot, int)]
+    if not slots:
+        raise BasculeError(f"pool {answer.get('pool')!r} has no worker that takes calls at the moment; try again")
+    arguments, kept = calling.encode(args, None)
+    chosen = slots if copies is None else itertools.islice(itertools.cycle(slots), copies)
+    deadline = milliseconds(timeout)
+    return [
+        calling.launch(_CALL, target, arguments, kept, deadline_ms=deadline, entry_type=entry_type, slot=slot)
+        for slot in chosen
+    ]
+
+
+def give_up(entries: Iterable[Entry]) -> None:
+    """Nobody waits for these any more: cancel those that have not ended."""
+    for entry in entries:
+        if not entry.state:
+            entry.abandon()
+
+
+class Reducing:
+    """One reduction: rounds of folding, each a scatter over `calls`, whose results are given to `take`.
+
+    Attributes:
+        calls: Of the round that is to be done: the function, a part, and what is applied to its items first.
+        options: How to scatter them.
+    """
+
+    def __init__(
+        self, function: str, items: Iterable[Any], *, each: str | None, chunk: int, timeout: float | None
+    ) -> None:
+        if chunk < 1:
+            raise ValueError(f"a chunk must have at least 1 item, not {chunk!r}")
+        self._function = function
+        self._chunk = max(2, chunk)
+        self.calls: Iterator[list[Any]] = ([function, part, each] for part in _parts(items, chunk))
+        self.options = Options(chunk=1, star=True, timeout=timeout)
+
+    def take(self, reduced: list[Any]) -> bool:
+        """The results of a round; whether that was the last one.
+
+        Raises:
+            ValueError: There was nothing to reduce.
+        """
+        if not reduced:
+            raise ValueError("there is nothing to reduce")
+        self.calls = ([self._function, part, None] for part in _parts(reduced, self._chunk))
+        return len(reduced) == 1
+
+
+def start_methods(
+    start: Callable[..., Any], proxies: Iterable[Any], method: str, args: Sequence[Any], entry_type: Any
+) -> Iterator[Any]:
+    """Start a method's calls on many objects, one each time that the next is asked for."""
+    for proxy in proxies:
+        yield start(int(Op.METHOD), method, (proxy, *args), None, takes_object=True, entry_type=entry_type)
+
+
+def _parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Items in lists of that size; the last may be shorter."""
+    iterator = iter(items)
+    while part := list(itertools.islice(iterator, size)):
+        yield part
