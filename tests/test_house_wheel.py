@@ -68,7 +68,9 @@ def run(environment: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_wheel_holds_the_package_and_the_shipped_files_and_claims_no_other_name(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names} == {"bascule", f"bascule-{bascule.__version__}.dist-info"}
+    about = f"bascule-{bascule.__version__}"
+    assert {name.split("/")[0] for name in names} == {"bascule", f"{about}.dist-info", f"{about}.data"}
+    assert [name for name in names if name.startswith(f"{about}.data/")] == [f"{about}.data/scripts/bascule"]
     assert "bascule/workers/__init__.py" in names
     assert "bascule/deploy/systemd/bascule.service" in names
     assert any(name.startswith("bascule/deploy/erlang/py/src/") for name in names)
