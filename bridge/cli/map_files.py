@@ -230,7 +230,7 @@ class _Job:
             timeout=options.timeout,
             chunk=options.chunk,
             star=options.star,
-            progress=Shown("bascule map"),
+            progress=Shown("bascule map", sums_up=False),
         )
         problem: BasculeError | None = None
         status = 0

@@ -29,11 +29,17 @@ def teller(progress: Told | bool | None, title: str) -> Told | None:
 
 
 class Shown:
-    """Shows one scatter's progress. It starts no thread: it is drawn when it is told of something."""
+    """Shows one scatter's progress. It starts no thread: it is drawn when it is told of something.
 
-    def __init__(self, title: str, stream: TextIO | None = None) -> None:
+    Args:
+        title: What it is the progress of.
+        sums_up: Whether a last line says how it ended, where there is no terminal.
+    """
+
+    def __init__(self, title: str, *, sums_up: bool = True) -> None:
         self._title = title
-        self._stream = sys.stderr if stream is None else stream
+        self._sums_up = sums_up
+        self._stream = sys.stderr
         self._bar: Any = None
         self._at = time.monotonic()
         self._ended = False
@@ -44,7 +50,7 @@ class Shown:
             return
         if self._stream.isatty():
             self._draw(progress)
-        elif progress.over or time.monotonic() - self._at >= LINE_EVERY:
+        elif (progress.over and self._sums_up) or time.monotonic() - self._at >= LINE_EVERY:
             self._at = time.monotonic()
             of = "" if progress.total is None else f" of {progress.total}"
             said = f"{progress.done}{of} done, {progress.failed} failed, {progress.seconds:.0f} s"
