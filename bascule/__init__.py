@@ -2,7 +2,8 @@
 
 A supervisor keeps pools of Python worker processes alive, balances calls over them, and serves them through several
 doors. The three rooms: `bascule.protocols` (bytes), `bascule.workers` (inside a worker), `bascule.bridge` (the daemon).
-Names offered here are loaded when first asked for: a worker imports this package too and pays for none of them.
+Names offered here are loaded when first asked for: a worker imports this package too and pays for none of them. pytest
+has no assertions to rewrite here (PYTEST_DONT_REWRITE), whose plugin `--bascule-record` is.
 """
 
 from __future__ import annotations

@@ -35,13 +35,18 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python")]
     subprocess.run([*pip, "install", "-q", "--no-deps", "--no-index", str(wheel)], check=True)
+    lend(environment, dependencies_of("bascule"))
+    return environment
+
+
+def lend(environment: Path, names: set[str]) -> None:
+    """Let an environment see distributions of the one that the tests run in."""
     packages = next((environment / "lib").glob("python3.*/site-packages"))
-    for name in dependencies_of("bascule"):
+    for name in names:
         for file in importlib.metadata.distribution(name).files or ():
             top = packages / file.parts[0]
             if file.parts[0] != ".." and not top.is_symlink() and not top.exists():
                 top.symlink_to(Path(str(importlib.metadata.distribution(name).locate_file(file.parts[0]))))
-    return environment
 
 
 def dependencies_of(name: str) -> set[str]:
@@ -107,6 +112,18 @@ def test_a_call_is_answered_by_the_installed_wheel(installed: Path, runtime_fold
     finally:
         service.terminate()
         service.communicate()
+
+
+def test_plain_pytest_finds_the_recorder_of_the_wheel(installed: Path, tmp_path: Path) -> None:
+    lend(installed, {"pytest", *dependencies_of("pytest")})
+    (tmp_path / "test_it.py").write_text("import json\ndef test_it():\n    assert json.dumps([]) == '[]'\n")
+    trace = tmp_path / "trace.jsonl"
+    told = run(
+        *(installed, "python", "-m", "pytest", "-q", str(tmp_path), "--bascule-record", str(trace)),
+        *("--bascule-record-to", "json", "--bascule-record-from", "test_it"),
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert '"name":"dumps"' in trace.read_text()
 
 
 @pytest.mark.parametrize("name", ["compat", "erlang", "systemd"])

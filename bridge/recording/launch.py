@@ -15,7 +15,7 @@ from pathlib import Path
 
 import bascule
 from bascule.workers.recording.errors import RecordError
-from bascule.workers.recording.output import merge_children
+from bascule.workers.recording.output import merge_children, remove_children
 from bascule.workers.recording.session import Wanted
 
 _BOOT = """
@@ -56,21 +56,22 @@ def record(options: argparse.Namespace, program: list[str], output: Path) -> int
         raise RecordError("say whose use is to be recorded: --to MODULE")
     if not program:
         raise RecordError("say what to run: -m MODULE, a script, or pytest")
+    if program[0] == "pytest":
+        program = ["-m", *program]
     wanted = Wanted(
         str(output),
         _names(options.to),
         _names(options.users),
         exhaustive=options.exhaustive,
         results=not options.no_results,
+        tests=program[:2] == ["-m", "pytest"],
     )
     output.write_bytes(b"")
-    merge_children_of_old(output)
+    remove_children(str(wanted.output))
     environment = dict(os.environ)
     if options.quiet:
         environment["BASCULE_RECORD_QUIET"] = "1"
     package = str(Path(bascule.__file__).resolve().parent)
-    if program[0] == "pytest":
-        program = ["-m", *program]
     command = [options.python, "-c", _BOOT, package, wanted.to_text(), *program]
     process = subprocess.Popen(command, env=environment)
     while True:
@@ -85,12 +86,6 @@ def record(options: argparse.Namespace, program: list[str], output: Path) -> int
         print(f"bascule record: the program was killed by {signal.Signals(-status).name}", file=sys.stderr)
         return 128 - status
     return status
-
-
-def merge_children_of_old(output: Path) -> None:
-    """Remove what an earlier recording to the same file left of its children."""
-    for left in output.parent.glob(f"{output.name}.*.part"):
-        left.unlink()
 
 
 def _names(given: list[str]) -> list[str]:

@@ -1,6 +1,9 @@
-"""Why a recording can't start."""
+"""Why a recording can't start, and where the one of this process is found."""
 
 from __future__ import annotations
+
+MARK = "_bascule_recording"
+"""The attribute of `sys` that is the recording: two copies of Bascule in one process see each other's."""
 
 
 class RecordError(Exception):

@@ -80,19 +80,30 @@ def child_path(path: str, pid: int) -> str:
     return path + CHILD.format(pid=pid)
 
 
-def merge_children(path: str) -> int:
-    """Append the files of child processes to the first one's and remove them; how many there were."""
-    folder, name = os.path.split(path)
-    merged = 0
-    for entry in sorted(os.listdir(folder or ".")):
-        if not (entry.startswith(name + ".") and entry.endswith(".part")):
-            continue
-        child = os.path.join(folder, entry)
+def merge_children(path: str) -> tuple[int, int]:
+    """Append the files of child processes to the first one's and remove them: how many files and lines."""
+    merged = lines = 0
+    for child in _children(path):
         with open(child, "rb") as source, open(path, "ab") as target:
-            target.writelines(line for line in source if line.endswith(b"\n"))
+            for line in source:
+                if line.endswith(b"\n"):
+                    target.write(line)
+                    lines += 1
         os.remove(child)
         merged += 1
-    return merged
+    return merged, lines
+
+
+def remove_children(path: str) -> None:
+    """Remove what an earlier recording to the same file left of its children."""
+    for child in _children(path):
+        os.remove(child)
+
+
+def _children(path: str) -> list[str]:
+    folder, name = os.path.split(path)
+    entries = sorted(os.listdir(folder or "."))
+    return [os.path.join(folder, each) for each in entries if each.startswith(name + ".") and each.endswith(".part")]
 
 
 def _identity(fd: int) -> tuple[int, int] | None:

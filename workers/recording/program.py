@@ -2,6 +2,7 @@
 
     python -c BOOT '{"output": ...}' -m MODULE arguments...
     python -c BOOT '{"output": ...}' script.py arguments...
+    python -c BOOT '{"output": ..., "tests": true}' -m pytest arguments...
 
 The program finds itself as if started plainly: `sys.argv`, `sys.path[0]`, the module `__main__` with its `__file__` and
 `__spec__`. Its exit status and its traceback are its own.
@@ -18,15 +19,13 @@ import sys
 import types
 
 from .errors import RecordError
-from .session import VARIABLE, Recording, Wanted
+from .session import Recording, Wanted, invite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
 REFUSED = 2  # exit status when the recording can't start
-
-PYTEST = "pytest"
 
 
 def main(arguments: list[str]) -> int:
@@ -35,19 +34,19 @@ def main(arguments: list[str]) -> int:
         wanted = Wanted.from_text(arguments[0])
         quiet = os.environ.pop("BASCULE_RECORD_QUIET", "") == "1"
         recording = Recording(wanted)
-        if arguments[1:3] == ["-m", PYTEST]:
+        if wanted.tests:
             return _pytest(recording, arguments[3:], quiet=quiet)
         program = _find(arguments[1:])
         recording.start()
     except RecordError as error:
         print(f"bascule record: {error}", file=sys.stderr)
         return REFUSED
-    _in_environment(wanted)
+    invite(wanted)
     return program.run(recording, quiet=quiet)
 
 
 def _pytest(recording: Recording, arguments: list[str], *, quiet: bool) -> int:
-    from .plugin import plugin
+    from .plugin import NAME
 
     try:
         import pytest
@@ -57,19 +56,11 @@ def _pytest(recording: Recording, arguments: list[str], *, quiet: bool) -> int:
     sys.path.insert(0, os.getcwd())  # as `python -m pytest` does
     recording.start()
     recording.paused = True
-    _in_environment(recording.wanted)
+    invite(recording.wanted)
     try:
-        return int(pytest.main(arguments, plugins=[plugin(recording)]))
+        return int(pytest.main(["-p", NAME, *arguments]))
     finally:
         _finish(recording, quiet=quiet)
-
-
-def _in_environment(wanted: Wanted) -> None:
-    """Let child processes know."""
-    os.environ[VARIABLE] = wanted.to_text()
-    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = folder + (os.pathsep + before if before else "")
 
 
 def _finish(recording: Recording, *, quiet: bool) -> None:

@@ -12,27 +12,26 @@ import os
 import sys
 
 from .bytecode import KNOWN_VERSIONS, VERSION
-from .errors import RecorderBusy, RecordError, UnknownInterpreter
+from .errors import MARK, RecorderBusy, RecordError, UnknownInterpreter
 from .matching import Matcher
 from .output import Output, child_path, merge_children
 from .sites import Telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import CodeType
 
     from .monitoring import Monitoring
     from .rewriting import Rewriting
 
 VARIABLE = "BASCULE_RECORD"
-_MARK = "_bascule_recording"
 
 
 class Wanted:
-    """What to record, and where to."""
+    """What to record, and where to. `tests`: of a run of pytest only what its tests do."""
 
-    __slots__ = ("exhaustive", "from_modules", "output", "results", "to_modules")
+    __slots__ = ("exhaustive", "from_modules", "output", "results", "tests", "to_modules")
 
     def __init__(
         self,
@@ -42,6 +41,7 @@ class Wanted:
         *,
         exhaustive: bool = False,
         results: bool = True,
+        tests: bool = False,
     ) -> None:
         for side, names in (("to", to_modules), ("from", from_modules)):
             for name in names:
@@ -49,11 +49,14 @@ class Wanted:
                     raise RecordError(f"{name!r} can't be the name of a module to record {side}")
         if not to_modules:
             raise RecordError("nothing to record: name at least one module whose use is to be recorded")
+        if tests and not from_modules:
+            raise RecordError("no module whose use is to be recorded: name at least one, such as that of the tests")
         self.output = os.path.abspath(output)
         self.to_modules = tuple(to_modules)
         self.from_modules = tuple(from_modules)
         self.exhaustive = exhaustive
         self.results = results
+        self.tests = tests
 
     def to_text(self) -> str:
         """For the environment of a child."""
@@ -69,6 +72,7 @@ class Wanted:
             told["from_modules"],
             exhaustive=told["exhaustive"],
             results=told["results"],
+            tests=told.get("tests", False),
         )
 
 
@@ -87,7 +91,7 @@ class Recording:
     def __init__(self, wanted: Wanted, *, child: bool = False) -> None:
         self.wanted = wanted
         self.child = child
-        self.merged = 0
+        self.merged = self.merged_lines = 0
         self._telling: Telling | None = None
         self._backend: Monitoring | Rewriting | None = None
         self._pid = 0
@@ -99,7 +103,7 @@ class Recording:
             RecordError: This interpreter can't be recorded, another recording runs, or the file can't be written.
         """
         refuse_unknown()
-        if getattr(sys, _MARK, None) is not None:
+        if current() is not None:
             raise RecorderBusy("another recording runs in this process; end it first")
         self._pid = os.getpid()
         path = child_path(self.wanted.output, self._pid) if self.child else self.wanted.output
@@ -115,7 +119,7 @@ class Recording:
         except BaseException:
             output.close()
             raise
-        setattr(sys, _MARK, self)
+        setattr(sys, MARK, self)
         os.register_at_fork(after_in_child=self._in_child)
         atexit.register(self.stop)
         return self
@@ -127,11 +131,11 @@ class Recording:
         self._backend.stop()
         self._backend = None
         self._telling.output.close()
-        if getattr(sys, _MARK, None) is self:
-            delattr(sys, _MARK)
+        if current() is self:
+            delattr(sys, MARK)
         atexit.unregister(self.stop)
         if not self.child and self._pid == os.getpid():
-            self.merged = merge_children(self.wanted.output)
+            self.merged, self.merged_lines = merge_children(self.wanted.output)
 
     def __enter__(self) -> Recording:
         return self.start()
@@ -165,7 +169,7 @@ class Recording:
         if self._telling is None:
             return "nothing recorded"
         output = self._telling.output
-        text = f"{output.lines} lines in {self.wanted.output}"
+        text = f"{output.lines + self.merged_lines} lines in {self.wanted.output}"
         if self.merged:
             text += f", with those of {self.merged} child process{'es' if self.merged > 1 else ''}"
         if self._telling.faults:
@@ -178,6 +182,29 @@ class Recording:
             return
         self.child = True
         self._telling.output.in_child(child_path(self.wanted.output, os.getpid()))
+
+
+def current() -> Recording | None:
+    """The recording of this process, if there is one."""
+    return getattr(sys, MARK, None)
+
+
+def invite(wanted: Wanted) -> Callable[[], None]:
+    """Let the Pythons that this process starts record too; what is given back ends that."""
+    before = {name: os.environ.get(name) for name in (VARIABLE, "PYTHONPATH")}
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
+    path = before["PYTHONPATH"]
+    os.environ[VARIABLE] = wanted.to_text()
+    os.environ["PYTHONPATH"] = folder + (os.pathsep + path if path else "")
+
+    def undo() -> None:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    return undo
 
 
 def refuse_unknown() -> None:

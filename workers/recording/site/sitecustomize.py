@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import sys
@@ -35,7 +34,11 @@ def _begin() -> None:
 if os.environ.get("BASCULE_RECORD"):
     _begin()
 
-# The one that ours stands before, if there is one.
-sys.modules.pop("sitecustomize", None)
-with contextlib.suppress(ImportError):
-    importlib.import_module("sitecustomize")
+# The one that ours stands before, if there is one; else ours stays, since whoever imports it expects to find it.
+_ours = sys.modules.pop(__name__)
+try:
+    importlib.import_module(__name__)
+except ImportError as error:
+    sys.modules[__name__] = _ours
+    if error.name != __name__:
+        raise
