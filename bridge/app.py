@@ -103,13 +103,15 @@ def run_stdio(
             os.close(fd)
 
 
-def run_pod(options: PodOptions, early: EarlyWorker, descriptor: int | None = None) -> int:
+def run_pod(
+    options: PodOptions, early: EarlyWorker, descriptor: int | None = None, *, cache: Rules | None = None
+) -> int:
     """`bascule pod`; its client is at stdio, or at the descriptor of a socket."""
     from bascule.bridge.doors.pod import PodDoor
 
     door = PodDoor(options)
     spec = stdio_spec(workers=options.workers, python=options.python, paths=options.paths)
-    status = run_stdio(spec, door, early, descriptor)
+    status = run_stdio(spec, door, early, descriptor, cache=cache)
     return status or door.exit_status
 
 

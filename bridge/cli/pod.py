@@ -14,7 +14,7 @@ import os
 import sys
 
 from bascule.bridge.cli.pod_settings import OPTIONS, Install, pod_options
-from bascule.bridge.cli.stdio import start
+from bascule.bridge.cli.stdio import cache_rules, start
 from bascule.bridge.cli.table import plainly
 
 TYPE_CHECKING = False
@@ -79,14 +79,17 @@ def run(options: argparse.Namespace | Values) -> int:
     except ValueError as error:
         print(f"bascule pod: {error}", file=sys.stderr)
         return 2
+    rules = cache_rules("pod", pod.cache)
+    if isinstance(rules, int):
+        return rules
     early = start("pod", pod.python)
     if isinstance(early, int):
         return early
     from bascule.bridge.app import run_pod
 
     if os.environ.get("BABASHKA_POD_TRANSPORT") != "socket":
-        return run_pod(pod, early)
+        return run_pod(pod, early, cache=rules)
     from bascule.bridge.cli.pod_socket import one_client
 
     with one_client() as descriptor:
-        return 1 if descriptor is None else run_pod(pod, early, descriptor)
+        return 1 if descriptor is None else run_pod(pod, early, descriptor, cache=rules)

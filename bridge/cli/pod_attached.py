@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from bascule.bridge.cli.pod_settings import OPTIONS, pod_options, setting
-from bascule.bridge.cli.stdio import WORKER_OPTIONS
+from bascule.bridge.cli.pod_settings import OF_THE_SERVICE, OPTIONS, pod_options, setting
 from bascule.bridge.cli.table import plainly
 from bascule.bridge.doors.pod import PodDoor
 
 _log = logging.getLogger("bascule.pod")
-_THE_SERVICES = {option.name for option in WORKER_OPTIONS} | {"config"}
 
 
 class PodOpener:
@@ -36,11 +34,11 @@ class PodOpener:
         if told is None:
             raise ValueError(f"{' '.join(arguments)[:200]}: this can't be understood; `bascule pod --help` tells more")
         for option in OPTIONS:
-            if option.name in _THE_SERVICES and getattr(told, option.name) != option.default:
+            if option.name in OF_THE_SERVICE and getattr(told, option.name) != option.default:
                 raise ValueError(f"{option.flag} is the service's to say, not for a pod that attaches to it")
         values = vars(told)
         if not values["modules"]:
-            values.update({name: value for name, value in self._settings.items() if name not in _THE_SERVICES})
+            values.update({name: value for name, value in self._settings.items() if name not in OF_THE_SERVICE})
         if any(module.partition("=")[0].endswith(".py") for module in values["modules"]):
             raise ValueError("a file can't be attached: name a module that the service's workers can import")
         values["workers"] = self._workers

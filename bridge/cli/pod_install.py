@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bascule.bridge.cli import relay
-from bascule.bridge.cli.pod_settings import OPTIONS, Install, with_file
-from bascule.bridge.cli.stdio import WORKER_OPTIONS
+from bascule.bridge.cli.pod_settings import OF_THE_SERVICE, OPTIONS, Install, with_file
 from bascule.bridge.doors.pod_vars import edn_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NAME = re.compile(r"[A-Za-z][\w.-]*/[A-Za-z][\w.-]*", re.ASCII)
+_PATHS = ("path", "cache")
 _VERSION = re.compile(r"\w[\w.+-]*", re.ASCII)
 
 
@@ -96,16 +96,16 @@ def _script(options: Any, attach: str | None) -> str:
     if attach is not None:
         command = [sys.executable, "-I", "-S", os.path.realpath(relay.__file__)]
         command += [os.path.abspath(attach)] if attach else []  # noqa: PTH100
-    of_the_service = {option.name for option in WORKER_OPTIONS} if attach is not None else set()
+    left_out = OF_THE_SERVICE if attach is not None else {"config"}
     for option in OPTIONS:
         value = settings[option.name]
-        if option.name in {"config", *of_the_service} or value == option.default or value == []:
+        if option.name in left_out or value == option.default or value == []:
             continue
         if option.metavar is None:
             command.append(option.flag)
             continue
         for each in value if option.many else [value]:
-            command += [option.flag, os.path.abspath(each) if option.name == "path" else str(each)]  # noqa: PTH100
+            command += [option.flag, os.path.abspath(each) if option.name in _PATHS else str(each)]  # noqa: PTH100
     if not settings["path"] and attach is None:
         command += ["--path", os.getcwd()]  # noqa: PTH109
     for module in settings["modules"]:

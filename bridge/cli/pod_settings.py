@@ -6,7 +6,8 @@
     exclude = ["test_*"]
 
 The file is the one that `--config` names, or `bascule.toml` in the current folder. What the command line says comes
-first; modules on the command line replace those of the file. Paths in the file are relative to it.
+first; modules on the command line replace those of the file. Paths in the file are relative to it. Its `[cache]`
+tables say which functions' answers a pod with workers of its own keeps.
 """
 
 from __future__ import annotations
@@ -66,8 +67,13 @@ OPTIONS = (
         default="py",
     ),
     Option("--config", "FILE", f"a TOML file with a section [pod] (default: {FILE}, where it is)"),
+    Option("--cache", "FILE", "keep answers as the [cache] tables of this file say (default: those of --config)"),
+    Option("--no-cache", None, "keep no answers, whatever the file says"),
 )
 """All options that say what the pod is like; `--attach` and `--install` say what is done with it."""
+_NO_SETTINGS = {"config", "cache", "no_cache"}
+OF_THE_SERVICE = {option.name for option in WORKER_OPTIONS} | _NO_SETTINGS
+"""What a pod that attaches to a service can't choose."""
 
 
 def pod_options(options: Any, *, read_file: bool = True) -> PodOptions:
@@ -104,6 +110,7 @@ def pod_options(options: Any, *, read_file: bool = True) -> PodOptions:
         import_timeout=settings["import_timeout"],
         payload_format=settings["format"],
         files=files,
+        cache=None if settings["no_cache"] else settings["cache"],
     )
 
 
@@ -117,29 +124,34 @@ def with_file(given: dict[str, Any]) -> dict[str, Any]:
     if file is None:
         return given
     settings = dict(given)
-    for name, value in _read_file(file).items():
+    section, has_cache = _read_file(file)
+    if has_cache and not given["cache"] and not given["no_cache"]:
+        settings["cache"] = file
+    for name, value in section.items():
         option = _BY_NAME.get(name)
         if given[name] == ([] if option is None or option.many else option.default):  # the command line is silent
             settings[name] = value
     return settings
 
 
-_BY_NAME = {option.name: option for option in OPTIONS if option.name != "config"}
+_BY_NAME = {option.name: option for option in OPTIONS if option.name not in _NO_SETTINGS}
 
 
-def _read_file(file: str) -> dict[str, Any]:
+def _read_file(file: str) -> tuple[dict[str, Any], bool]:
+    """The section [pod], and whether there are [cache] tables."""
     import tomllib
 
     try:
         with open(file, "rb") as source:
-            section = tomllib.load(source).get("pod", {})
+            whole = tomllib.load(source)
     except OSError as error:
         raise ValueError(f"{file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: it is no TOML: {error}") from None
+    section = whole.get("pod", {})
     if not isinstance(section, dict):
         raise ValueError(f"{file}: pod: it is a section, [pod]")
-    return {name: setting(file, name, value) for name, value in section.items()}
+    return {name: setting(file, name, value) for name, value in section.items()}, bool(whole.get("cache"))
 
 
 def setting(file: str, name: str, value: Any) -> Any:

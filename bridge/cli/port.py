@@ -12,7 +12,7 @@ import argparse
 import shutil
 import sys
 
-from bascule.bridge.cli.stdio import add_worker_options, folders, start
+from bascule.bridge.cli.stdio import add_worker_options, cache_rules, folders, start
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,19 +59,9 @@ def run(options: argparse.Namespace) -> int:
     if options.python and python is None:
         print(f"bascule port: --python {options.python}: there is no such executable", file=sys.stderr)
         return 2
-    rules = None
-    if options.cache is not None:
-        from pathlib import Path
-
-        from bascule.bridge.caching.policy import Rules
-        from bascule.bridge.config import ConfigError
-        from bascule.bridge.config_file import load
-
-        try:
-            rules = Rules({name: table.rule() for name, table in load(Path(options.cache)).cache.items()})
-        except ConfigError as error:
-            print(f"bascule port: --cache: {error}", file=sys.stderr)
-            return 2
+    rules = cache_rules("port", options.cache)
+    if isinstance(rules, int):
+        return rules
     early = start("port", python)
     if isinstance(early, int):
         return early

@@ -1,4 +1,4 @@
-"""What the commands share that serve one client over stdio: the workers' options, and the early start.
+"""What the commands share that serve one client over stdio: the workers' options, the cache, and the early start.
 
 Nothing heavy may be imported here: a client waits.
 """
@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+
+    from bascule.bridge.caching.policy import Rules
 
 
 def positive(text: str) -> int:
@@ -46,6 +48,23 @@ def folders(path: Sequence[str]) -> tuple[str, ...]:
     """The folders of `--path`, whole."""
     # os.path: pathlib is not imported otherwise
     return tuple([os.path.abspath(folder) for folder in path or ["."]])  # noqa: PTH100
+
+
+def cache_rules(command: str, file: str | None) -> Rules | int | None:
+    """Whose answers are kept, by the [cache] tables of a file; else what to exit with."""
+    if file is None:
+        return None
+    from pathlib import Path
+
+    from bascule.bridge.caching.policy import Rules
+    from bascule.bridge.config import ConfigError
+    from bascule.bridge.config_file import load
+
+    try:
+        return Rules({name: table.rule() for name, table in load(Path(file)).cache.items()})
+    except ConfigError as error:
+        print(f"bascule {command}: --cache: {error}", file=sys.stderr)
+        return 2
 
 
 def start(command: str, python: str | None) -> EarlyWorker | int:

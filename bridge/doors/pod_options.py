@@ -14,6 +14,7 @@ class PodOptions:
     """What the command line said. Not changed once made."""
 
     __slots__ = (
+        "cache",
         "core_namespace",
         "defer",
         "exclude",
@@ -49,6 +50,7 @@ class PodOptions:
         import_timeout: float = 60.0,
         payload_format: str = "json",
         files: dict[str, str] | None = None,
+        cache: str | None = None,
     ) -> None:
         """See `bascule pod --help`.
 
@@ -69,6 +71,7 @@ class PodOptions:
             import_timeout: Seconds that an import may take.
             payload_format: json, edn or transit+json.
             files: module -> the file that it was named by, and must come from.
+            cache: The file whose [cache] tables say which functions' answers are kept; None: none are.
         """
         self.exports = exports
         self.workers = workers
@@ -85,6 +88,7 @@ class PodOptions:
         self.import_timeout = import_timeout
         self.payload_format = payload_format
         self.files = files or {}
+        self.cache = cache
 
     def offers(self, module: str, name: str) -> bool:
         """Whether a member of a module is exported, as far as the patterns go.
