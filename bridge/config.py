@@ -346,11 +346,13 @@ class CacheConfig(Section):
     """Whether what the function raises is kept, too."""
     version: str = ""
     """Another one, and everything is computed anew."""
+    share: bool = True
+    """Whether a client of another format is given what was computed for this one: the worker keeps the result, too."""
 
     def rule(self) -> Rule:
         """As the bridge knows it."""
         lifetime = Lifetime(seconds(self.ttl, "ttl"))
-        return Rule(lifetime, SHORT_NAMES.get(self.store, self.store), self.errors, self.version)
+        return Rule(lifetime, SHORT_NAMES.get(self.store, self.store), self.errors, self.version, self.share)
 
 
 class ServiceConfig(Section):

@@ -21,9 +21,14 @@ take it from the head, or, when the head names none, from the first argument (a 
 | DESCRIBE | empty | what to describe | none |
 | LANDSCAPE | a module | none | none, or a map of options |
 | MAP | a function, named as for CALL | none | `[items]`: each item a list of positionals |
+| KEPT | as for CALL, a newline, and what the worker needs to know of the store | none | any |
 
 MAP answers with `[values, errors]`: a value for each item (none where it failed), and for each that failed, in order,
 `[index, error map]`.
+
+KEPT is a CALL that the bridge has looked up in its cache and not found, and sends to a worker in this form: the worker
+may have the result from the same store, where another client's call left it (see `bascule.workers.persist.shared`).
+No client may send it.
 """
 
 from __future__ import annotations
@@ -55,6 +60,7 @@ class Op(enum.IntEnum):
     DESCRIBE = 11
     LANDSCAPE = 12
     MAP = 13
+    KEPT = 14
 
 
 class Want(enum.IntEnum):

@@ -117,6 +117,10 @@ def _make_call(target: str, _map: MapItems) -> Plan:
     return _watching(Plan(_callable(named, target), awaits=True), named)
 
 
+def _make_kept(target: str, map_items: MapItems) -> Plan:
+    return _make_call(target.rpartition("\n")[0], map_items)
+
+
 def _make_init(target: str, _map: MapItems) -> Plan:
     named = resolve(target)  # not awaited: an instance that happens to be awaitable is what was asked for
     return _watching(Plan(_callable(named, target)), named)
@@ -382,4 +386,5 @@ _MAKERS: Final[dict[int, Callable[[str, MapItems], Plan]]] = {
     int(Op.DESCRIBE): _make_describe,
     int(Op.LANDSCAPE): _make_landscape,
     int(Op.MAP): _make_map,
+    int(Op.KEPT): _make_kept,
 }

@@ -44,6 +44,8 @@ class CallRecorder:
 
     def around(self, op: int, target: str, function: Function, session: Callable[[], int]) -> Function:
         """A function that does the same and tells of it."""
+        if op == Op.KEPT:
+            op, target = Op.CALL, target.rpartition("\n")[0]
         use = _USES.get(op)
         if use is None:
             return function

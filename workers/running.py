@@ -276,6 +276,10 @@ class Runner:
         plan = self.plan = make_plan(op, target_text(target), want, self._map)
         if self._recorder is not None:
             plan.function = self._recorder.around(op, target_text(target), plan.function, lambda: self.session)
+        if op == Op.KEPT:
+            from bascule.workers.persist.shared import shared
+
+            plan.function = shared(plan.function, target_text(target), self._tell_kept)
         plan.codec, plan.style = codec, style
         plan.decode = values.decoder(self.on_handle, style)
         plan.encode = values.encoder(want, style, self._hand_out, self._take_back)
@@ -290,6 +294,10 @@ class Runner:
 
     def _tell_used(self, session: int, line: str) -> None:
         message = packed.dumps({"op": "used", "session": session, "line": line})
+        self.state.wire.send(Kind.CONTROL, _MSGPACK, 0, 0, 0, message)
+
+    def _tell_kept(self, created: float) -> None:
+        message = packed.dumps({"op": "kept", "call": self.call_id, "created": created})
         self.state.wire.send(Kind.CONTROL, _MSGPACK, 0, 0, 0, message)
 
     def _hand_out(self, value: object) -> Handle:

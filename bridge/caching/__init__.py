@@ -2,6 +2,7 @@
 
 policy    what is cached and how long, from the configuration
 answers   the router's side: who runs, who waits, what is kept
+sharing   how a worker is told to look by what a call means, for clients of other formats
 shelves   stores behind a thread of their own, since a router must not wait for a disk
 rest      pypersist's REST requests as a pure function over a store;  server  its HTTP server
 listing, moving    what `bascule cache` does

@@ -11,6 +11,9 @@ Each call keeps what it is promised: it is a call of its own session, with its o
 the one that leads is cancelled, or its client leaves, the next one leads and is run. What it raises all get, and it is
 not kept unless the rule says so. A reply with a handle in it is nobody else's: the others are then run each by itself.
 
+A client of another format says the same in other bytes. So the one that leads is sent to its worker in a form that
+lets the worker look into the same store by what the call means (see `sharing`); what it finds there it tells.
+
 All of this is called in the router's thread.
 """
 
@@ -24,6 +27,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from bascule.bridge.caching.policy import Rule, Rules
+from bascule.bridge.caching.sharing import shared_call
 from bascule.bridge.router.calls import SETTLED, Call
 from bascule.protocols.calls import Op, Want
 from bascule.protocols.envelope import Flag, Kind
@@ -48,7 +52,7 @@ MOST = 64 << 20  # bytes of an answer that is kept
 class Flight:
     """Calls that are the same, while one of them is looked up or run."""
 
-    __slots__ = ("leader", "name", "rule", "target", "waiting")
+    __slots__ = ("created", "leader", "name", "rule", "target", "waiting")
 
     def __init__(self, name: str, rule: Rule, target: str) -> None:
         self.name = name
@@ -56,6 +60,7 @@ class Flight:
         self.target = target
         self.leader: Call | None = None  # none while it is looked up
         self.waiting: list[Call] = []
+        self.created: float | None = None  # when the answer was computed, if that was for another client
 
 
 class AnswerCache:
@@ -83,12 +88,13 @@ class AnswerCache:
 
     def take(self, call: Call, head: Head) -> bool:
         """Whether the call is in our hands; else its router must place it."""
-        rule = self.rules.of(call.target)
-        if rule is None or head.op != _CALL or call.flags & _NOT_CACHED or call.payload[_WANT_AT] == _HANDLE:
+        found = self.rules.of(call.target)
+        if found is None or head.op != _CALL or call.flags & _NOT_CACHED or call.payload[_WANT_AT] == _HANDLE:
             return False
-        name, target = self._name(call, rule), call.target.decode(errors="replace")
+        rule, target = found
+        name = self._name(call, rule)
         if call.flags & _FRESH:
-            self._lead(Flight(name, rule, target), call)
+            self._lead(Flight(name, rule, target), call, fresh=True)
             return False
         seen = self._front.get(name)
         if seen is not None and time.monotonic() < seen[0]:
@@ -110,6 +116,7 @@ class AnswerCache:
         if flight is None:
             return
         flight.leader = None
+        self._count(flight.rule, flight.target, "misses" if flight.created is None else "hits")
         if outcome in _OF_THE_CALLER or (kind == _ERROR and not payload):
             self._next_leads(flight)
             return
@@ -122,11 +129,18 @@ class AnswerCache:
         answer = bytes(payload)
         if outcome is None and (kind == _REPLY or flight.rule.errors) and len(answer) <= MOST:
             seconds = self._core.now - call.accepted_at
-            self._see(flight, kind, answer, flight.rule.lifetime.expires(time.time()))
-            self._shelves.keep(flight.rule, flight.target, flight.name, kind, codec, answer, seconds)
+            created = time.time() if flight.created is None else flight.created
+            self._see(flight, kind, answer, flight.rule.lifetime.expires(created))
+            self._shelves.keep(flight.rule, flight.target, flight.name, kind, codec, answer, seconds, created)
         for each in others:
             self._count(flight.rule, flight.target, "shared")
             self._core.settle(each, kind, codec, answer, outcome)
+
+    def was_kept(self, call: Call, created: float) -> None:
+        """The worker has found what this call asks for, computed at that time."""
+        flight = self._leaders.get(call)
+        if flight is not None:
+            flight.created = created
 
     def close(self) -> None:
         """Let the stores finish."""
@@ -154,10 +168,11 @@ class AnswerCache:
                 return
         self._end(flight)
 
-    def _lead(self, flight: Flight, call: Call) -> None:
+    def _lead(self, flight: Flight, call: Call, *, fresh: bool = False) -> None:
         flight.leader = call
+        flight.created = None
         self._leaders[call] = flight
-        self._count(flight.rule, flight.target, "misses")
+        call.payload = shared_call(call.payload, flight.rule, flight.target, call.pool.policy.name, fresh=fresh)
 
     def _place(self, call: Call) -> None:
         """Have it run, if its pool still takes calls."""

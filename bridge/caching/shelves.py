@@ -53,9 +53,22 @@ class Shelves:
 
         self._order(order)
 
-    def keep(self, rule: Rule, target: str, name: str, kind: int, codec: int, payload: bytes, seconds: float) -> None:
-        """Keep an answer."""
-        self._order(lambda: self._keep(rule, target, name, kind, codec, payload, seconds))
+    def keep(
+        self,
+        rule: Rule,
+        target: str,
+        name: str,
+        kind: int,
+        codec: int,
+        payload: bytes,
+        seconds: float,
+        created: float,
+    ) -> None:
+        """Keep an answer that was computed at that time, in so many seconds."""
+        form = Form.RAW | (Form.ERROR if kind == _ERROR else 0)
+        stamp = Stamp(created, rule.lifetime.expires(created), seconds, form)
+        entry = Entry(payload, stamp, metadata=Codec(codec).name)
+        self._order(lambda: self._keep(rule, target, name, entry))
 
     def count(self, rule: Rule, target: str, what: str) -> None:
         """One more hit or miss, for the store's own counts."""
@@ -114,15 +127,12 @@ class Shelves:
         kind = _ERROR if entry.stamp.form & Form.ERROR else _REPLY
         return kind, bytes(entry.value), rule.lifetime.expires(entry.stamp.created)
 
-    def _keep(self, rule: Rule, target: str, name: str, kind: int, codec: int, payload: bytes, seconds: float) -> None:
+    def _keep(self, rule: Rule, target: str, name: str, entry: Entry) -> None:
         store = self._store(rule, target)
         if store is None:
             return
-        now = time.time()
-        form = Form.RAW | (Form.ERROR if kind == _ERROR else 0)
-        stamp = Stamp(now, rule.lifetime.expires(now), seconds, form)
         try:
-            store.put(name, Entry(payload, stamp, metadata=Codec(codec).name))
+            store.put(name, entry)
         except StoreUnavailable as error:
             self._trouble(rule.store, error)
 

@@ -205,6 +205,8 @@ class Answers:
             core.serve(pool)
         elif op == "opened":
             self._opened(worker, message.get("call"))
+        elif op == "kept":
+            self._kept(worker, message.get("call"), message.get("created"))
         elif op == "used":
             core.on_used(message.get("session"), message.get("line"))
         elif op == "failed":
@@ -212,6 +214,12 @@ class Answers:
             worker.init_error = error if isinstance(error, dict) else None
         elif not core.queries.answer(worker, message):
             core.kill(worker, KillReason.RUBBISH)
+
+    def _kept(self, worker: Worker, wire_id: object, created: object) -> None:
+        """What is going to be answered was computed earlier, for somebody else."""
+        call = worker.calls.get(wire_id) if isinstance(wire_id, int) else None
+        if call is not None and self._core.cache is not None and isinstance(created, float):
+            self._core.cache.was_kept(call, created)
 
     def _let_go_of_payloads(self, worker: Worker) -> None:
         """A large answer is on its way, to the oldest call: its arguments need not be kept any more.

@@ -14,8 +14,9 @@ import enum
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
-from bascule.protocols.calls import decode_head
+from bascule.protocols.calls import Op, decode_head
 from bascule.protocols.envelope import Kind
+from bascule.protocols.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from bascule.bridge.router.callbacks import Open
@@ -37,7 +38,7 @@ class CallState(enum.Enum):
 ACCEPTED, SENT, SETTLED = CallState.ACCEPTED, CallState.SENT, CallState.SETTLED
 NOT_SENT = (CallState.ACCEPTED, CallState.QUEUED)
 
-_CALL, _NESTED = int(Kind.CALL), int(Kind.NESTED)
+_CALL, _NESTED, _KEPT = int(Kind.CALL), int(Kind.NESTED), int(Op.KEPT)
 
 
 class Head:
@@ -49,9 +50,11 @@ class Head:
         """Read a payload's head.
 
         Raises:
-            RemoteProtocolError: It has none.
+            RemoteProtocolError: It has none, or one that only the bridge itself writes.
         """
         self.op, _, _, self.target, object_token, self.start = decode_head(payload)
+        if self.op == _KEPT:
+            raise RemoteProtocolError("the operation KEPT is between a bridge and its workers")
         self.object_length = len(object_token)
         self.text = bytes(payload[: self.start - self.object_length])
         self.pool = pool

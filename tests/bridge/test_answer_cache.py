@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import queue
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +15,11 @@ import pytest
 from bascule.bridge.caching.answers import AnswerCache
 from bascule.bridge.caching.policy import Rule, Rules
 from bascule.bridge.caching.shelves import Shelves
+from bascule.bridge.router.messages import write_control
+from bascule.protocols.calls import Op, decode_head, encode_call
 from bascule.protocols.envelope import Flag, Kind
 from bascule.workers.persist.lifetimes import Lifetime
+from bascule.workers.persist.places import open_place
 from tests.bridge.router_world import Client, World
 
 
@@ -262,3 +268,43 @@ def test_a_worker_that_a_call_has_killed_is_not_followed_by_others(world: Cached
     world.workers[0].start(wire_id)
     world.workers[0].die()
     assert one.answers() == two.answers() == [(Kind.ERROR, 1, "worker_lost")]
+
+
+def test_a_dotted_name_is_the_same_function_and_shares_its_store(world: CachedWorld) -> None:
+    rules = world.cache.rules
+    rule = rules.of(b"m:f")
+    assert rule is not None
+    assert rules.of(b"m.f") == rule
+    assert rules.of(b"all.of.them") == (rule[0], "all:of.them")
+    assert rules.of(b"other.f") is rules.of(b"m:g") is rules.of(b"\xff") is None
+
+
+def test_a_worker_is_told_where_to_look_and_what_it_finds_is_a_hit_of_that_age(tmp_path: Path) -> None:
+    world = CachedWorld(store=f"sqlite://{tmp_path}/s.db", lifetime=Lifetime(3600.0), version="2")
+    client = world.client()
+    client.call(arguments=b"\x91\x91\x01")
+    world.turn()
+    (frame,) = [frame for frame in world.workers[0].frames() if frame[0] == Kind.CALL]
+    op, _, _, target, token, start = decode_head(frame[-1])
+    name, _, line = target.decode().partition("\n")
+    assert (op, name, token, frame[-1][start:]) == (Op.KEPT, "m:f", b"", b"\x91\x91\x01")
+    told = json.loads(line)
+    assert told["store"] == f"sqlite://{tmp_path}/s.db"
+    assert (told["function"], told["pool"], told["version"], told["ttl"]) == ("m:f", "default", "2", 3600.0)
+    computed_at = time.time() - 3599.9
+    world.workers[0].say(Kind.CONTROL, payload=write_control({"op": "kept", "call": frame[3], "created": computed_at}))
+    for nonsense in ({"op": "kept"}, {"op": "kept", "call": [], "created": "now"}, {"op": "kept", "call": 7}):
+        world.workers[0].say(Kind.CONTROL, payload=write_control(nonsense))
+    world.workers[0].reply(frame[3], "found there")
+    assert client.answers() == [(Kind.REPLY, 1, "found there")]
+    assert world.cache.counts == {"hits": 1, "misses": 0, "shared": 0}
+    world.cache.close()
+    (entry,) = open_place(f"sqlite://{tmp_path}/s.db").store("m:f").iterate()
+    assert (entry.created, entry.expires) == (computed_at, computed_at + 3600.0)
+
+
+def test_no_client_may_send_what_only_a_bridge_writes(world: CachedWorld) -> None:
+    client = world.client()
+    client.request(Kind.CALL, 1, encode_call(Op.KEPT, 'm:f\n{"store": "file:///"}', b""))
+    assert client.answers() == [(Kind.ERROR, 1, "refused")]
+    assert world.workers[0].calls() == []

@@ -45,6 +45,17 @@ def open_place(url: str) -> Place:
         return _open.setdefault(key, place)
 
 
+def absolute(url: str) -> str:
+    """The same place for a process in another folder and of another environment. Nothing is opened, or checked."""
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme not in ("file", "sqlite"):
+        return url
+    path, mark, query = (rest if separator else url).partition("?")
+    scheme = scheme if separator else "file"
+    path = path or ("persist" if scheme == "file" else str(default_sqlite()))
+    return f"{scheme}://{os.path.abspath(os.path.expanduser(path))}{mark}{query}"
+
+
 def default_sqlite() -> Path:
     """Where `sqlite://` without a file is."""
     root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
