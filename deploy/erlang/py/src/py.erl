@@ -304,11 +304,11 @@ identical(Place, Call) -> identical(Place, Call, #{}).
 identical(Place, Call, Options) -> py_scatter:identical(Place, Call, Options).
 
 %% @doc Be told by `{py_down, Handle, Reason}' when the object behind a handle is gone: see {@link py_monitor}.
--spec monitor(handle()) -> pid().
+-spec monitor(handle()) -> py_monitor:ref().
 monitor(Handle) -> py_monitor:monitor(Handle).
 
 %% @doc End that.
--spec demonitor(pid()) -> ok.
+-spec demonitor(py_monitor:ref()) -> ok.
 demonitor(Monitor) -> py_monitor:demonitor(Monitor).
 
 %% @doc Make an instance of a class, named as in {@link func/2}.

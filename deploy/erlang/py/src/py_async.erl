@@ -15,7 +15,6 @@
 start(Op, Target, Object, Arguments, Options) ->
     case py_call:begin_call(Op, Target, Object, Arguments, Options, 0) of
         {ok, Pending} -> {py_future, Pending};
-        {remote, Node} -> {py_failed, py_error:make(refused, "the object is on node ~ts: call it there", [Node]), raise};
         {failed, Error, OnError} -> {py_failed, Error, OnError}
     end.
 

@@ -17,8 +17,8 @@
 %% worker that waits for the answer.
 -module(py_call).
 
--export([run/5, begin_call/6, await/2, poll/2, abandon/1, cast/5, release/2, ask/2]).
--export([write/2, settle/2]).
+-export([run/5, begin_call/6, await/2, poll/2, abandon/1, cast/5, release/2, ask/2, question/2]).
+-export([credit/2, write/2, until/1, settle/2]).
 
 -export_type([pending/0]).
 
@@ -37,16 +37,18 @@
 run(Op, Target, Object, Arguments, Options) ->
     case begin_call(Op, Target, Object, Arguments, Options, 0) of
         {ok, Pending} -> await(Pending, infinity);
-        {remote, Node} -> py_remote:run(Node, [Op, Target, Object, Arguments, Options], Options);
         {failed, Error, OnError} -> fail(OnError, Error)
     end.
 
 %% @doc The first half of it: the call is on its way. What comes of it goes to the mailbox of this process.
 -spec begin_call(byte(), binary(), subject(), arguments(), py_options:options(), Flags :: non_neg_integer()) ->
-    {ok, pending()} | {remote, node()} | {failed, py_error:error(), raise | return}.
+    {ok, pending()} | {failed, py_error:error(), raise | return}.
 begin_call(Op, Target, Object, Arguments, Options, More) ->
     {Token, Packed} = packed(Object, Arguments),
-    exchange(Options, Object, Arguments, call_frame(More, {Op, Target, Token}, Packed)).
+    case exchange(Options, Object, Arguments, call_frame(More, {Op, Target, Token}, Packed)) of
+        {remote, Owner} -> py_remote:begin_call(node(Owner), [Op, Target, Object, Arguments, Options, More]);
+        Begun -> Begun
+    end.
 
 call_frame(More, {Op, Target, Token}, Packed) ->
     fun(Id, #choice{want = Want, style = Style, flags = Flags, timeout = Timeout}) ->
@@ -65,8 +67,8 @@ cast(Op, Target, Object, Arguments, Options) ->
                 {failed, Error} -> fail(Choice#choice.on_error, Error);
                 Data -> _ = write(Port, Data), ok
             end;
-        {remote, Node} ->
-            erpc:cast(Node, ?MODULE, cast, [Op, Target, Object, Arguments, Options]);
+        {remote, Owner} ->
+            erpc:cast(node(Owner), ?MODULE, cast, [Op, Target, Object, Arguments, Options]);
         {failed, _} ->
             ok
     end.
@@ -96,7 +98,7 @@ release(Handles, Options) ->
         case py_servers:for_call(Options, {object, Handle}, {[], []}) of
             %% A port that is gone took the objects with it.
             {ok, #server{port = Port}} -> write(Port, py_wire:release([Token]));
-            {remote, Node} -> erpc:cast(Node, ?MODULE, release, [[Handle], Options]);
+            {remote, Owner} -> erpc:cast(node(Owner), ?MODULE, release, [[Handle], Options]);
             {failed, _} -> false
         end
      || {py_handle, Token, _} = Handle <- Handles
@@ -106,10 +108,15 @@ release(Handles, Options) ->
 %% @doc Ask the bridge itself.
 -spec ask(map(), py_options:options()) -> term().
 ask(Request, Options) ->
-    case exchange(Options, none, {[], []}, fun(Id, _) -> py_wire:control(Id, Request) end) of
+    case question(Request, Options) of
         {ok, Pending} -> await(Pending, infinity);
         {failed, Error, OnError} -> fail(OnError, Error)
     end.
+
+%% @doc The first half of it.
+-spec question(map(), py_options:options()) -> {ok, pending()} | {failed, py_error:error(), raise | return}.
+question(Request, Options) ->
+    exchange(Options, none, {[], []}, fun(Id, _) -> py_wire:control(Id, Request) end).
 
 exchange(Options, Object, Arguments, Frame) ->
     case py_servers:for_call(Options, Object, Arguments) of
@@ -155,7 +162,8 @@ written(#server{name = Name, owner = Owner, max_frame = Max}, Choice, Id, Frame)
 %% Register, write. A frame that could not be written has not run, so it waits for the next port program.
 send(#server{owner = Owner, port = Port, calls = Calls} = Server, #choice{timeout = Timeout} = Choice, Id, Data) ->
     Alias = monitor(process, Owner, [{alias, demonitor}]),
-    case register_call(Calls, {Id, Alias, self()}) andalso watched(Server) andalso write(Port, Data) of
+    Caller = caller(),
+    case register_call(Calls, {Id, Alias, Caller}) andalso watched(Server, Caller) andalso write(Port, Data) of
         true ->
             {ok, #pending{server = Server, choice = Choice, id = Id, alias = Alias, until = until(Timeout)}};
         false ->
@@ -173,17 +181,33 @@ register_call(Calls, Row) ->
         error:badarg -> false
     end.
 
+%% Whose call it is: a relay's is that of a process on another node.
+caller() ->
+    case get(?CALLER) of
+        undefined -> self();
+        Caller -> Caller
+    end.
+
 %% The watcher learns of a caller once in that caller's life, not once a call.
-watched(#server{watched = Watched, watcher = Watcher}) ->
-    try ets:member(Watched, self()) of
+watched(#server{watched = Watched, watcher = Watcher}, Caller) ->
+    try ets:member(Watched, Caller) of
         true ->
             true;
         false ->
-            Watcher ! {watch, self()},
+            Watcher ! {watch, Caller},
             true
     catch
         error:badarg -> false
     end.
+
+%% @doc So many more items of a stream may come.
+-spec credit(pending(), pos_integer()) -> ok.
+credit(#pending{relay = undefined, server = #server{port = Port}, id = Id}, Items) ->
+    _ = write(Port, py_wire:credit(Id, Items)),
+    ok;
+credit(#pending{relay = Relay}, Items) ->
+    Relay ! {credit, Items},
+    ok.
 
 %% @doc Write to a port that may be gone.
 -spec write(port(), iodata()) -> boolean().
@@ -194,6 +218,8 @@ write(Port, Data) ->
         error:badarg -> false
     end.
 
+%% @doc When a caller goes that has heard nothing.
+-spec until(timeout()) -> integer() | infinity.
 until(infinity) -> infinity;
 until(Timeout) -> erlang:monotonic_time(millisecond) + Timeout + ?GRACE.
 
@@ -239,6 +265,10 @@ remaining(Until) -> max(0, Until - erlang:monotonic_time(millisecond)).
 
 %% @doc Take a call back. From here on an answer is dropped, unless it is in the mailbox already.
 -spec abandon(pending()) -> ok.
+abandon(#pending{relay = Relay, alias = Alias}) when is_pid(Relay) ->
+    _ = demonitor(Alias, [flush]),
+    Relay ! abandon,
+    flush(Alias);
 abandon(#pending{server = #server{calls = Calls, watcher = Watcher}, id = Id, alias = Alias}) ->
     _ = demonitor(Alias, [flush]),
     try

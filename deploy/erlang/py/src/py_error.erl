@@ -42,6 +42,8 @@
     | client_gone
     | shutting_down
     | disconnected
+    | node_down
+    | erlang
     | binary().
 -type error() :: #{
     kind := kind(),
@@ -191,4 +193,6 @@ kind(<<"pool_unavailable">>) -> pool_unavailable;
 kind(<<"client_gone">>) -> client_gone;
 kind(<<"shutting_down">>) -> shutting_down;
 kind(<<"disconnected">>) -> disconnected;
+kind(<<"node_down">>) -> node_down;
+kind(<<"erlang">>) -> erlang;
 kind(Kind) -> Kind.

@@ -28,20 +28,23 @@ add(Name, _) when not is_atom(Name); Name =:= group; Name =:= turn ->
 add(Name, Settings) ->
     Environment = maps:to_list(maps:merge(maps:from_list(application:get_all_env(py)), maps:from_list(Settings))),
     case py_config:read(Name, Environment) of
-        {ok, Config} ->
-            case supervisor:start_child(py_sup, py_sup:child(Config)) of
-                {ok, _} ->
-                    ok = py_servers:join(Name),
-                    {ok, #server{owner = Owner}} = py_servers:live(Name),
-                    {ok, Owner};
-                {error, {already_started, _}} ->
-                    {error, {already_started, Name}};
-                {error, Reason} ->
-                    forget(Name),
-                    {error, Reason}
-            end;
+        {ok, Config} -> one_at_a_time(Name, fun() -> start(Name, Config) end);
+        {error, Reason} -> {error, {bad_configuration, unicode:characters_to_list(Reason)}}
+    end.
+
+start(Name, Config) ->
+    try supervisor:start_child(py_sup, py_sup:child(Config)) of
+        {ok, _} ->
+            ok = py_servers:join(Name),
+            {ok, #server{owner = Owner}} = py_servers:live(Name),
+            {ok, Owner};
+        {error, {already_started, _}} ->
+            {error, {already_started, Name}};
         {error, Reason} ->
-            {error, {bad_configuration, unicode:characters_to_list(Reason)}}
+            forget(Name),
+            {error, Reason}
+    catch
+        exit:{Reason, {gen_server, call, _}} -> {error, {not_running, Reason}}
     end.
 
 %% @doc Let a server finish what it has, and stop it. Its objects are gone.
@@ -51,16 +54,18 @@ remove(Name) -> remove(Name, ?DRAIN).
 %% @doc The same, where what it has may take so many milliseconds.
 -spec remove(atom(), timeout()) -> ok | {error, term()}.
 remove(Name, Patience) ->
-    case ets:lookup(py_servers, Name) of
-        [#server{} = Server] ->
-            ok = py_servers:leave(Name),
-            drain(Server, Patience),
-            ok = supervisor:terminate_child(py_sup, Name),
-            forget(Name),
-            supervisor:delete_child(py_sup, Name);
-        _ ->
-            {error, {no_server, Name}}
-    end.
+    one_at_a_time(Name, fun() ->
+        case port_of(Name) of
+            {ok, _, _, _} ->
+                ok = py_servers:leave(Name),
+                drain(ets:lookup(py_servers, Name), Patience),
+                ok = supervisor:terminate_child(py_sup, Name),
+                forget(Name),
+                supervisor:delete_child(py_sup, Name);
+            Error ->
+                Error
+        end
+    end).
 
 forget(Name) ->
     [true = ets:delete(py_servers, Key) || Key <- [Name, {watcher, Name}, {callbacks, Name}]],
@@ -68,46 +73,77 @@ forget(Name) ->
 
 %% @doc Replace a server's port program by a new one. Calls go to the old one until the new one answers, and what the
 %% old one has then is finished. The objects that it holds are gone.
+%%
+%% A server whose port program is down gets its new one now. When several ask for it at the same time each gets a
+%% restart, one after the other. If the new program can't start, the old one stays.
 -spec restart(atom()) -> ok | {error, term()}.
 restart(Name) -> restart(Name, ?DRAIN).
 
 -spec restart(atom(), timeout()) -> ok | {error, term()}.
 restart(Name, Patience) ->
-    case {ets:lookup(py_servers, Name), server_supervisor(Name)} of
-        {[#server{owner = Old} = Server], Supervisor} when is_pid(Supervisor) ->
-            Children = supervisor:which_children(Supervisor),
-            {OldId, Old, _, _} = lists:keyfind(Old, 2, Children),
-            {ok, Spec} = supervisor:get_childspec(Supervisor, OldId),
-            NewId = {port, erlang:unique_integer([positive])},
-            case supervisor:start_child(Supervisor, Spec#{id => NewId}) of
-                {ok, _} ->
-                    drain(Server, Patience),
-                    ok = supervisor:terminate_child(Supervisor, OldId),
-                    supervisor:delete_child(Supervisor, OldId);
-                {error, Reason} ->
-                    {error, Reason}
-            end;
-        _ ->
-            {error, {no_server, Name}}
+    one_at_a_time(Name, fun() ->
+        case port_of(Name) of
+            {ok, Supervisor, Spec, Old} -> replace(Name, Supervisor, Spec, Old, Patience);
+            Error -> Error
+        end
+    end).
+
+replace(Name, Supervisor, Spec, Old, Patience) ->
+    Before = ets:lookup(py_servers, Name),
+    case supervisor:start_child(Supervisor, Spec#{id => {port, erlang:unique_integer([positive])}}) of
+        {ok, _} ->
+            drain(Before, Patience),
+            [
+                begin
+                    ok = supervisor:terminate_child(Supervisor, Id),
+                    ok = supervisor:delete_child(Supervisor, Id)
+                end
+             || Id <- Old
+            ],
+            ok;
+        {error, Reason} ->
+            {error, Reason}
     end.
 
-server_supervisor(Name) ->
-    case lists:keyfind(Name, 1, supervisor:which_children(py_sup)) of
-        {Name, Pid, _, _} -> Pid;
-        false -> undefined
+%% What changes a server is done by one process at a time, or two new port programs would both take it over.
+one_at_a_time(Name, Change) ->
+    global:trans({{?MODULE, Name}, self()}, Change, [node()]).
+
+%% Where the owner of a server's port is supervised: its supervisor, its child spec, and its id there (with those that an
+%% interrupted restart left). The supervisor answers once it is through with starting the port program again, if that has
+%% died.
+port_of(Name) ->
+    try lists:keyfind(Name, 1, supervisor:which_children(py_sup)) of
+        {Name, Supervisor, _, _} when is_pid(Supervisor) ->
+            Children = supervisor:which_children(Supervisor),
+            [Id | _] = Ids = [Id || {Id, _, _, _} <- Children, Id =:= port orelse element(1, Id) =:= port],
+            {ok, Spec} = supervisor:get_childspec(Supervisor, Id),
+            {ok, Supervisor, Spec, Ids};
+        _ ->
+            {error, {no_server, Name}}
+    catch
+        %% The application does not run, or is about to end.
+        exit:{Reason, {gen_server, call, _}} -> {error, {not_running, Reason}}
     end.
 
 %% @doc All servers, one after the other.
 -spec restart_all() -> ok | {error, term()}.
-restart_all() ->
-    lists:foldl(
-        fun
-            (Name, ok) -> restart(Name);
-            (_, Failed) -> Failed
-        end,
-        ok,
-        [Name || #server{name = Name} <- py_servers:rows()]
-    ).
+restart_all() -> restart_each(servers()).
+
+servers() ->
+    case ets:whereis(py_servers) of
+        undefined -> [];
+        _ -> [Name || #server{name = Name} <- py_servers:rows()]
+    end.
+
+restart_each([]) ->
+    ok;
+restart_each([Name | Others]) ->
+    case restart(Name) of
+        {error, {no_server, Name}} -> restart_each(Others);
+        ok -> restart_each(Others);
+        Failed -> Failed
+    end.
 
 %% @doc Replace each Python worker of a server by a new one; the bridge takes care that no call is lost. Waits until all
 %% are new.
@@ -160,8 +196,9 @@ workers(Name) ->
 
 %% Until it has had no call without an answer for a while (a caller that has found it in the table just now is about to
 %% write to it), or the time is up.
-drain(#server{calls = Calls}, infinity) -> drain(Calls, infinity, ?CALM);
-drain(#server{calls = Calls}, Patience) -> drain(Calls, erlang:monotonic_time(millisecond) + Patience, ?CALM).
+drain([#server{calls = Calls}], infinity) -> drain(Calls, infinity, ?CALM);
+drain([#server{calls = Calls}], Patience) -> drain(Calls, erlang:monotonic_time(millisecond) + Patience, ?CALM);
+drain([], _) -> ok.
 
 drain(_, _, 0) ->
     ok;
@@ -171,9 +208,17 @@ drain(Calls, Until, Calm) ->
             ok;
         false ->
             timer:sleep(?LOOK),
-            case ets:info(Calls, size) of
+            case unanswered(Calls) of
                 0 -> drain(Calls, Until, Calm - 1);
-                undefined -> ok;
+                gone -> ok;
                 _ -> drain(Calls, Until, ?CALM)
             end
+    end.
+
+%% Monitors of handles have no caller that waits.
+unanswered(Calls) ->
+    try
+        ets:select_count(Calls, [{{'_', '_', '$1'}, [{is_pid, '$1'}], [true]}])
+    catch
+        error:badarg -> gone
     end.

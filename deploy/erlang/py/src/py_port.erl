@@ -40,6 +40,8 @@ lost({port_program_exited, Status}) ->
     Format = "the port program died (~ts) before the answer came",
     Error = py_error:make(disconnected, Format, [describe_status(Status)]),
     Error#{details => #{exit_code => Status}};
+lost(noconnection) ->
+    py_error:make(node_down, "the node that has the object went down before the answer came", []);
 lost(shutdown) ->
     py_error:make(disconnected, "the server was stopped before the answer came", []);
 lost(Reason) ->

@@ -1,26 +1,85 @@
 %% @doc Calls about objects that live on another node.
 %%
-%% OTP's own distribution carries them: `erpc' runs the call there, for this caller. When the node is gone, so are its
-%% objects: `handle_lost'.
+%% OTP's own distribution carries them. A relay, a process on the node that has the object, makes the call there in the
+%% caller's name, and hands on what comes of it, frame by frame, as the port's owner does here: so a caller waits for it,
+%% takes it back, gives a stream more credit and sees the output as with a call of its own node. When that node goes
+%% down the caller's monitor of the relay says so. The relay sends what may be large, so it may be held up by a slow
+%% connection; the port's owner, on which all callers depend, never is.
 -module(py_remote).
 
--export([run/3, on/4]).
+-export([begin_call/2, on/4]).
+-export([relay/3]).
 
-%% @doc `py_call:run' on another node, for an object of that node.
--spec run(node(), [term()], py_options:options()) -> term().
-run(Node, Arguments, Options) ->
-    case on(Node, py_call, run, Arguments) of
-        {ok, Value} ->
-            Value;
-        {error, #{kind := node_down}} ->
-            Format = "this handle's object was on node ~ts, which is down",
-            failed(py_error:make(handle_lost, Format, [Node]), Options);
-        {error, Error} ->
-            failed(Error, Options)
+-include("py_wire.hrl").
+-include("py_server.hrl").
+
+%% @doc `py_call:begin_call' on another node, for an object of that node.
+-spec begin_call(node(), [term()]) -> {ok, #pending{}} | {failed, py_error:error(), raise | return}.
+begin_call(Node, Arguments) ->
+    Relay = spawn(Node, ?MODULE, relay, [self(), group_leader(), Arguments]),
+    Alias = monitor(process, Relay, [{alias, demonitor}]),
+    Relay ! {begin_for, Alias},
+    receive
+        {Alias, begun, {ok, #pending{choice = #choice{timeout = Timeout}} = Pending}} ->
+            {ok, Pending#pending{alias = Alias, relay = Relay, until = py_call:until(Timeout)}};
+        {Alias, begun, Failed} ->
+            _ = demonitor(Alias, [flush]),
+            Failed;
+        {Alias, refused, Error} ->
+            _ = demonitor(Alias, [flush]),
+            error({py_error, Error});
+        {'DOWN', Alias, process, _, Reason} ->
+            Format = "this handle's object was on node ~ts, which is down or has no servers any more (~0tp)",
+            OnError =
+                case lists:nth(5, Arguments) of
+                    #{on_error := return} -> return;
+                    _ -> raise
+                end,
+            {failed, py_error:make(handle_lost, Format, [Node, Reason]), OnError}
     end.
 
-failed(Error, #{on_error := return}) -> {error, Error};
-failed(Error, _) -> error({py_error, Error}).
+%% @private
+-spec relay(pid(), pid(), [term()]) -> ok.
+relay(Caller, Leader, Arguments) ->
+    _ = group_leader(Leader, self()),
+    Monitor = monitor(process, Caller),
+    receive
+        {begin_for, Alias} ->
+            _ = put(?CALLER, Caller),
+            try apply(py_call, begin_call, Arguments) of
+                {ok, Pending} ->
+                    Alias ! {Alias, begun, {ok, Pending}},
+                    hand_on(Pending, Alias, Monitor);
+                Failed ->
+                    Alias ! {Alias, begun, Failed},
+                    ok
+            catch
+                error:{py_error, Error} ->
+                    Alias ! {Alias, refused, Error},
+                    ok
+            end;
+        {'DOWN', Monitor, process, _, _} ->
+            ok
+    end.
+
+hand_on(#pending{alias = Own} = Pending, Alias, Monitor) ->
+    receive
+        {Own, Kind, Content} ->
+            Alias ! {Alias, Kind, Content},
+            case Kind =:= ?ITEM orelse Kind =:= ?OUTPUT of
+                true -> hand_on(Pending, Alias, Monitor);
+                false -> ok
+            end;
+        {credit, Items} ->
+            ok = py_call:credit(Pending, Items),
+            hand_on(Pending, Alias, Monitor);
+        abandon ->
+            py_call:abandon(Pending);
+        {'DOWN', Own, process, _, Reason} ->
+            exit(Reason);
+        {'DOWN', Monitor, process, _, _} ->
+            py_call:abandon(Pending)
+    end.
 
 %% @doc A function on a node: its value, or an error map. That the node is not there, or goes down, is an error as well.
 -spec on(node(), module(), atom(), [term()]) -> {ok, term()} | {error, py_error:error()}.

@@ -200,9 +200,6 @@ run(#gathering{to_do = [{Number, {_, Begin, _} = Unit} | Others], in_flight = In
             case Begin() of
                 {ok, #pending{alias = Alias} = Pending} ->
                     run(State#gathering{to_do = Others, in_flight = InFlight#{Alias => {Number, Unit, Pending}}});
-                {remote, Node} ->
-                    Error = py_error:make(refused, "an object is on node ~ts", [Node]),
-                    run(finished(Number, Unit, {error, Error}, State#gathering{to_do = Others}));
                 {failed, Error, _} ->
                     run(finished(Number, Unit, {error, Error}, State#gathering{to_do = Others}))
             end

@@ -37,7 +37,9 @@
     choice :: #choice{},
     id :: pos_integer(),
     alias :: reference(),
-    until :: integer() | infinity
+    until :: integer() | infinity,
+    %% who makes the call, if that is done on another node: see py_remote
+    relay :: pid() | undefined
 }).
 
 %% The server's watcher, in the same table: it lives on when the port's owner dies.
@@ -48,3 +50,5 @@
 
 %% In the dictionary of a process that answers a callback: {Server, its owner, number of the callback}.
 -define(NESTED_IN, '$py_callback').
+%% In that of a relay: the process on another node whose call it makes.
+-define(CALLER, '$py_calls_for').

@@ -1,7 +1,7 @@
 %% @doc Which server takes a call.
 %%
-%% All servers are rows of one table that callers read. A call goes to the server that its options name; else to the one
-%% that has the object it is about, or one of its arguments; else to the server that the scheduler chooses (see
+%% All servers are rows of one table that callers read. A call goes to the server that has the object it is about, or
+%% those among its arguments; else to the server that its options name; else to the one that the scheduler chooses (see
 %% {@link py_sched}). An object that lives on another node is found by way of `pg', in which every server has joined a
 %% group for the tokens of its handles.
 -module(py_servers).
@@ -16,15 +16,19 @@
 %% Bytes of a token that all handles of one bridge begin with.
 -define(PREFIX, 16).
 
-%% @doc The server for a call on `Object' with these arguments, or the node that has the object.
+%% @doc The server for a call on `Object' with these arguments, or the one on another node that has the object.
+%%
+%% Handles are looked for in the object and in all arguments, however deep they stand in these. All of them must lead to
+%% one server.
 -spec for_call(py_options:options(), {object, term()} | none, {[term()], py:keywords()}) ->
-    {ok, #server{}} | {remote, node()} | {failed, py_error:error()}.
-for_call(Options, Object, {Positionals, _}) ->
+    {ok, #server{}} | {remote, Owner :: pid()} | {failed, py_error:error()}.
+for_call(Options, Object, {Positionals, Keywords}) ->
     case chosen(Options) of
-        {ok, #server{prefix = Prefix}} = Chosen ->
-            case elsewhere(Object, Positionals, Prefix) of
-                none -> Chosen;
-                {Token, Whose} -> owner_of(Token, Whose, Chosen)
+        {ok, #server{prefix = Own}} = Chosen ->
+            case handles(Object, handles(Positionals, handles(Keywords, []))) of
+                [] -> Chosen;
+                [{Own, _}] -> Chosen;
+                Found -> placed(Found, object_prefix(Object), Chosen)
             end;
         Failed ->
             Failed
@@ -55,39 +59,66 @@ when_started(Options, Otherwise) ->
 is_starting() ->
     lists:keymember(py, 1, proplists:get_value(starting, application:info(), [])).
 
-%% A handle that another server has: the object, else one of the arguments.
-elsewhere({object, {py_handle, <<Prefix:?PREFIX/binary, _/binary>>, _}}, Positionals, Prefix) ->
-    elsewhere(none, Positionals, Prefix);
-elsewhere({object, {py_handle, Token, _}}, _, _) when is_binary(Token) ->
-    {Token, object};
-elsewhere(Object, [{py_handle, <<Prefix:?PREFIX/binary, _/binary>>, _} | Positionals], Prefix) ->
-    elsewhere(Object, Positionals, Prefix);
-elsewhere(_, [{py_handle, Token, _} | _], _) when is_binary(Token) ->
-    {Token, argument};
-elsewhere(Object, [_ | Positionals], Prefix) ->
-    elsewhere(Object, Positionals, Prefix);
-elsewhere(_, _, _) ->
-    none.
-
-owner_of(<<Prefix:?PREFIX/binary, _/binary>>, Whose, Chosen) ->
-    case [Server || #server{prefix = Known} = Server <- rows(), Known =:= Prefix] of
-        [#server{name = Name}] ->
-            live(Name);
-        [] ->
-            case pg:get_members(py, {handles, Prefix}) of
-                [Owner | _] when node(Owner) =/= node() -> {remote, node(Owner)};
-                _ when Whose =:= argument -> Chosen;
-                _ -> lost()
-            end
+%% What the tokens of the handles in a term begin with, each once, and the type of one such handle.
+handles({py_handle, <<Prefix:?PREFIX/binary, _/binary>>, Type}, Found) ->
+    case lists:keymember(Prefix, 1, Found) of
+        true -> Found;
+        false -> [{Prefix, Type} | Found]
     end;
-owner_of(_, argument, Chosen) ->
-    Chosen;
-owner_of(_, object, _) ->
-    lost().
+handles([Number | Others], Found) when is_integer(Number) ->
+    handles(Others, Found);
+handles([Element | Others], Found) ->
+    handles(Others, handles(Element, Found));
+handles(Tuple, Found) when is_tuple(Tuple) ->
+    handles_in_tuple(Tuple, tuple_size(Tuple), Found);
+handles(Map, Found) when is_map(Map), map_size(Map) > 0 ->
+    maps:fold(fun(Key, Value, Sofar) -> handles(Value, handles(Key, Sofar)) end, Found, Map);
+handles(_, Found) ->
+    Found.
+
+handles_in_tuple(_, 0, Found) -> Found;
+handles_in_tuple(Tuple, Place, Found) -> handles_in_tuple(Tuple, Place - 1, handles(element(Place, Tuple), Found)).
+
+object_prefix({object, {py_handle, <<Prefix:?PREFIX/binary, _/binary>>, _}}) -> Prefix;
+object_prefix(_) -> none.
+
+%% Where all of these handles are. One that leads nowhere is the business of the bridge that gets the call, unless it is
+%% the very object.
+placed(Found, Object, Chosen) ->
+    Places = [{Prefix, Type, place(Prefix)} || {Prefix, Type} <- Found],
+    Known = lists:usort([Place || {_, _, Place} <- Places, Place =/= nowhere]),
+    case {Known, Object =/= none andalso lists:keyfind(Object, 1, Places)} of
+        {_, {_, _, nowhere}} -> lost();
+        {[], _} -> Chosen;
+        {[{server, Name}], _} -> live(Name);
+        {[{owner, Owner}], _} -> {remote, Owner};
+        _ -> apart([{Type, Place} || {_, Type, Place} <- Places, Place =/= nowhere])
+    end.
+
+place(Prefix) ->
+    case [Name || #server{name = Name, prefix = Known} <- rows(), Known =:= Prefix] of
+        [Name] ->
+            {server, Name};
+        [] ->
+            case [Owner || Owner <- pg:get_members(py, {handles, Prefix}), node(Owner) =/= node()] of
+                [Owner | _] -> {owner, Owner};
+                [] -> nowhere
+            end
+    end.
 
 lost() ->
     Message = "this handle leads to no object: no server here or on a connected node has it (any more)",
     {failed, py_error:make(handle_lost, Message, [])}.
+
+apart(Places) ->
+    Shown = lists:join(", ", [[Type, " ", whereabouts(Place)] || {Type, Place} <- lists:reverse(Places)]),
+    Message =
+        "objects of different servers meet in this call (~ts): a call runs where its objects are, so make them on one "
+        "server, or pass their values",
+    {failed, py_error:make(handles_apart, Message, [Shown])}.
+
+whereabouts({server, Name}) -> io_lib:format("on server ~tp", [Name]);
+whereabouts({owner, Owner}) -> io_lib:format("on node ~ts", [node(Owner)]).
 
 %% @doc The server's row. While its port program starts, wait for it: it answers as soon as it can be written to.
 -spec live(atom()) -> {ok, #server{}} | {failed, py_error:error()}.

@@ -49,11 +49,9 @@ open(What, Object, Arguments, Options) ->
             Name -> {?OP_CALL, Name}
         end,
     case py_call:begin_call(Op, Target, Object, Arguments, CallOptions, ?STREAM) of
-        {ok, #pending{server = #server{port = Port}, id = Id} = Pending} ->
-            _ = py_call:write(Port, py_wire:credit(Id, Window)),
+        {ok, Pending} ->
+            ok = py_call:credit(Pending, Window),
             #stream{pending = Pending, window = Window, taken = counters:new(2, [])};
-        {remote, Node} ->
-            py_error:raise(refused, "the object is on node ~ts: stream it there", [Node]);
         {failed, Error, _} ->
             error({py_error, Error})
     end.
@@ -103,13 +101,12 @@ over(#stream{pending = #pending{alias = Alias}, taken = Taken}) ->
     counters:put(Taken, ?OVER, 1).
 
 %% When half of what was sent ahead is used up.
-ask_for_more(#stream{pending = #pending{server = #server{port = Port}, id = Id}, window = Window, taken = Taken}) ->
+ask_for_more(#stream{pending = Pending, window = Window, taken = Taken}) ->
     ok = counters:add(Taken, ?TAKEN, 1),
     case counters:get(Taken, ?TAKEN) of
         Count when Count * 2 >= Window ->
             ok = counters:put(Taken, ?TAKEN, 0),
-            _ = py_call:write(Port, py_wire:credit(Id, Count)),
-            ok;
+            py_call:credit(Pending, Count);
         _ ->
             ok
     end.

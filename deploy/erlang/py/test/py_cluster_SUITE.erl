@@ -15,8 +15,16 @@
     calls_of_a_node_that_goes_down_are_reported/1,
     what_may_run_again_is_done_by_the_nodes_that_are_left/1,
     a_handle_is_called_on_the_node_that_owns_it/1,
+    a_handle_within_an_argument_leads_to_its_node/1,
+    a_call_that_is_begun_goes_there_too/1,
+    a_stream_comes_from_there/1,
+    a_monitored_object_of_another_node_is_released/1,
+    many_calls_go_where_their_objects_are/1,
+    what_is_printed_there_is_seen_here/1,
+    a_caller_that_dies_takes_its_call_there_back/1,
     a_handle_of_a_node_that_is_down_is_lost/1,
     a_monitor_tells_that_the_node_is_down/1,
+    a_call_under_way_learns_that_the_node_is_down/1,
     a_python_error_of_another_node_is_that_error/1
 ]).
 
@@ -131,6 +139,126 @@ a_handle_is_called_on_the_node_that_owns_it(Config) ->
     py_test_server:await(fun() -> element(1, py:attr(Account, balance, #{on_error => return})) =:= error end),
     ?assertMatch({error, #{kind := handle_lost}}, py:attr(Account, balance, #{on_error => return})).
 
+a_handle_within_an_argument_leads_to_its_node(Config) ->
+    Account = account_on(?config(node, Config)),
+    ?assertEqual("dict", py:func(py_fixture, kind_of, [#{account => [Account]}])),
+    ?assertEqual(20, py:func(py_fixture, total, [[Account, {Account}]])),
+    ?assertEqual(20, py:attr(Account, balance)),
+    Here = py:range(3),
+    {error, #{kind := handles_apart, message := Message}} =
+        py:func(py_fixture, kind_of, [[Account, Here]], #{on_error => return}),
+    [
+        ?assertMatch({_, _}, binary:match(Message, Named))
+     || Named <- [atom_to_binary(?config(node, Config)), <<"range on server default">>]
+    ].
+
+a_call_that_is_begun_goes_there_too(Config) ->
+    Account = account_on(?config(node, Config)),
+    Futures = [py:async_method(Account, deposit, [Amount]) || Amount <- [1, 2, 3]],
+    ?assertEqual([1, 3, 6], lists:sort(py:await_all(Futures))),
+    Failing = py:async_method(Account, nothing, [], [], #{on_error => return}),
+    ?assertMatch({error, #{class := <<"AttributeError">>}}, py:await(Failing)),
+    ?assertMatch({error, #{kind := bad_arguments}}, try
+        py:async_method(Account, deposit, [1], [], #{no_such => option})
+    catch
+        error:{py_error, Error} -> {error, Error}
+    end),
+    Marker = py_test_server:marker(),
+    Waiting = py:async(py_fixture, wait_with, [Account, Marker]),
+    ?assertEqual(timeout, py:yield(Waiting)),
+    py_test_server:touch(<<Marker/binary, ".go">>),
+    ?assertEqual({value, "remote"}, py:yield(Waiting, 30_000)),
+    %% Taken back: by hand, by a time that is over, by the call's own deadline.
+    [
+        begin
+            Hanging = py_test_server:marker(),
+            Hung = py:async(py_fixture, hang_with, [Account, Hanging], Options),
+            _ = py_test_server:read(<<Hanging/binary, ".started">>),
+            Stop(Hung),
+            _ = py_test_server:read(<<Hanging/binary, ".stopped">>)
+        end
+     || {Options, Stop} <- [
+            {#{}, fun py:cancel/1},
+            {#{}, fun(Hung) -> ?assertMatch(#{kind := timeout}, py_test_server:failure(fun() -> py:await(Hung, 10) end)) end},
+            {#{timeout => 500}, fun(Hung) -> ?assertMatch(#{kind := timeout}, py_test_server:failure(fun() -> py:await(Hung) end)) end}
+        ]
+    ],
+    ok = py:cast_method(Account, deposit, [94]),
+    py_test_server:await(fun() -> py:attr(Account, balance) =:= 100 end),
+    ?assertEqual({messages, []}, process_info(self(), messages)).
+
+a_stream_comes_from_there(Config) ->
+    Account = account_on(?config(node, Config)),
+    Marker = py_test_server:marker(),
+    Stream = py:stream(py_fixture, count_with, [Account, 1_000_000, Marker], #{window => 4}),
+    ?assertEqual(lists:seq(0, 49), py_stream:take(50, Stream)),
+    ok = py_stream:close(Stream),
+    ?assertEqual(<<"closed">>, py_test_server:read(<<Marker/binary, ".closed">>)),
+    Range = py_cluster:call(?config(node, Config), builtins, range, [5]),
+    ?assertEqual([0, 1, 2, 3, 4], py_stream:to_list(py:iterate(Range))),
+    ?assertEqual({messages, []}, process_info(self(), messages)).
+
+a_monitored_object_of_another_node_is_released(Config) ->
+    Account = account_on(?config(node, Config)),
+    _ = py:monitor(Account),
+    Taken = py:monitor(Account),
+    ok = py:demonitor(Taken),
+    0 = py:attr(Account, balance),
+    ok = py:release(Account),
+    Reason = receive {py_down, Account, Told} -> Told end,
+    %% The object may have been gone before the monitor was there.
+    ?assert(lists:member(Reason, [released, noproc])),
+    _ = py:monitor(Account),
+    ?assertEqual(noproc, receive {py_down, Account, Again} -> Again end).
+
+many_calls_go_where_their_objects_are(Config) ->
+    Account = account_on(?config(node, Config)),
+    ?assertEqual(
+        [["Account", "Account", "int"], 10],
+        [
+            py:pmap(py_fixture, kind_of, [Account, Account, 1], #{chunk => 1}),
+            hd(py:gather(py:scatter([{py_fixture, total, [[Account]]}])))
+        ]
+    ).
+
+what_is_printed_there_is_seen_here(Config) ->
+    Account = account_on(?config(node, Config)),
+    Self = self(),
+    Leader = spawn_link(fun() ->
+        receive
+            {io_request, From, Ref, {put_chars, _, Text}} ->
+                From ! {io_reply, Ref, ok},
+                Self ! {printed, Text}
+        end
+    end),
+    Before = group_leader(),
+    true = group_leader(Leader, self()),
+    ?assertEqual("said", py:func(py_fixture, say_with, [Account, <<"from there">>])),
+    true = group_leader(Before, self()),
+    ?assertEqual(<<"from there\n">>, receive {printed, Text} -> unicode:characters_to_binary(Text) end),
+    %% And who calls is known there.
+    ?assertEqual([Self, true, false], py:func(py_fixture, who_calls, [Account])).
+
+a_caller_that_dies_takes_its_call_there_back(Config) ->
+    Account = account_on(?config(node, Config)),
+    Marker = py_test_server:marker(),
+    Caller = spawn(fun() -> py:func(py_fixture, hang_with, [Account, Marker]) end),
+    _ = py_test_server:read(<<Marker/binary, ".started">>),
+    exit(Caller, kill),
+    ?assertMatch(<<_/binary>>, py_test_server:read(<<Marker/binary, ".stopped">>)).
+
+a_call_under_way_learns_that_the_node_is_down(Config) ->
+    Account = account_on(?config(node, Config)),
+    Marker = py_test_server:marker(),
+    Future = py:async(py_fixture, hang_with, [Account, Marker], #{on_error => return}),
+    Stream = py:stream(py_fixture, count_with, [Account, 1_000_000, <<>>], #{window => 1}),
+    _ = py_test_server:read(<<Marker/binary, ".started">>),
+    ok = peer:stop(?config(peer, Config)),
+    ?assertMatch({error, #{kind := node_down}}, py:await(Future)),
+    ?assertMatch(#{kind := node_down}, py_test_server:failure(fun Read() ->
+        case py_stream:next(Stream) of {ok, _} -> Read(); Other -> Other end
+    end)).
+
 a_handle_of_a_node_that_is_down_is_lost(Config) ->
     Account = account_on(?config(node, Config)),
     ok = peer:stop(?config(peer, Config)),
@@ -142,4 +270,5 @@ a_monitor_tells_that_the_node_is_down(Config) ->
     0 = py:attr(Account, balance),
     ok = peer:stop(?config(peer, Config)),
     {py_down, Account, Reason} = receive Down when element(1, Down) =:= py_down -> Down end,
-    ?assert(lists:member(Reason, [noconnection, noproc, disconnected])).
+    %% A node that stops in order stops its servers first.
+    ?assert(lists:member(Reason, [noconnection, disconnected])).

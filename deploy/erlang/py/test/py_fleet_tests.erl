@@ -10,8 +10,14 @@
     a_scheduler_that_fails_is_answered_for/0,
     a_removed_server_finishes_what_it_has/0,
     an_object_is_found_on_the_server_that_has_it/0,
+    objects_of_different_servers_do_not_meet/0,
     what_can_not_start_is_refused_and_others_served/0,
     a_restarted_server_loses_no_call/0,
+    a_server_that_is_down_is_restarted_as_well/0,
+    two_restarts_at_a_time_are_two_restarts/0,
+    a_restart_that_was_given_up_leaves_nothing/0,
+    what_is_no_server_can_not_be_restarted/0,
+    a_monitored_object_holds_no_restart_up/0,
     restarted_workers_lose_no_call/0,
     a_worker_that_dies_is_replaced_by_the_bridge/0,
     lfe_finds_its_functions/0
@@ -83,7 +89,35 @@ a_scheduler_that_fails_is_answered_for() ->
 an_object_is_found_on_the_server_that_has_it() ->
     Account = py:init(py_fixture, 'Account', [], [], #{server => second}),
     ?assertEqual(lists:seq(1, 10), [py:method(Account, deposit, [1]) || _ <- lists:seq(1, 10)]),
-    ?assertEqual("Account", py:func(py_fixture, kind_of, [Account], #{server => default})).
+    ?assertEqual("Account", py:func(py_fixture, kind_of, [Account], #{server => default})),
+    [
+        ?assertEqual(Kind, py:func(py_fixture, kind_of, [Argument], #{server => default}))
+     || {Kind, Argument} <- [{"list", [1, [Account]]}, {"tuple", {a, {Account}}}, {"dict", #{key => [Account]}}]
+    ],
+    ?assertMatch([{"account", _}], py:func(py_fixture, keywords, [], [{account, [Account]}], #{server => default})),
+    ?assertEqual(30, py:func(py_fixture, total, [[Account, {Account, #{inner => Account}}]], #{server => default})).
+
+objects_of_different_servers_do_not_meet() ->
+    There = py:init(py_fixture, 'Account', [], [], #{server => second}),
+    Here = py:init(builtins, range, [3], [], #{server => default}),
+    [
+        begin
+            {error, #{kind := handles_apart, message := Message}} = Call(#{on_error => return}),
+            [
+                ?assertMatch({_, _}, binary:match(Message, Named))
+             || Named <- [<<"py_fixture.Account on server second">>, <<"range on server default">>]
+            ]
+        end
+     || Call <- [
+            fun(Options) -> py:func(py_fixture, kind_of, [[There, Here]], Options) end,
+            fun(Options) -> py:method(There, deposit, [#{amount => Here}], Options) end,
+            fun(Options) -> py:func(py_fixture, keywords, [], [{one, There}, {other, {Here}}], Options) end
+        ]
+    ],
+    %% What leads nowhere is told by the bridge that gets the call.
+    Forged = setelement(2, There, binary:replace(element(2, There), <<"bsc">>, <<"bsd">>)),
+    ?assertMatch({error, #{kind := handle_lost}}, py:attr(Forged, balance, #{on_error => return})),
+    ?assertEqual(1, py:method(There, deposit, [1])).
 
 a_removed_server_finishes_what_it_has() ->
     Marker = py_test_server:marker(),
@@ -130,6 +164,69 @@ a_restarted_server_loses_no_call() ->
     without_a_lost_call(fun() -> ok = py:rolling_restart() end),
     ?assertNotEqual(Before, py_test_server:os_pid()),
     py_test_server:await(fun() -> py_test_server:gone(Before) end).
+
+%% Its port program was killed, and may not even have been missed yet.
+a_server_that_is_down_is_restarted_as_well() ->
+    ok = logger:set_primary_config(level, none),
+    [
+        begin
+            Before = py_test_server:os_pid(),
+            [] = os:cmd("kill -9 " ++ integer_to_list(Before)),
+            ?assertEqual(ok, py:restart_server(default)),
+            ?assertEqual(42, py:add(37, 5)),
+            ?assertNotEqual(Before, py_test_server:os_pid())
+        end
+     || _ <- [1, 2]
+    ],
+    ok = logger:set_primary_config(level, notice).
+
+two_restarts_at_a_time_are_two_restarts() ->
+    Before = py_test_server:os_pid(),
+    Self = self(),
+    without_a_lost_call(fun() ->
+        Restarts = [spawn_link(fun() -> Self ! {self(), py:restart_server(default)} end) || _ <- [1, 2]],
+        [receive {Pid, Outcome} -> ?assertEqual(ok, Outcome) end || Pid <- Restarts]
+    end),
+    ?assertNotEqual(Before, py_test_server:os_pid()),
+    %% And one port program is left.
+    {default, Supervisor, _, _} = lists:keyfind(default, 1, supervisor:which_children(py_sup)),
+    ?assertEqual(3, length(supervisor:which_children(Supervisor))).
+
+a_restart_that_was_given_up_leaves_nothing() ->
+    Marker = py_test_server:marker(),
+    Future = py:async(py_fixture, wait_for, [Marker, <<"answered">>]),
+    _ = py_test_server:read(<<Marker/binary, ".started">>),
+    Before = py_test_server:os_pid(),
+    Impatient = spawn(fun() -> py:restart_server(default) end),
+    py_test_server:await(fun() -> py_test_server:os_pid() =/= Before end),
+    exit(Impatient, kill),
+    py_test_server:touch(<<Marker/binary, ".go">>),
+    ?assertEqual("answered", py:await(Future)),
+    ?assertEqual(ok, py:restart_server(default)),
+    py_test_server:await(fun() -> py_test_server:gone(Before) end).
+
+what_is_no_server_can_not_be_restarted() ->
+    ?assertEqual({error, {no_server, nowhere}}, py:restart_server(nowhere)),
+    ?assertEqual({error, {no_server, nowhere}}, py:remove_server(nowhere)),
+    py_test_server:stop([]),
+    [
+        ?assertMatch({error, {not_running, _}}, Outcome)
+     || Outcome <- [py:restart_server(default), py:remove_server(default), py:add_server(more)]
+    ],
+    ?assertEqual(ok, py:rolling_restart()),
+    py_test_server:start([]).
+
+a_monitored_object_holds_no_restart_up() ->
+    Range = py:range(3),
+    _ = py:monitor(Range),
+    %% As soon as the bridge knows of it.
+    py_test_server:await(fun() -> [] =/= ets:match_object(calls(), {'_', '_', monitor}) end),
+    ok = py_fleet:restart(default, infinity),
+    ?assertEqual(disconnected, receive {py_down, Range, Reason} -> Reason end).
+
+calls() ->
+    [#server{calls = Calls}] = ets:lookup(py_servers, default),
+    Calls.
 
 restarted_workers_lose_no_call() ->
     Port = py_test_server:os_pid(),

@@ -72,6 +72,23 @@ def hang(marker: str) -> None:
         publish(marker + ".stopped", str(os.getpid()))
 
 
+def hang_with(_account: Account, marker: str) -> None:
+    hang(marker)
+
+
+def wait_with(account: Account, marker: str) -> str:
+    wait_for(marker, "")
+    return account.owner
+
+
+def count_with(_account: Account, limit: int, marker: str) -> Any:
+    yield from count_to(limit, marker)
+
+
+def say_with(_account: Account, text: str) -> str:
+    return say(text)
+
+
 def wait_for(marker: str, name: str) -> str:
     """Says that it runs, and returns `name` once somebody makes `marker`.go."""
     publish(f"{marker}.started", str(os.getpid()))
@@ -157,7 +174,7 @@ def square_in_threads(count: int) -> list[int]:
     return [answers[number] for number in range(count)]
 
 
-def who_calls() -> list[Any]:
+def who_calls(_account: Account | None = None) -> list[Any]:
     return [erlang.self(), erlang.self() == erlang.self(), erlang.make_ref() == erlang.make_ref()]
 
 
@@ -173,6 +190,16 @@ def count_to(limit: int, marker: str = "") -> Any:
     finally:
         if marker:
             publish(marker + ".closed", "closed")
+
+
+def total(accounts: Any) -> int:
+    """Deposits 10 in each account, wherever it stands."""
+    if isinstance(accounts, Account):
+        accounts.deposit(10)
+        return 10
+    if isinstance(accounts, dict):
+        accounts = accounts.values()
+    return sum(map(total, accounts))
 
 
 def worker() -> int:
