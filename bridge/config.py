@@ -157,7 +157,9 @@ class PoolConfig(Section):
     memory_limit: (
         Annotated[ByteSize, Field(ge=1 << 20), _words('at least 1 MiB, in bytes or as text such as "2GiB"')] | None
     ) = None
-    """What a worker may allocate at all (RLIMIT_DATA); past it user code meets `MemoryError`. None when not said."""
+    """What a worker may use at all. Where the unit delegates its control group (`Delegate=memory`, cgroup v2), past it
+    the kernel ends the worker (`worker_lost`, out of memory); elsewhere RLIMIT_DATA holds, and user code meets
+    `MemoryError`. None when not said."""
     ready_timeout: Seconds = 30.0
     """Seconds from spawning a worker to its being ready."""
     drain: SecondsOrZero = 10.0

@@ -29,6 +29,8 @@ from bascule.bridge.operations.watch import watch
 from bascule.bridge.pool_spec import PoolSpecError
 from bascule.bridge.scheduling import UnknownScheduler
 from bascule.bridge.serving import Service
+from bascule.bridge.supervision.cgroups import take_over
+from bascule.bridge.supervision.spawn import divide
 from bascule.bridge.supervision.spec import ChildSpec
 from bascule.bridge.tree import Tree, supervise
 
@@ -104,6 +106,7 @@ def run(options: argparse.Namespace) -> int:
         notifier = Notifier(dict(os.environ))
         forget_manager(os.environ)
         _allow_descriptors()
+        divide(take_over())
         ask_workers(wanted=options.record is not None)
         bridge = Bridge(config.specs())
         file = None if options.config is None else options.config.resolve()

@@ -82,14 +82,14 @@ def _pipes() -> Iterator[Finding]:
 
 
 def _memory() -> Iterator[Finding]:
-    if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
-        text = "no cgroup v2: the memory of workers is limited by RLIMIT_DATA alone"
-        yield note("memory", text, "boot with the unified hierarchy (systemd.unified_cgroup_hierarchy=1)")
-        return
     limit = _cgroup_number("memory.max")
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     shown = f"{(limit or pages * size) >> 20} MiB" + (" (of this cgroup)" if limit else "")
-    yield good("memory", shown)
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        yield good("memory", f"{shown}; where the unit says Delegate=memory, cgroup v2 keeps each worker's limit")
+    else:
+        text = f"{shown}; no cgroup v2: the memory of workers is limited by RLIMIT_DATA alone"
+        yield note("memory", text, "boot with the unified hierarchy (systemd.unified_cgroup_hierarchy=1)")
 
 
 def _number(file: str) -> int | None:

@@ -127,16 +127,29 @@ class OomWatch:
 
 _watches: Final[dict[str | None, OomWatch]] = {}  # process-wide, as the kernel's counters are
 _watches_lock: Final = threading.Lock()
+_counters: Final[dict[int, str]] = {}  # of the workers that have a group of their own
 
 
 def oom_watch(pid: int) -> OomWatch:
     """The watch over the control group of `pid`. The first call for a group sets what counts as 'before'."""
-    counter = oom_counter(_cgroups(pid))
+    counter = _counters.get(pid) or oom_counter(_cgroups(pid))
     with _watches_lock:
         watch = _watches.get(counter)
         if watch is None:
             watch = _watches[counter] = OomWatch(counter)
         return watch
+
+
+def count_by(pid: int, counter: str) -> None:
+    """That process has a control group of its own, with that counter file; what counts as 'before' is now."""
+    _counters[pid] = counter
+    oom_watch(pid)
+
+
+def count_no_more(pid: int) -> None:
+    """It is reaped: its number may become another's, and its group is going."""
+    with _watches_lock:
+        _watches.pop(_counters.pop(pid, None), None)
 
 
 def tick_oom_watches() -> None:

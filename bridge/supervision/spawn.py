@@ -34,12 +34,22 @@ from bascule.workers.page import map_page
 
 if TYPE_CHECKING:
     from bascule.bridge.pool_spec import PoolSpec
+    from bascule.bridge.supervision.cgroups import Delegated, Leaf
     from bascule.bridge.supervision.starting import Command, Started
 
 OOM_RAISE: Final = 307  # how much more willing the kernel is to kill a worker than the bridge
 
 living_workers: Final[dict[int, str]] = {}
 """The workers of this process, of all its bridges: pid, which is their group too -> mark. From spawn to reaping."""
+
+
+_groups: Delegated | None = None  # of this process, as control groups are
+
+
+def divide(groups: Delegated | None) -> None:
+    """Give each worker that is started from now on a control group of its own, below that one."""
+    global _groups
+    _groups = groups
 
 
 class SpawnError(Exception):
@@ -53,6 +63,7 @@ class WorkerProcess(NamedTuple):
     pidfd: int  # our own, apart from the wire's
     mark: str  # "BRIDGE/SLOT.INCARNATION": the value of MARK in what descends from it
     spawned_at: float  # on the monotonic clock
+    leaf: Leaf | None = None  # its control group, where it has one of its own
 
     def terminate(self) -> None:
         """SIGTERM to the worker alone; nothing happens when it is dead."""
@@ -63,6 +74,8 @@ class WorkerProcess(NamedTuple):
         """SIGKILL to the worker and all of its group. Only before `reap`: after it the number may be another's."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+        if self.leaf is not None:
+            self.leaf.kill()
 
     def resident(self) -> int:
         """Bytes that it has in memory now; 0 when it is gone."""
@@ -82,6 +95,8 @@ class WorkerProcess(NamedTuple):
                 return None
             cause = cause_of(status)
         os.close(self.pidfd)
+        if self.leaf is not None:
+            self.leaf.close()
         living_workers.pop(self.pid, None)
         return cause
 
@@ -126,9 +141,15 @@ def spawn_worker(
         except OSError as error:
             raise SpawnError(f"pool {spec.name!r} can't start a worker: {_explain(spec, error)}") from error
     _limit(started.pid)
+    leaf = None
+    if _groups is not None:
+        leaf = _groups.leaf(f"worker-{slot}.{incarnation}", started.pid, spec.memory_limit)
     page = map_page(started.page_fd)
     os.close(started.page_fd)
-    configuration = msgpack.packb(spec.configuration(prefix, slot, incarnation))
+    message = spec.configuration(prefix, slot, incarnation)
+    if leaf is not None:
+        message["memory"] = None  # its group limits it
+    configuration = msgpack.packb(message)
     with contextlib.suppress(BrokenPipeError):  # dead already: its pidfd tells
         # The pipe is empty and this is small: it does not block.
         os.write(started.write_fd, encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, 0, 0, 0, configuration))
@@ -146,7 +167,7 @@ def spawn_worker(
         page=page,
         threads=spec.threads,
     )
-    return Spawned(wire, WorkerProcess(started.pid, os.dup(started.pidfd), mark, time.monotonic()))
+    return Spawned(wire, WorkerProcess(started.pid, os.dup(started.pidfd), mark, time.monotonic(), leaf))
 
 
 def _limit(pid: int) -> None:
