@@ -15,7 +15,8 @@ A call goes through these modules, in this order:
     diskcache, ...         one module for each place
 
 Beside them: `memoizing` (in memory), `apps` (an application's own file), `mapping` (the `.cache` of a function),
-`limits` (eviction), `statistics`, `replay` (generators).
+`limits` (eviction), `statistics`, `recordings` and `replay` (generators), `shared` (what a bridge's cache and its
+workers share).
 """
 
 from __future__ import annotations

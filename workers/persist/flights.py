@@ -22,7 +22,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Hashable
+from collections.abc import Awaitable, Callable, Generator, Hashable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -65,9 +65,38 @@ class Flight:
         callback()
 
 
-_guard = threading.Lock()
+_guard = threading.RLock()  # whatever the garbage collector closes may land in the midst of it
 _flights: dict[Hashable, Flight] = {}
-_leading: ContextVar[tuple[Flight, ...]] = ContextVar("bascule_persist_leading", default=())
+LEADING: ContextVar[tuple[Flight, ...]] = ContextVar("bascule_persist_leading", default=())
+"""The flights that a context leads: what it calls now, it calls for them."""
+
+
+@contextlib.contextmanager
+def waiting_for(flight: Flight) -> Iterator[bool]:
+    """Within, this context waits for a flight; False: it must not, since the flight waits for this very context."""
+    leading = LEADING.get()
+    with _guard:
+        allowed = not _leads_back(flight, leading)
+        if allowed:
+            _begin_waiting(flight, leading)
+    try:
+        yield allowed
+    finally:
+        if allowed:
+            with _guard:
+                _end_waiting(flight, leading)
+
+
+def _begin_waiting(flight: Flight, leading: tuple[Flight, ...]) -> None:
+    for own in leading:
+        own.waiting_for.append(flight)
+    flight.needed_by_leaders += bool(leading)
+
+
+def _end_waiting(flight: Flight, leading: tuple[Flight, ...]) -> None:
+    for own in leading:
+        own.waiting_for.remove(flight)
+    flight.needed_by_leaders -= bool(leading)
 
 
 class Step(enum.Enum):
@@ -96,7 +125,7 @@ def computing(
         keep: Stores the outcome: value, error (one of them None) and the seconds it took.
     """
     while True:
-        leading = _leading.get()
+        leading = LEADING.get()
         with _guard:
             flight = _flights.get(identity)
             lead = flight is None
@@ -104,9 +133,7 @@ def computing(
                 flight = _flights[identity] = Flight()
             alone = not lead and _leads_back(flight, leading)
             if not lead and not alone:
-                for own in leading:
-                    own.waiting_for.append(flight)
-                flight.needed_by_leaders += bool(leading)
+                _begin_waiting(flight, leading)
         if alone:
             return (yield Step.CALL, None)
         if lead:
@@ -115,9 +142,7 @@ def computing(
             yield Step.LANDING, flight
         finally:
             with _guard:
-                for own in leading:
-                    own.waiting_for.remove(flight)
-                flight.needed_by_leaders -= bool(leading)
+                _end_waiting(flight, leading)
         if flight.error is not None:
             raise flight.error
         found = look()
@@ -125,11 +150,11 @@ def computing(
             return found[0]
         if flight.outcome is not None:
             return flight.outcome[0]
-    token = _leading.set((*leading, flight))
+    token = LEADING.set((*leading, flight))
     try:
         return (yield from _led(flight, look, lock, keep, bool(leading)))
     finally:
-        _leading.reset(token)
+        LEADING.reset(token)
         with _guard:
             if _flights.get(identity) is flight:
                 del _flights[identity]
@@ -143,15 +168,7 @@ def _led(
     keep: Callable[[Any, BaseException | None, float], None],
     nested: bool,
 ) -> Steps:
-    lock = make_lock()
-    if lock is not None:
-        try:
-            got = _try(lock)
-            if not got:
-                got = yield Step.LOCK, (lock, flight, nested)
-        except OSError:
-            got = False  # there can be no locks here: at least this process computes only once
-        lock = lock if got else None
+    lock = yield from locking(make_lock, flight, nested)
     try:
         found = look()
         if found is not None:
@@ -171,7 +188,22 @@ def _led(
             lock.release()
 
 
-def _try(lock: Lock) -> bool:
+def locking(
+    make_lock: Callable[[], Lock | None], flight: Flight, nested: bool
+) -> Generator[tuple[Step, Any], Any, Lock | None]:
+    """The lock against other processes, taken; None where there can be none, or waiting for it might be for ever."""
+    lock = make_lock()
+    if lock is None:
+        return None
+    try:
+        got = try_lock(lock) or (yield Step.LOCK, (lock, flight, nested))
+    except OSError:
+        got = False  # there can be no locks here: at least this process computes only once
+    return lock if got else None
+
+
+def try_lock(lock: Lock) -> bool:
+    """Take it if it is free now."""
     try:
         return lock.acquire(wait=False)
     except Deadlock:
@@ -247,7 +279,7 @@ def _wait_for_lock(lock: Lock, flight: Flight, nested: bool) -> bool:
     while True:
         if nested or flight.needed_by_leaders:
             return False
-        if _try(lock):
+        if try_lock(lock):
             return True
         time.sleep(_FIRST_PAUSE)
 
@@ -256,7 +288,7 @@ async def _wait_for_lock_async(lock: Lock, flight: Flight, nested: bool) -> bool
     """In short looks, which can be cancelled; who leads a flight asks the kernel, who alone sees circles."""
     pause = _FIRST_PAUSE
     while not nested and not flight.needed_by_leaders:
-        if _try(lock):
+        if try_lock(lock):
             return True
         await _sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
@@ -350,7 +382,7 @@ def _quietly(tell: Callable[[], object]) -> None:
 def _forget() -> None:
     """In a forked child: what its parent's threads were computing, nobody computes here."""
     global _guard
-    _guard = threading.Lock()
+    _guard = threading.RLock()
     _flights.clear()
 
 

@@ -103,7 +103,7 @@ def committing(path: str | os.PathLike[str], name: str) -> Iterator[None]:
 
 _PAUSE = 0.001  # seconds
 _stripes = [threading.Lock() for _ in range(64)]
-_guard = threading.Lock()
+_guard = threading.RLock()  # whatever the garbage collector closes may give back a lock in the midst of it
 _files: dict[str, tuple[int, tuple[int, int]]] = {}  # path -> descriptor, what it is open on
 _held: Counter[tuple[int, int]] = Counter()
 
@@ -134,7 +134,7 @@ def _opened(text: str) -> int:
 def _forget() -> None:
     """In a forked child: its parent's locks are not its own."""
     global _guard
-    _guard = threading.Lock()
+    _guard = threading.RLock()
     _stripes[:] = [threading.Lock() for _ in _stripes]
     _held.clear()
 

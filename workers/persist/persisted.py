@@ -13,16 +13,17 @@ import inspect
 import sys
 import threading
 import types
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-from bascule.workers.persist import replay
 from bascule.workers.persist.canonical import Uncacheable, encode
 from bascule.workers.persist.commoncache import warn
 from bascule.workers.persist.flights import computing, in_trio, run, run_async
 from bascule.workers.persist.mapping import Cache, CacheWithKeys
 from bascule.workers.persist.options import Options
 from bascule.workers.persist.preprocessing import BadCall, Binder
+from bascule.workers.persist.recordings import Ways
+from bascule.workers.persist.replay import FLAG, recorded, recorded_async, replayed, replayed_async
 from bascule.workers.persist.shelf import Found, Shelf
 from bascule.workers.persist.statistics import Statistics
 
@@ -150,24 +151,35 @@ class Persisted:
     def _steps(self, name: str, key: Any, *, fresh: bool = False) -> Any:
         shelf = self.shelf
 
+        def keep(value: Any, error: BaseException | None, seconds: float) -> None:
+            shelf.keep(name, key, value, error, seconds)
+
+        look = self._looking(name, key, fresh=fresh)
+        return computing((*shelf.identity, name), look, lambda: shelf.lock(name), keep)
+
+    def _looking(self, name: str, key: Any, *, fresh: bool) -> Callable[[], Found | None]:
+        shelf = self.shelf
+
         def look() -> Found | None:
             found = shelf.look(name, key)
             return None if found is not None and found[1] and fresh else found
 
-        def keep(value: Any, error: BaseException | None, seconds: float) -> None:
-            shelf.keep(name, key, value, error, seconds)
-
-        return computing((*shelf.identity, name), look, lambda: shelf.lock(name), keep)
+        return look
 
     def _refresh(self, name: str, key: Any, args: Any, kwargs: Any) -> None:
         """Compute a stale result anew, beside the caller who has been given the old one."""
+        self._in_background(
+            name, lambda: run(self._steps(name, key, fresh=True), lambda: self._run(name, args, kwargs))
+        )
+
+    def _in_background(self, name: str, compute: Callable[[], Any]) -> None:
         if name in self._refreshing:
             return
         self._refreshing.add(name)
 
         def refresh() -> None:
             try:
-                run(self._steps(name, key, fresh=True), lambda: self._run(name, args, kwargs))
+                compute()
             except Exception as error:
                 self._refresh_failed(error)
             finally:
@@ -190,13 +202,18 @@ class Persisted:
         return found[0]
 
     def _refresh_in_task(self, name: str, key: Any, args: Any, kwargs: Any) -> None:
+        self._in_task(
+            name, lambda: run_async(self._steps(name, key, fresh=True), lambda: self._function(*args, **kwargs))
+        )
+
+    def _in_task(self, name: str, compute: Callable[[], Awaitable[Any]]) -> None:
         if name in self._refreshing:
             return
         self._refreshing.add(name)
 
         async def refresh() -> None:
             try:
-                await run_async(self._steps(name, key, fresh=True), lambda: self._function(*args, **kwargs))
+                await compute()
             except Exception as error:
                 self._refresh_failed(error)
             finally:
@@ -215,21 +232,47 @@ class Persisted:
 
     def _call_generator(self, name: str, key: Any, args: Any, kwargs: Any) -> Iterator[Any]:
         found = self.shelf.look(name, key)
-        if found is not None:
-            return replay.replayed(found[0])
-        return replay.recorded(self._function(*args, **kwargs), self._keep_recorded(name, key))
+        if found is None:
+            return recorded(self._ways(name, key), lambda: self._function(*args, **kwargs))
+        if found[1]:
+            self._record_anew(name, key, args, kwargs)
+        return replayed(found[0])
+
+    def _record_anew(self, name: str, key: Any, args: Any, kwargs: Any) -> None:
+        ways = self._ways(name, key, fresh=True)
+
+        def consume() -> None:
+            for _ in recorded(ways, lambda: self._function(*args, **kwargs)):
+                pass
+
+        self._in_background(name, consume)
 
     def _call_async_generator(self, name: str, key: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]:
         found = self.shelf.look(name, key)
-        if found is not None:
-            return replay.replayed_async(found[0])
-        return replay.recorded_async(self._function(*args, **kwargs), self._keep_recorded(name, key))
+        if found is None:
+            return recorded_async(self._ways(name, key), lambda: self._function(*args, **kwargs))
+        if found[1]:
+            self._record_anew_in_task(name, key, args, kwargs)
+        return replayed_async(found[0])
 
-    def _keep_recorded(self, name: str, key: Any) -> Callable[[replay.Recording, float], None]:
-        def keep(recording: replay.Recording, seconds: float) -> None:
-            self.shelf.keep(name, key, recording, None, seconds, replay.FLAG)
+    def _record_anew_in_task(self, name: str, key: Any, args: Any, kwargs: Any) -> None:
+        ways = self._ways(name, key, fresh=True)
 
-        return keep
+        async def consume() -> None:
+            async for _ in recorded_async(ways, lambda: self._function(*args, **kwargs)):
+                pass
+
+        self._in_task(name, consume)
+
+    def _ways(self, name: str, key: Any, *, fresh: bool = False) -> Ways:
+        shelf = self.shelf
+        return Ways(
+            (*shelf.identity, name),
+            self._looking(name, key, fresh=fresh),
+            lambda: shelf.lock(name),
+            lambda record, seconds: shelf.keep(name, key, record, None, seconds, FLAG),
+            lambda: self.statistics.hit(0.0, 0),
+        )
 
 
 _OTHER_KINDS: dict[Kind, Callable[..., Any]] = {

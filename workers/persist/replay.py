@@ -1,70 +1,135 @@
-"""Generators: recorded while somebody consumes them, replayed from the record.
-
-The record is stored when the generator has come to its end; one that nobody consumed to its end is not remembered.
-While it is recorded nobody is made to wait: a consumer may take hours between two items, or never come back.
-"""
+"""What who calls a persisted generator is given: its record, replayed, or made as he consumes it (see `recordings`)."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from itertools import islice
 from typing import Any
 
 from bascule.workers.persist.entries import Form
+from bascule.workers.persist.flights import in_trio, run, run_async
+from bascule.workers.persist.recordings import END, Recorded, Ways, joining, thawed
 
 FLAG = Form.RECORDED
 
-Recording = tuple[list[Any], Any]
-"""The items, and what the generator returned."""
 
-Keep = Callable[[Recording, float], None]
-
-
-def replayed(recording: Recording) -> Generator[Any, None, Any]:
+def replayed(record: Recorded) -> Generator[Any, None, Any]:
     """Give what was recorded."""
-    items, result = recording
+    items, result = record
     yield from items
     return result
 
 
-async def replayed_async(recording: Recording) -> AsyncIterator[Any]:
+async def replayed_async(record: Recorded) -> AsyncIterator[Any]:
     """The same, asynchronously."""
-    for item in recording[0]:
+    for item in record[0]:
         yield item
 
 
-def recorded(source: Iterator[Any], keep: Keep) -> Generator[Any, None, Any]:
-    """Give what the generator gives, and keep it at the end."""
-    items: list[Any] = []
-    seconds, start = 0.0, time.perf_counter()
+def recorded(ways: Ways, begin: Callable[[], Iterator[Any]]) -> Generator[Any, None, Any]:
+    """Give what a call's generator gives, whoever makes it give that.
+
+    Args:
+        ways: How the store is dealt with.
+        begin: Makes the generator, if there is need of one.
+    """
+    recording = run(joining(ways, None), _nothing)
+    if recording is None:
+        return (yield from begin())
+    at = 0
     try:
         while True:
-            try:
-                item = next(source)
-            except StopIteration as end:
-                seconds += time.perf_counter() - start
-                keep((items, end.value), seconds)
-                return end.value
-            items.append(item)
-            seconds += time.perf_counter() - start
-            yield item
-            start = time.perf_counter()
+            item, found = END, None
+            if at < len(recording.items):
+                item = thawed(recording.items[at])
+            elif recording.over:
+                if not recording.found:
+                    return recording.result()
+                found = ways.look()
+                if found is None:
+                    return (yield from begin())
+            elif recording.making.acquire(blocking=False):
+                try:
+                    if at == len(recording.items) and not recording.over:
+                        if recording.opened:
+                            item = recording.make(begin)
+                        else:
+                            found = run(recording.opening(), _nothing)
+                finally:
+                    recording.rest()
+            elif not run(recording.waiting(), _nothing):
+                return (yield from islice(begin(), at, None))
+            if found is not None:
+                return (yield from replayed(found[0]))
+            if item is not END:
+                at += 1
+                yield item
     finally:
+        source = recording.leave()
         if isinstance(source, Generator):
             source.close()
 
 
-async def recorded_async(source: AsyncIterator[Any], keep: Keep) -> AsyncIterator[Any]:
-    """The same, asynchronously."""
-    items: list[Any] = []
-    seconds, start = 0.0, time.perf_counter()
-    try:
-        async for item in source:
-            items.append(item)
-            seconds += time.perf_counter() - start
+async def recorded_async(ways: Ways, begin: Callable[[], AsyncIterator[Any]]) -> AsyncIterator[Any]:
+    """The same of an asynchronous generator."""
+    recording = await run_async(joining(ways, _home()), _nothing)
+    at = 0
+    if recording is None:
+        async for item in begin():
             yield item
-            start = time.perf_counter()
-        keep((items, None), seconds + time.perf_counter() - start)
+        return
+    try:
+        while True:
+            item, found = END, None
+            if at < len(recording.items):
+                item = thawed(recording.items[at])
+            elif recording.over:
+                if not recording.found:
+                    recording.result()
+                    return
+                found = ways.look()
+                if found is None:
+                    async for item in begin():
+                        yield item
+                    return
+            elif recording.making.acquire(blocking=False):
+                try:
+                    if at == len(recording.items) and not recording.over:
+                        if recording.opened:
+                            item = await recording.make_async(begin)
+                        else:
+                            found = await run_async(recording.opening(), _nothing)
+                finally:
+                    recording.rest()
+            elif not await run_async(recording.waiting(), _nothing):
+                passed_over = 0
+                async for item in begin():
+                    passed_over += 1
+                    if passed_over > at:
+                        yield item
+                return
+            if found is not None:
+                async for item in replayed_async(found[0]):
+                    yield item
+                return
+            if item is not END:
+                at += 1
+                yield item
     finally:
+        source = recording.leave()
         if isinstance(source, AsyncGenerator):
             await source.aclose()
+
+
+def _home() -> object:
+    if in_trio():
+        import trio
+
+        return trio.lowlevel.current_trio_token()
+    import asyncio
+
+    return asyncio.get_running_loop()
+
+
+def _nothing() -> Any:
+    raise AssertionError("these steps call nothing")
