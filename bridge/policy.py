@@ -28,7 +28,7 @@ from bascule.protocols.calls import Op
 _MOST_REMEMBERED = 4096
 _NAME = r"[^\W\d]\w*"
 _PATTERN = re.compile(r"[\w*.]+:[\w*.]+")
-_NAMED = {int(Op.CALL), int(Op.INIT), int(Op.CONST), int(Op.MAP)}
+_NAMED = {int(Op.CALL), int(Op.INIT), int(Op.CONST), int(Op.MAP), int(Op.USE)}
 _PREFIXED = {int(Op.BUILTIN): "builtins:", int(Op.OPERATOR): "operator:"}
 _LANDSCAPE = int(Op.LANDSCAPE)
 

@@ -22,6 +22,7 @@ take it from the head, or, when the head names none, from the first argument (a 
 | LANDSCAPE | a module | none | none, or a map of options |
 | MAP | a function, named as for CALL | none | `[items]`: each item a list of positionals |
 | KEPT | as for CALL, a newline, and what the worker needs to know of the store | none | any |
+| USE | `module:attribute.path` | none | any, or none where it is no function |
 
 MAP answers with `[values, errors]`: a value for each item (none where it failed), and for each that failed, in order,
 `[index, error map]`.
@@ -29,6 +30,8 @@ MAP answers with `[values, errors]`: a value for each item (none where it failed
 KEPT is a CALL that the bridge has looked up in its cache and not found, and sends to a worker in this form: the worker
 may have the result from the same store, where another client's call left it (see `bascule.workers.persist.shared`).
 No client may send it.
+
+USE is for who does not know what a name stands for: it is called if it can be, else it is the answer.
 """
 
 from __future__ import annotations
@@ -61,6 +64,7 @@ class Op(enum.IntEnum):
     LANDSCAPE = 12
     MAP = 13
     KEPT = 14
+    USE = 15
 
 
 class Want(enum.IntEnum):

@@ -146,6 +146,10 @@ def _make_const(target: str, _map: MapItems) -> Plan:
     return Plan(_strict(const, "CONST takes nothing, or the name of a type to convert to"))
 
 
+def _make_use(target: str, map_items: MapItems) -> Plan:
+    return (_make_call if callable(resolve(target).value) else _make_const)(target, map_items)
+
+
 def _make_landscape(target: str, _map: MapItems) -> Plan:
     def landscape(options: dict[str, Any] | None = None, /) -> Any:
         from bascule.workers.landscape import describe_module
@@ -387,4 +391,5 @@ _MAKERS: Final[dict[int, Callable[[str, MapItems], Plan]]] = {
     int(Op.LANDSCAPE): _make_landscape,
     int(Op.MAP): _make_map,
     int(Op.KEPT): _make_kept,
+    int(Op.USE): _make_use,
 }

@@ -5,14 +5,14 @@
       kind "function"  parameters, returns, coroutine, generator
       kind "class"     parameters (the constructor's); with `classes` also bases and members (see `landscape_classes`)
       kind "constant"  type
-      kind "lazy"      named in `__all__`, made by the module's own `__getattr__` when somebody asks
+      kind "lazy"      made by the module's own `__getattr__` when somebody asks, or not known from sources
 
 Public is what `__all__` names; without one, what has no leading underscore and was defined in the module, or below it
 when it is a package (`requests.get` is defined in `requests.api`), and plain data. Submodules are no members.
 
-Importing the module runs its code; nothing after that does: see `signatures`. A module that fails to import is
-described all the same, by the functions and classes that its source defines, with the error beside them: whoever
-calls one of them gets the error then.
+Importing the module runs its code; nothing after that does: see `signatures`. Who wants to import nothing gets what the
+sources tell, see `landscape_source`. So is a module described that fails to import, with the error beside it: whoever
+calls one of its functions gets the error then.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _MAX_DOC: Final = 1 << 16  # characters of one docstring
 _MOST_MEMBERS: Final = 10_000
-_OPTIONS: Final = frozenset(["classes", "file", "imports", "private", "unless_installed"])
+_OPTIONS: Final = frozenset(["classes", "file", "from_source", "imports", "private", "unless_installed"])
 _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 _DATA: Final = frozenset([bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, range])
 
@@ -57,7 +57,8 @@ def describe_module(name: str, options: Mapping[str, Any] | None = None) -> dict
         options: `imports`: names that come from other modules too; `private`: names with a leading underscore too;
             `classes`: what is in the classes too;
             `unless_installed`: if the module belongs to an installed package, and was not imported yet, say so
-            (`{module, installed: true, members: []}`) instead of importing it; `file`: where it must come from.
+            (`{module, installed: true, members: []}`) instead of importing it; `from_source`: describe it from its
+            sources, if it has some and was not imported yet; `file`: where it must come from.
 
     Raises:
         CallFailed: BAD_ARGUMENTS, for options that there are not.
@@ -67,12 +68,16 @@ def describe_module(name: str, options: Mapping[str, Any] | None = None) -> dict
         raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"a landscape's options are {sorted(_OPTIONS)}, not {options!r}")
     if options.get("unless_installed") and _is_installed(name):
         return {"module": name, "doc": None, "file": None, "members": [], "error": None, "installed": True}
+    if options.get("from_source") and name not in sys.modules:
+        described = _from_source(name, options)
+        if described["members"]:
+            return described
     try:
         module = names.resolve(name + ":").value
         if options.get("file"):
             _expect_file(name, module, options["file"])
     except (Exception, SystemExit) as error:
-        return _from_source(name, error, private=bool(options.get("private")))
+        return {**_from_source(name, options, error), "error": error_map(error)}
     attributes = own_dict(module)
     return {
         "module": name,
@@ -183,47 +188,17 @@ def _is_own(value: object, name: str) -> bool:
     return home is not None and (home == name or home.startswith(name + "."))
 
 
-def _from_source(name: str, error: BaseException, *, private: bool) -> dict[str, Any]:
-    """What the source of a module that fails to import says that it would offer."""
-    described = error_map(error)
-    file, members = None, []
-    if not (isinstance(error, CallFailed) or name in sys.modules):
-        try:
-            file = _source_file(name)
-            if file is not None:
-                members = _parse(file, private=private)
-        except (OSError, SyntaxError, ValueError, RecursionError, ImportError, AttributeError):
-            members = []  # the error that is reported already is the one that matters
-    return {"module": name, "doc": None, "file": file, "members": members, "error": described}
+def _from_source(name: str, options: Mapping[str, Any], error: BaseException | None = None) -> dict[str, Any]:
+    """What the sources say that a module offers; nothing, where there are none, or where they are not to blame."""
+    told = None
+    if not isinstance(error, CallFailed) and name not in sys.modules:
+        from bascule.workers.landscape_source import source_members
 
-
-def _source_file(name: str) -> str | None:
-    from importlib.util import find_spec
-
-    spec = find_spec(name)
-    origin = spec.origin if spec is not None else None
-    return origin if origin is not None and origin.endswith(".py") else None
-
-
-def _parse(file: str, *, private: bool) -> list[Member]:
-    import ast
-
-    with open(file, "rb") as source:
-        tree = ast.parse(source.read())
-    members: dict[str, Member] = {}
-    for node in tree.body:
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            continue
-        if node.name.startswith("_") and not private:
-            continue
-        member: Member = {"name": node.name, "doc": _doc(ast.get_docstring(node, clean=False)), "parameters": None}
-        if isinstance(node, ast.ClassDef):
-            member["kind"] = "class"
-        else:
-            member.update(kind="function", returns=None, generator=False)
-            member["coroutine"] = isinstance(node, ast.AsyncFunctionDef)
-        members[node.name] = member
-    return list(members.values())[:_MOST_MEMBERS]
+        told = source_members(name, _doc, imports=bool(options.get("imports")), private=bool(options.get("private")))
+    doc, file, members = told or (None, None, [])
+    if isinstance(error, SyntaxError) and error.filename == file:
+        members = []
+    return {"module": name, "doc": doc, "file": file, "members": members[:_MOST_MEMBERS], "error": None}
 
 
 def _text_or_none(value: object) -> str | None:

@@ -76,7 +76,7 @@ class CallRecorder:
 
         told = []
         try:
-            asked = _asked(target) if use in (_call, _map, _const) else {}
+            asked = _asked(target) if use in (_call, _map, _const, _use) else {}
             for function, its_args, its_kwargs, name in use(target, args, kwargs):
                 said = self._encoder.encode(function)
                 if name is not None:
@@ -147,6 +147,12 @@ def _const(target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[A
     return [(getattr, (named.module, named.path[0]), {}, None)] if len(named.path) == 1 else []
 
 
+def _use(target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    from bascule.workers.names import resolve
+
+    return (_call if callable(resolve(target).value) else _const)(target, args, kwargs)
+
+
 def _operator(target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     import operator
 
@@ -170,6 +176,7 @@ _USES = {
     int(Op.CALL): _call,
     int(Op.INIT): _call,
     int(Op.MAP): _map,
+    int(Op.USE): _use,
     int(Op.METHOD): _method,
     int(Op.GETATTR): _get,
     int(Op.SETATTR): _set,

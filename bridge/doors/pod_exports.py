@@ -18,13 +18,25 @@ if TYPE_CHECKING:
 IMPORT_ERROR: Final = "import-error"
 """The var of a module that can't be imported: calling it raises why."""
 
-_OPERATIONS: Final = {"class": Op.INIT, "constant": Op.CONST}  # all else is called
+_OPERATIONS: Final = {"class": Op.INIT, "constant": Op.CONST, "lazy": Op.USE}  # all else is called
 
 
 class Export:
     """One module."""
 
-    __slots__ = ("_options", "asked", "calls", "deferred", "failure", "known", "module", "namespace", "vars", "waiting")
+    __slots__ = (
+        "_options",
+        "announced",
+        "asked",
+        "calls",
+        "deferred",
+        "failure",
+        "known",
+        "module",
+        "namespace",
+        "vars",
+        "waiting",
+    )
 
     def __init__(self, module: str, namespace: str, options: PodOptions) -> None:
         self.module = module
@@ -32,6 +44,7 @@ class Export:
         self._options = options
         self.asked = False
         self.known = False
+        self.announced = False  # it belongs to an installed package, and is described from its sources
         self.deferred = bool(options.defer)  # its vars are told when the client requires the namespace
         self.calls: dict[str, bytes] = {}  # var -> the head of the call's payload
         self.vars: list[Value] = []
@@ -48,6 +61,8 @@ class Export:
             wanted["private"] = True
         if options.defer is None and not (self.deferred or options.strict or self.module in options.files):
             wanted["unless_installed"] = True
+        if self.announced:
+            wanted["from_source"] = True
         if self.module in options.files:
             wanted["file"] = options.files[self.module]
         arguments = b""
@@ -72,7 +87,8 @@ class Export:
             if is_error:
                 self.failure = dict(content)
             elif content.get("installed"):
-                self.deferred, self.known, self.asked = True, False, False
+                self.announced = self.deferred = True
+                self.known = self.asked = False
                 return None
             else:
                 self._take_members(content["members"])

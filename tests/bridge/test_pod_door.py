@@ -310,11 +310,11 @@ def test_keywords_are_told_from_data_in_any_json(values: list[Any], indent: int 
         assert read == [values]
 
 
-def test_classes_are_instantiated_constants_read_and_lazy_names_called() -> None:
+def test_classes_are_instantiated_constants_read_and_lazy_names_used() -> None:
     talk = known()
     assert invoked(talk, "my-mod/Thing", "[1]") == (Op.INIT, "my_mod:Thing", b"", b"[[1]]")
     talk.answer(Kind.REPLY, "1", b"null")
-    assert invoked(talk, "my-mod/later", "null") == (Op.CALL, "my_mod:later", b"", b"")
+    assert invoked(talk, "my-mod/later", "null") == (Op.USE, "my_mod:later", b"", b"")
 
 
 H = json.dumps(HANDLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import re
@@ -150,8 +151,17 @@ def test_a_large_installed_package_is_announced_at_once_and_described_when_requi
         found = {each["name"]: each for each in message["vars"]}
         assert len(found) > 400
         assert "doc" in edn.loads(found["linspace"]["meta"].encode())
+        assert not pod.invoke("py/call", "sys:modules.__contains__", "numpy")  # all this is told by its sources
+        assert pod.invoke("numpy/pi") == math.pi  # of what is compiled they tell only the names
+        assert pod.invoke("numpy/gcd", 12, 18) == 6
         array = pod.invoke("numpy/linspace", 0, 1, num=3)
         assert pod.invoke("py/method", array, "tolist") == [0.0, 0.5, 1.0]
+    with PodClient("pandas") as pod:
+        (message,) = pod.messages(pod.send("load-ns", ns="pandas"))
+        found = {each["name"]: each.get("meta", "") for each in message["vars"]}
+        assert "[filepath-or-buffer " in found["read-csv"]
+        assert "[data" in found["DataFrame"]
+        assert not pod.invoke("py/call", "sys:modules.__contains__", "pandas")
     with PodClient("numpy.linalg=la", "--eager") as pod:
         assert "norm" in pod.vars("la")
     with PodClient("numpy", describe=False) as pod:  # its client remembers the description
