@@ -23,11 +23,12 @@ from bascule.protocols.calls import HEAD_SIZE, Op, Want, decode_head
 from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 from bascule.protocols.limits import MAX_FRAME
-from bascule.workers.calls import PLAIN, make_plan
+from bascule.workers.calls import make_plan
 from bascule.workers.cancel import Cancelled, ThreadGate
 from bascule.workers.coroutines import Awaiter, is_awaitable
 from bascule.workers.errors import CallFailed, Misrouted, error_map, plain_error_map
 from bascule.workers.explain import DECODING, ENCODING, RUNNING, explained, read_arguments, target_text, too_large
+from bascule.workers.mapping import Mapping
 from bascule.workers.page import ARMED, CANCEL, FINISHED, STARTED
 from bascule.workers.recorded import recorder
 from bascule.workers.streaming import Streaming
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from bascule.protocols.envelope import Frame
     from bascule.protocols.tokens import Handle
-    from bascule.workers.calls import Function, Plan
+    from bascule.workers.calls import Plan
     from bascule.workers.cancel import Gate
     from bascule.workers.state import WorkerState
 
@@ -95,6 +96,7 @@ class Runner:
         self.level: tuple[Any, int] = (None, 0)  # the topmost nesting: a frame, and how many there are up to it
         self.awaiter = Awaiter(gate)
         self.streaming = Streaming(self)
+        self.mapping = Mapping(self)
         self.threaded = isinstance(gate, ThreadGate)
         self.texts = state.capture.adopt(self, gate, alone=not self.threaded)
         self._plans: dict[int, dict[bytes, Plan]] = {int(codec): {} for codec in Codec}
@@ -273,7 +275,7 @@ class Runner:
             raise CallFailed(ErrorKind.BAD_ARGUMENTS, str(error)) from None
         values = codec_for(codec)
         self.state.wire.flush()
-        plan = self.plan = make_plan(op, target_text(target), want, self._map)
+        plan = self.plan = make_plan(op, target_text(target), want, self.mapping.run)
         if self._recorder is not None:
             plan.function = self._recorder.around(op, target_text(target), plan.function, lambda: self.session)
         if op == Op.KEPT:
@@ -282,10 +284,10 @@ class Runner:
             plan.function = shared(plan.function, target_text(target), self._tell_kept)
         plan.codec, plan.style = codec, style
         plan.decode = values.decoder(self.on_handle, style)
-        plan.encode = values.encoder(want, style, self._hand_out, self._take_back)
+        plan.encode = values.encoder(want, style, self.hand_out, self._take_back)
         if op == Op.MAP:
-            encode = values.encoder(Want.AUTO, style, self._hand_out) if want == _HANDLE else plan.encode
-            plan.encode = partial(self._encode_map, encode, values.error_value, want == _HANDLE)
+            encode = values.encoder(Want.AUTO, style, self.hand_out) if want == _HANDLE else plan.encode
+            plan.encode = partial(self.mapping.encode, encode, values.error_value, want == _HANDLE)
         plans = self._plans[codec]
         if len(plans) >= _CACHED:  # heads that vary without end, such as attributes made from data
             plans.clear()
@@ -300,7 +302,8 @@ class Runner:
         message = packed.dumps({"op": "kept", "call": self.call_id, "created": created})
         self.state.wire.send(Kind.CONTROL, _MSGPACK, 0, 0, 0, message)
 
-    def _hand_out(self, value: object) -> Handle:
+    def hand_out(self, value: object) -> Handle:
+        """A handle on an object, for the session whose call is being run."""
         return self.state.objects.hand_out(self.session, value)
 
     def _take_back(self, handles: list[Handle]) -> None:
@@ -340,73 +343,6 @@ class Runner:
         self._lost = self._copies = None
         self._foreign = []
 
-    def _map(self, function: Function, items: Any, *columns: Any) -> list[Any]:
-        """The operation MAP: an answer for each item, whatever becomes of the others.
-
-        Two loops say the same of one argument and of two, which is what nearly everybody maps over: Python calls a
-        function whose arguments it can see in two thirds of the time.
-        """
-        mapped = _checked(items, columns)
-        width = len(columns)
-        rows: Any = iter(mapped) if width <= 1 else zip(*columns)
-        cell, under_way = self.cell, self.state.mapped
-        values: list[Any] = []
-        errors: list[list[Any]] = []
-        append = values.append
-        wait, call_id = self.awaiter.wait, self.call_id
-        under_way[id(mapped)] = mapped
-        try:
-            while True:
-                try:
-                    if width == 1:
-                        for item in rows:
-                            result = function(item)
-                            if type(result) not in PLAIN and is_awaitable(result):
-                                result = wait(result, call_id)
-                            append(result)
-                    elif width == 2:
-                        for first, second in rows:
-                            result = function(first, second)
-                            if type(result) not in PLAIN and is_awaitable(result):
-                                result = wait(result, call_id)
-                            append(result)
-                    else:
-                        for item in rows:
-                            result = function(*item)
-                            if type(result) not in PLAIN and is_awaitable(result):
-                                result = wait(result, call_id)
-                            append(result)
-                    cell[ARMED]  # in a child that an item forked, its items are gone and this raises
-                    return [values, errors]
-                except Cancelled:
-                    raise
-                except BaseException as error:
-                    cell[ARMED]
-                    errors.append([len(values), self._error_map(error)])
-                    append(None)
-        finally:
-            under_way.pop(id(mapped), None)
-
-    def _encode_map(self, encode: Any, error_value: Any, as_handles: bool, answer: list[Any]) -> Any:
-        """One item that does not encode must not take the others with it."""
-        values, errors = answer
-        if errors:
-            errors = [[at, error_value(error)] for at, error in errors]
-        if as_handles:
-            failed = {at for at, _ in errors}
-            values = [None if at in failed else self._hand_out(value) for at, value in enumerate(values)]
-        try:
-            return encode([values, errors])
-        except Exception:
-            for at, value in enumerate(values):
-                try:
-                    encode(value)
-                except Exception as error:
-                    values[at] = None
-                    errors.append([at, error_value(self._error_map(explained(error, ENCODING)))])
-            errors.sort(key=_place)
-            return encode([values, errors])
-
     # Failures
 
     def fail(self, codec: int, failure: BaseException, stage: int) -> None:
@@ -433,14 +369,15 @@ class Runner:
 
     def _error_payload(self, codec: int, failure: BaseException, stage: int) -> bytes:
         try:
-            return codec_for(codec).encode_error(self._error_map(explained(failure, stage)))
+            return codec_for(codec).encode_error(self.describe(explained(failure, stage)))
         except BaseException as second:  # out of memory, most likely: what follows needs next to none
             message = f"{type(failure).__name__} (and {type(second).__name__} while it was described)"
             name = self.state.name
             bare = plain_error_map(ErrorKind.PYTHON, message, worker=name, call=self.call_id)
             return codec_for(codec).encode_error(bare)
 
-    def _error_map(self, failure: BaseException) -> dict[str, Any]:
+    def describe(self, failure: BaseException) -> dict[str, Any]:
+        """An exception of the call that is being run, as data."""
         return error_map(
             failure,
             kind=ErrorKind.CANCELLED if isinstance(failure, Cancelled) else None,
@@ -448,34 +385,3 @@ class Runner:
             call=self.call_id,
             elapsed=perf_counter() - self.then,
         )
-
-
-def _checked(items: Any, columns: tuple[Any, ...]) -> list[Any]:
-    """The list that a MAP goes over: of its items, each a list of arguments, or of all items' first arguments.
-
-    Raises:
-        CallFailed: It is neither.
-    """
-    if not columns:
-        if type(items) is not list:
-            raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"MAP takes a list of items, not a {type(items).__name__}")
-        return items
-    if items is not None:
-        raise CallFailed(ErrorKind.BAD_ARGUMENTS, "MAP takes a list of items, or null and a list for each argument")
-    for column in columns:
-        if type(column) is not list:
-            raise CallFailed(
-                ErrorKind.BAD_ARGUMENTS, f"MAP takes a list for each argument, not a {type(column).__name__}"
-            )
-        if len(column) != len(columns[0]):
-            raise CallFailed(
-                ErrorKind.BAD_ARGUMENTS,
-                f"MAP takes lists of the same length: one has {len(columns[0])} elements, another {len(column)}",
-            )
-    first: list[Any] = columns[0]
-    return first
-
-
-def _place(error: list[Any]) -> int:
-    place: int = error[0]
-    return place

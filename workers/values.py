@@ -30,7 +30,7 @@ from bascule.workers import converters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any, Final
 
     Resolve = Callable[[str, str], object]
@@ -58,12 +58,7 @@ _NO_ARGUMENTS: Final = frozenset((b"null", b"nil", b"[nil]"))  # what pod client
 _EVERYWHERE: Final = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple, Handle))
 _MAX_REPLACED: Final = 8  # converters in a row, each for what the one before it gave
 _REMEDY: Final = "ask for a handle to keep it in the worker"
-_LEAVES: Final = frozenset((type(None), bool, int, float, str, bytes))
 _NUMBERS: Final = frozenset((type(None), bool, int, float))
-_MOST_LOOKED_AT: Final = 1_000_000  # objects, to find the place of the one that failed
-_LONGEST_STEP: Final = 40  # characters of a key in a path
-_MOST_SOFTENED: Final = 1_000  # elements of a list in an error map that could not be sent as it was
-_LONGEST_SOFTENED: Final = 65_536  # characters of a text in one
 
 
 class ArgumentsError(ValueError):
@@ -251,7 +246,9 @@ class ValueCodec:
                 return data
         except Exception:  # user code's own texts and numbers are in there
             pass
-        return self._dumps_error(_softened(error_map, 6))
+        from bascule.workers.unencodable import softened
+
+        return self._dumps_error(softened(error_map))
 
     def _encode(
         self, value: object, want: int, style: int, make_handle: MakeHandle, drop_handles: DropHandles | None
@@ -272,7 +269,9 @@ class ValueCodec:
         if failure is not None and failure is replace.raised:
             raise failure
         if isinstance(failure, NotEncodable):
-            where = _path_to(value, replace)
+            from bascule.workers.unencodable import path_to
+
+            where = path_to(value, replace.offender, replace.inside)
             raise NotEncodable(f"{failure}{where}; {_REMEDY}", type_name=failure.type_name) from failure.__cause__
         if too_much and want != _VALUE:
             return self._dumps(make_handle(value), style=style)
@@ -384,91 +383,19 @@ class _Replace:
             reason = str(error) or type(error).__name__
             raise NotEncodable(f"converting an object of type {name} failed: {reason}", type_name=name) from error
 
+    def inside(self, obj: object) -> object:
+        """What a converter makes of an object; NotImplemented where none makes anything of it."""
+        try:
+            return self.converted(obj)
+        except NotEncodable:
+            return NotImplemented
+
 
 def _is_too_much(error: Exception, value: object) -> bool:
     """Whether it failed for the value's size or depth: then there is nothing wrong with any part of it."""
     if isinstance(error, (LocalProtocolError, RecursionError, MemoryError)):
         return True
     return isinstance(error, ValueError) and packed.is_deeper(value, MAX_DEPTH)
-
-
-def _path_to(root: object, replace: _Replace) -> str:
-    """` (at ['rows'][3])`: where in `root` the object stands that was refused, "" when it is the root or hard to find.
-
-    Looked for by identity; what converters make anew each time is found by its type instead.
-    """
-    offender, kind = replace.offender, type(replace.offender)
-    alike = ""
-    waiting: list[tuple[object, tuple[Any, str] | None]] = [(root, None)]
-    seen: dict[int, object] = {}  # the objects themselves: an id is only good while its object lives
-    while waiting and len(seen) < _MOST_LOOKED_AT:
-        obj, path = waiting.pop()
-        if obj is offender:
-            return _written(path)
-        if type(obj) is kind and not alike:
-            alike = _written(path)
-        if type(obj) in _LEAVES or id(obj) in seen:
-            continue
-        seen[id(obj)] = obj
-        waiting.extend([(inner, path if step is None else (path, step)) for step, inner in _parts(obj, replace)])
-    return alike
-
-
-def _parts(obj: object, replace: _Replace) -> Iterator[tuple[str | None, object]]:
-    """What is inside a container, and the step that leads there; or what a converter makes of an object."""
-    if isinstance(obj, dict):
-        for key, value in obj.items():
-            shown = repr(key) if type(key) in _LEAVES else f"a {type(key).__name__}"
-            shown = shown if len(shown) <= _LONGEST_STEP else shown[: _LONGEST_STEP - 3] + "..."
-            yield f"[{shown}]", value
-            yield f"[key {shown}]", key
-    elif isinstance(obj, (list, tuple)):
-        for index, element in enumerate(obj):
-            yield f"[{index}]", element
-    elif isinstance(obj, (set, frozenset)):
-        for element in obj:
-            yield "[in a set]", element
-    else:
-        try:
-            replacement = replace.converted(obj)
-        except NotEncodable:
-            return
-        if replacement is not NotImplemented:
-            yield None, replacement
-
-
-def _written(path: tuple[Any, str] | None) -> str:
-    steps: list[str] = []
-    while path is not None:
-        path, step = path
-        steps.append(step)
-    steps.reverse()
-    if len(steps) > 8:
-        steps[4:-4] = ["..."]
-    return f" (at {''.join(steps)})" if steps else ""
-
-
-def _softened(value: object, depth: int) -> Any:
-    """Plain data of bounded depth and size, whatever it was."""
-    if value is None or type(value) is bool:
-        return value
-    if type(value) is int and -0x8000000000000000 <= value < 0x8000000000000000:
-        return value
-    if type(value) is float and value - value == 0.0:
-        return value
-    if depth and isinstance(value, dict):
-        return {_plain_text(key): _softened(inner, depth - 1) for key, inner in list(value.items())[:_MOST_SOFTENED]}
-    if depth and isinstance(value, (list, tuple)):
-        return [_softened(inner, depth - 1) for inner in value[:_MOST_SOFTENED]]
-    return _plain_text(value)
-
-
-def _plain_text(value: object) -> str:
-    try:
-        text = value if type(value) is str else str(value)
-        return text[:_LONGEST_SOFTENED].encode("utf-8", "backslashreplace").decode()
-    except Exception:  # a __str__ of the user's
-        return f"<{type(value).__name__}>"
 
 
 def _name(kind: type) -> str:
