@@ -26,6 +26,7 @@ from collections import deque
 from select import POLLIN, poll
 from time import monotonic
 
+from bascule.protocols import packed
 from bascule.protocols.envelope import Flag, Kind
 from bascule.protocols.errors import ErrorKind
 from bascule.workers.cancel import Cancelled, ThreadGate
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 _CALL, _NESTED, _CALLBACK = int(Kind.CALL), int(Kind.NESTED), int(Kind.CALLBACK)
 _MISROUTED, _CANCEL, _ERROR = int(Kind.MISROUTED), int(Kind.CANCEL), int(Kind.ERROR)
+_CONTROL: Final = int(Kind.CONTROL)
 _FOR_CALLBACKS: Final = (int(Kind.REPLY), _ERROR, _NESTED)
 _STREAM, _CAST = int(Flag.STREAM), int(Flag.CAST)
 _TOO_LATE: Final = "the client did not answer in time"
@@ -347,6 +349,15 @@ def _sleep(waiter: Waiter, until: float | None, patience: float | None = None) -
         raise Cancelled
 
 
+def _cancelled_here(loop: SingleLoop, frame: Frame) -> bool:
+    """Whether it is the order to cancel a call; the main thread may wait for the very thread that runs it."""
+    message = packed.loads(frame[6])
+    if message.get("op") != "cancel":
+        return False
+    loop.cancel(message.get("call", 0))
+    return True
+
+
 class SharedReading:
     """The wire of a worker whose one thread runs the calls, read by a thread of its own from the day that is needed.
 
@@ -400,7 +411,7 @@ class SharedReading:
             for frame in frames:
                 if frame[0] in _FOR_CALLBACKS:
                     callbacks.take(frame)
-                else:
+                elif not (frame[0] == _CONTROL and _cancelled_here(loop, frame)):
                     for_main.append(frame)
             if for_main:
                 callbacks.take_for_main(for_main, self._mailbox)

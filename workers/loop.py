@@ -21,8 +21,9 @@ from bascule.protocols import packed
 from bascule.protocols.envelope import Codec, Kind
 from bascule.protocols.errors import ErrorKind
 from bascule.protocols.tokens import TOKEN_LENGTH
-from bascule.workers.cancel import SignalGate
+from bascule.workers.cancel import SignalGate, ThreadGate
 from bascule.workers.errors import CallFailed, error_map
+from bascule.workers.page import CANCEL
 from bascule.workers.running import Runner
 
 TYPE_CHECKING = False
@@ -40,6 +41,7 @@ else:  # lighter than the signal module, see cancel
 
 CHUNK: Final = 65_536  # bytes of one read: more is slower, the system has to find and clear the memory first
 _MOST_IMPORTS: Final = 64  # calls whose copies wait for them
+_MOST_DOOMED: Final = 64
 _MOST_LISTED: Final = 100_000  # handles in one answer
 
 _CREDIT: Final = int(Kind.CREDIT)
@@ -214,8 +216,10 @@ class Loop(ABC):
 
         run_on_top(runner, frame, self.other)
 
-    def cancel(self, call_id: int) -> None:  # noqa: B027 - a signal does it
-        """Only where several threads run calls: else it is done by a signal."""
+    @abstractmethod
+    def cancel(self, call_id: int) -> None:
+        """Interrupt a call that a signal does not reach: any where several threads run calls, else one that runs on a
+        thread of user code's own."""
 
     @abstractmethod
     def serve(self, frames: list[Frame]) -> None:
@@ -259,6 +263,7 @@ class SingleLoop(Loop):
         self.runner = Runner(state, gate)
         self.main_reads = False  # while a call waits for an answer
         self._poller: Any = None
+        self._doomed: dict[int, None] = {}  # the last calls that were cancelled on threads of user code's own
 
     def await_setup(self, awaitable: Any) -> None:
         """In the same event loop as the calls to come: what it opens there is theirs to use."""
@@ -292,6 +297,28 @@ class SingleLoop(Loop):
             if received is None:
                 return
             frames = received
+
+    def cancel(self, call_id: int) -> None:
+        """Interrupt a call on a thread of user code's own, or see to it that it ends when it begins there."""
+        self._doomed[call_id] = None  # first: that thread looks here after it has said what it works on
+        if len(self._doomed) > _MOST_DOOMED:
+            self._doomed.pop(next(iter(self._doomed)))
+        for gate in list(self.state.gates):
+            gate.cancel(call_id)
+
+    def run_nested(self, runner: Runner, frame: Frame) -> None:
+        """On the main thread, or on one of user code's own."""
+        if runner is self.runner:
+            super().run_nested(runner, frame)
+            return
+        gate, call_id = runner.gate, frame[3]
+        assert isinstance(gate, ThreadGate)
+        below, gate.call_id = gate.call_id, call_id
+        if call_id in self._doomed:
+            gate.cell[CANCEL] = call_id
+        super().run_nested(runner, frame)
+        gate.done()
+        gate.call_id = below
 
     def stream_ready(self, stream: Stream) -> None:
         """It gets its turn between reads."""

@@ -227,17 +227,25 @@ class Endings:
             grace = call.pool.policy.cancel_grace_ms / 1000
             started = started_id(worker.page) >= call.wire_id
             worker.doomed[call.wire_id] = Doom(reason, core.now + grace if started else None)
+            if worker.threads == 1 and isinstance(call, NestedCall):  # it may run on a thread of user code's own
+                core.control(worker, {"op": "cancel", "call": call.wire_id})
             self.press(worker)
             self.set_timer(core.now + grace, partial(self._grace_over, worker))
 
     def press(self, worker: Worker) -> None:
-        """Ask the worker to stop the oldest call that nobody waits for."""
+        """Ask the worker to stop the oldest call that nobody waits for.
+
+        On one thread the newest one that has begun: what it was made in the course of can't end before it.
+        """
         core = self._core
-        wire_id = next(iter(worker.doomed))
+        oldest = next(iter(worker.doomed))
         if worker.threads > 1:
-            core.control(worker, {"op": "cancel", "call": wire_id})
+            core.control(worker, {"op": "cancel", "call": oldest})
         else:
-            request_cancel(worker.page, wire_id)
+            started = started_id(worker.page)
+            request_cancel(
+                worker.page, max((wire_id for wire_id in worker.doomed if wire_id <= started), default=oldest)
+            )
             core.effects.append((worker, Effect.INTERRUPT))
 
     def _grace_over(self, worker: Worker) -> None:

@@ -7,8 +7,9 @@ import pytest
 from bascule.protocols.calls import Op, Style, encode_call
 from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind
+from bascule.workers import page as pages
 from bascule.workers.nesting import MOST_LEVELS
-from tests.workers.harness import MODULES, CallError, Worker, value_of
+from tests.workers.harness import MODULES, CallError, Worker, value_of, wait_until
 
 PREPARED = """
 import threading
@@ -65,6 +66,14 @@ def keep(value):
 def spin():
     while True:
         time.sleep(0.001)
+
+def wait_at_gate():
+    gate.wait()
+    return "opened"
+
+def open_gate():
+    gate.set()
+    return "open"
 
 class Thing: pass
 
@@ -249,6 +258,30 @@ def test_a_call_on_top_is_cancelled_alone(threads: int) -> None:
             client.answer(nested)
         client.reply(number, "goes on")
         assert client.answer(call_id) == "goes on"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_call_on_a_thread_of_user_code_is_cancelled_alone(threads: int) -> None:
+    with Client(threads=threads) as client:
+        call_id = client.start("__main__:from_threads", 2)
+        asked = [client.wait_for(lambda frame: frame[0] == Kind.CALLBACK) for _ in range(2)]
+        numbers = [int.from_bytes(frame[6][:8], "little") for frame in asked]
+        spinning = client.nest(numbers[0], "__main__:spin")
+        wait_until(lambda: pages.started_id(client.page) >= spinning)
+        client.control({"op": "cancel", "call": spinning})
+        with pytest.raises(CallError) as cancelled:
+            client.answer(spinning)
+        assert cancelled.value.kind == ErrorKind.CANCELLED
+        # One that was not begun, since its thread works on another, ends when it begins.
+        first, second = client.nest(numbers[1], "__main__:wait_at_gate"), client.nest(numbers[1], "__main__:spin")
+        client.control({"op": "cancel", "call": second})
+        assert client.answer(client.nest(numbers[0], "__main__:open_gate")) == "open"
+        assert client.answer(first) == "opened"
+        with pytest.raises(CallError):
+            client.answer(second)
+        for number in numbers:
+            client.reply(number, number)
+        assert sorted(client.answer(call_id)) == sorted(numbers)
 
 
 def test_calls_that_can_not_be_begun_are_given_back() -> None:

@@ -3,11 +3,13 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--export([factorial/1, square/1, endless/1, group/0]).
+-export([factorial/1, square/1, hung/1, hangs/1, endless/1, group/0]).
 -export([
     a_function_of_the_node_gives_its_value/0,
     a_recursion_through_both_sides_is_as_deep_as_it_is/0,
     threads_ask_and_are_answered_each_their_own/0,
+    a_call_on_top_ends_at_its_deadline_on_any_thread/0,
+    a_cancelled_call_takes_those_on_top_of_it_along/0,
     many_callers_are_not_mixed_up/0,
     a_fun_is_a_function_in_python/0,
     the_caller_is_known/0,
@@ -48,6 +50,46 @@ square(Number) -> py:mul(Number, Number).
 
 threads_ask_and_are_answered_each_their_own() ->
     ?assertEqual([Number * Number || Number <- lists:seq(0, 19)], py:func(py_fixture, square_in_threads, [20])).
+
+%% The one worker is kept: what ends is the call, by an exception.
+a_call_on_top_ends_at_its_deadline_on_any_thread() ->
+    {ok, _} = py:add_server(single, #{workers => 1}),
+    Pid = py:func(os, getpid, #{server => single}),
+    [
+        begin
+            Marker = py_test_server:marker(),
+            ?assertEqual([timeout], Ask([<<"py_callback_tests:hung">>, [Marker]])),
+            ?assertEqual(integer_to_binary(Pid), py_test_server:read(<<Marker/binary, ".stopped">>)),
+            ?assertEqual(Pid, py:func(os, getpid, #{server => single}))
+        end
+     || Ask <- [
+            fun([What, Arguments]) -> py:func(py_fixture, in_a_thread, [What, Arguments], #{server => single}) end,
+            fun([What, Arguments]) -> [py:func(py_fixture, ask_here, [What, Arguments], #{server => single})] end
+        ]
+    ],
+    ok = py:remove_server(single).
+
+hung(Marker) ->
+    {error, #{kind := Kind}} = py:func(py_fixture, hang, [Marker], #{timeout => 200, on_error => return, server => single}),
+    Kind.
+
+a_cancelled_call_takes_those_on_top_of_it_along() ->
+    {ok, _} = py:add_server(single, #{workers => 1}),
+    Pid = py:func(os, getpid, #{server => single}),
+    [
+        begin
+            Marker = py_test_server:marker(),
+            Future = py:async(py_fixture, Function, [<<"py_callback_tests:hangs">>, [Marker]], #{server => single}),
+            _ = py_test_server:read(<<Marker/binary, ".started">>),
+            ok = py:cancel(Future),
+            ?assertEqual(integer_to_binary(Pid), py_test_server:read(<<Marker/binary, ".stopped">>)),
+            ?assertEqual(Pid, py:func(os, getpid, #{server => single}))
+        end
+     || Function <- [in_a_thread, ask_here]
+    ],
+    ok = py:remove_server(single).
+
+hangs(Marker) -> py:func(py_fixture, hang, [Marker], #{server => single}).
 
 many_callers_are_not_mixed_up() ->
     Self = self(),

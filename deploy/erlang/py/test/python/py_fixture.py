@@ -174,6 +174,30 @@ def square_in_threads(count: int) -> list[int]:
     return [answers[number] for number in range(count)]
 
 
+def ask_here(what: str, arguments: list[Any]) -> Any:
+    return erlang.caller().ask(what, arguments)
+
+
+def in_a_thread(what: str, arguments: list[Any]) -> list[Any]:
+    """Asks from a thread of its own, and waits for that as long as need be."""
+    answers: list[Any] = []
+    caller = erlang.caller()
+
+    def work() -> None:
+        try:
+            answers.append(caller.ask(what, arguments))
+        except erlang.CallbackFailed as failure:
+            answers.append(failure.kind)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        thread.join()
+    finally:
+        thread.join()
+    return answers
+
+
 def who_calls(_account: Account | None = None) -> list[Any]:
     return [erlang.self(), erlang.self() == erlang.self(), erlang.make_ref() == erlang.make_ref()]
 
