@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     Shown = tuple[Module, tuple[Member, ...]]
 
-_FORMATS = ("text", "json", "yaml", "edn", "pod", "markdown")
-_OF_DATA = ("json", "yaml", "edn")
+_OF_DATA = ("json", "yaml", "edn", "erlang")
+_FORMATS = ("text", *_OF_DATA, "pod", "markdown", "stub", "policy")
 _DONE, _FAILED, _WRONG = 0, 1, 2
 
 
@@ -46,7 +46,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--format",
         choices=_FORMATS,
-        help="how it is written (default: text; json with --classic); pod: as a pod's namespace",
+        help="how it is written (default: text; json with --classic); pod: as a pod's namespace; stub: as a .pyi file; "
+        "policy: as the lines that allow a listener's clients to call it",
     )
     parser.add_argument(
         "--filter", metavar="REGEX", help="only names that have this in them, such as ^get or Session.get"
@@ -93,7 +94,7 @@ def _misused(options: argparse.Namespace) -> str | None:
     if options.classic and options.format not in (None, "json", "yaml"):
         return f"--classic is written as json or yaml, not as {options.format}"
     if options.diff and (options.classic or options.format not in (None, "text", *_OF_DATA)):
-        return "--diff is written as text, json, yaml or edn"
+        return f"--diff is written as text, {', '.join(_OF_DATA)}"
     try:
         re.compile(options.filter or "")
     except re.error as error:
@@ -122,9 +123,16 @@ def _write(shown: list[Shown], options: argparse.Namespace, *, several: bool) ->
         print(writing.as_yaml(functions) if options.format == "yaml" else writing.as_json(functions))
         return
     chosen = options.format or "text"
-    if chosen in ("text", "markdown"):
-        write = writing.as_text if chosen == "text" else writing.as_markdown
+    if chosen in ("text", "markdown", "stub"):
+        from bascule.bridge.sketch.stubs import as_stub
+
+        write = {"text": writing.as_text, "markdown": writing.as_markdown, "stub": as_stub}[chosen]
         print("\n\n".join([write(module, members) for module, members in shown]))
+        return
+    if chosen == "policy":
+        from bascule.bridge.sketch.allowing import as_policy
+
+        print(as_policy(shown))
         return
     make = writing.as_pod if chosen == "pod" else describing.module_data
     made = [make(module, members) for module, members in shown]
@@ -132,9 +140,10 @@ def _write(shown: list[Shown], options: argparse.Namespace, *, several: bool) ->
 
 
 def _write_data(data: Any, chosen: str) -> None:
-    from bascule.bridge.sketch import writing
+    from bascule.bridge.sketch import erlang_terms, writing
 
-    print({"yaml": writing.as_yaml, "edn": writing.as_edn}.get(chosen, writing.as_json)(data))
+    write = {"yaml": writing.as_yaml, "edn": writing.as_edn, "erlang": erlang_terms.as_erlang}
+    print(write.get(chosen, writing.as_json)(data))
 
 
 def _diff(options: argparse.Namespace) -> int:
