@@ -90,12 +90,19 @@ def run_stdio(
         from bascule.bridge.caching.shelves import Shelves
 
         bridge.core.cache = AnswerCache(bridge.core, cache, Shelves(), bridge.pump.post)
+    tracing = None
+    if endpoint := os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):  # there is no file that could say [tracing]
+        from bascule.bridge.operations.tracing import trace_alone
+
+        tracing = trace_alone(bridge.core, endpoint)
     bridge.pump.start()
     from bascule.bridge.tree import supervise
 
     try:
         return supervise(bridge, ends_with=_session_closed)
     finally:
+        if tracing is not None:
+            tracing.close()
         if bridge.core.cache is not None:
             bridge.core.cache.close()
         for fd in terminals:

@@ -109,6 +109,7 @@ Address = Annotated[
     str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]\s/]+):[0-9]{1,5}$"), _words('host:port, such as "127.0.0.1:7440"')
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+"), _words('a URL, such as "http://localhost:4318"')]
 _CLASS = r"[\w.]+:[\w.]+(@[\w.]+)?$"
 MountTarget = Annotated[str, Field(pattern=rf"^{_CLASS}"), _words("a class, as package:Class")]
 MountEntry = Annotated[
@@ -300,6 +301,20 @@ class MetricsConfig(Section):
     """Functions with a histogram of their own; the rest are told together as `other`."""
 
 
+class TracingConfig(Section):
+    """OpenTelemetry spans, one for each call, `[tracing]`; needs the extra `bascule[otel]`. Off unless `endpoint` is
+    said."""
+
+    endpoint: HttpUrl | None = None
+    """Where an OTLP collector listens for HTTP."""
+    headers: dict[str, str] = {}
+    """Headers for the collector, such as its key."""
+    sample: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1.0
+    """The share that is recorded of the calls that come without a trace context; with one, its sender has decided."""
+    service: str = "bascule"
+    """The service's name in the spans."""
+
+
 class HttpConfig(Guarded):
     """The HTTP door and the dashboard, `[http]`; needs the extra `bascule[http]`. Off unless `listen` is said."""
 
@@ -380,6 +395,8 @@ class ServiceConfig(Section):
     """Who called what."""
     metrics: MetricsConfig = MetricsConfig()
     """Figures."""
+    tracing: TracingConfig = TracingConfig()
+    """Spans."""
     http: HttpConfig = HttpConfig()
     """The HTTP door and the dashboard."""
 

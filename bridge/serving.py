@@ -46,6 +46,9 @@ from bascule.bridge.tree import Tree
 
 if TYPE_CHECKING:
     from bascule.bridge.http.server import HttpDoor, Prepared
+    from bascule.bridge.operations.tracing import Tracing
+    from bascule.bridge.router.calls import Call
+    from bascule.bridge.router.peers import Session
 
 _log = logging.getLogger("bascule.serve")
 
@@ -85,6 +88,7 @@ class Service:
         self._inherited = {name: tuple(socks) for name, socks in (inherited or {}).items()}
         self._listeners: dict[str, Listener] = {}
         self._audit: AuditLog | None = None
+        self._tracing: Tracing | None = None
         self._http: HttpDoor | None = None
         self._prepared: Prepared | None = None  # the HTTP door, before there is a tree that it could look at
         self._reloading = trio.Lock()
@@ -110,6 +114,7 @@ class Service:
                 self._listeners[name] = listener
             self._set_audit(self._open_audit(self.config))
             _need_http(self.config)
+            self._set_tracing(self.config)
             if self.config.http.listen is not None:
                 self._prepared = self._prepare_http(self.config)
         except AdmissionError as error:
@@ -121,6 +126,8 @@ class Service:
             listener.close()
         if self._audit is not None:
             self._audit.close()
+        if self._tracing is not None:
+            self._tracing.close()
         if self.bridge.core.cache is not None:
             self.bridge.core.cache.close()
         if self._http is not None:
@@ -212,6 +219,7 @@ class Service:
                 opened.append(listener)
             rules = {name: make_rule(name, after.listeners[name]) for name in listeners.changed if name not in moved}
             _need_http(after)
+            _need_otel(after)
             if before.http != after.http and after.http.listen is not None:
                 http = self._prepare_http(after)
             audit = self._open_audit(after)
@@ -247,9 +255,8 @@ class Service:
 
     async def _apply_settings(self, after: ServiceConfig, audit: AuditLog | None) -> None:
         """What holds at once: limits, logs, the audit. Pools and listeners follow, each when it is done."""
-        update = {
-            name: getattr(after, name) for name in ("socket", "pod", "cache", "limits", "logging", "audit", "metrics")
-        }
+        update = {name: getattr(after, name) for name in _AT_ONCE}
+        retrace = self.config.tracing != after.tracing
         self.config = self.config.model_copy(update=update)
         self.bridge.core.hard_unwritten = int(after.limits.unread)
         self._set_cache(after)
@@ -258,6 +265,8 @@ class Service:
             listener.terms = self._terms(after)
         if self._audit is not None:
             await self._tree.remove_child("audit")
+        if retrace:
+            await trio.to_thread.run_sync(self._set_tracing, after)
         self._set_audit(audit)
         if audit is not None:
             await self._tree.start_child(ChildSpec("audit", audit.run))
@@ -383,13 +392,41 @@ class Service:
 
     def _set_audit(self, audit: AuditLog | None) -> None:
         before, self._audit = self._audit, audit
-
-        def change() -> None:
-            self.bridge.core.audit = None if audit is None else audit.note
-
-        self.bridge.pump.post(change)
+        self._tell_of_calls()
         if before is not None:
             before.close()
+
+    def _set_tracing(self, config: ServiceConfig) -> None:
+        """Other spans from now on. It blocks while the last ones of before are sent."""
+        _need_otel(config)
+        before, self._tracing = self._tracing, None
+        if config.tracing.endpoint is not None:
+            from bascule.bridge.operations.tracing import Tracing
+
+            told = config.tracing
+            self._tracing = Tracing(
+                self.bridge.core, config.tracing.endpoint, told.headers, sample=told.sample, service=told.service
+            )
+        self._tell_of_calls()
+        if before is not None:
+            before.close()
+
+    def _tell_of_calls(self) -> None:
+        """Who hears of each call's end: the audit, the spans, both or nobody."""
+        audit, tracing = self._audit, self._tracing
+        note = None if audit is None else audit.note
+
+        def note_and_end(session: Session, target: bytes, outcome: str, call: Call | None) -> None:
+            if note is not None:
+                note(session, target, outcome, call)
+            if tracing is not None:
+                tracing.ended(session, target, outcome, call)
+
+        def change() -> None:
+            self.bridge.core.audit = note if tracing is None else note_and_end
+            self.bridge.core.tracing = tracing
+
+        self.bridge.pump.post(change)
 
     def _counted(self, config: ServiceConfig) -> int | None:
         return config.metrics.functions if config.metrics.enabled else None
@@ -419,9 +456,21 @@ def _need_http(config: ServiceConfig) -> None:
         raise ConfigError("http.listen: the library hypercorn is missing: pip install 'bascule[http]'")
 
 
+def _need_otel(config: ServiceConfig) -> None:
+    """See that what spans need is installed.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if config.tracing.endpoint is not None and find_spec("opentelemetry") is None:
+        raise ConfigError("tracing.endpoint: the library opentelemetry is missing: pip install 'bascule[otel]'")
+
+
 def _child(listener: str) -> str:
     return f"listener {listener}"
 
 
+_AT_ONCE = ("socket", "pod", "cache", "limits", "logging", "audit", "metrics", "tracing")
+"""Parts of the configuration that nothing must be started or ended for."""
 _OF_A_PLACE = {"unix", "tcp", "systemd"}
 """Keys of a listener that need another socket when they change; the others are rules."""

@@ -47,6 +47,7 @@ class Kind(enum.IntEnum):
     CALLBACK = 12  # w>b>c  call id: whose (0: no call's); payload: u64, its number, then `[what, arguments]`
     NESTED = 13  # c>b>w  payload: u64, number of the CALLBACK in whose course it is made, then as a CALL's
     PLACED = 14  # c>b    payload: u16, the slot of the worker that shall run it, then as a CALL's
+    TRACE = 15  # c>b    payload: the W3C traceparent of the call with this id, which comes next
 
 
 class Codec(enum.IntEnum):

@@ -25,4 +25,5 @@ MAX_BEFORE_HELLO: Final = 16 << 10  # bytes accepted from a peer that has not sa
 MAX_CONTROL: Final = 1 << 16  # bytes of a client's control request
 MAX_RELEASE: Final = 1 << 20  # bytes of the tokens released with one frame
 MAX_TARGET: Final = 1 << 12  # bytes of a call's target
+MAX_TRACE: Final = 512  # bytes of a trace context
 MAX_OUTPUT: Final = 1 << 20  # bytes of captured output kept for a client that does not read

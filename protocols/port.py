@@ -42,7 +42,7 @@ _CALLBACK: Final = int(Kind.CALLBACK)
 _NUMBER: Final = 8  # bytes of a callback's number
 _PREFIXED: Final = {int(Kind.NESTED): _NUMBER, int(Kind.PLACED): 2}
 """Calls before whose payload a number stands, and how many bytes it has."""
-_OTHERS: Final = frozenset(map(int, (Kind.CANCEL, Kind.CREDIT, Kind.RELEASE, Kind.REPLY, Kind.ERROR)))
+_OTHERS: Final = frozenset(map(int, (Kind.CANCEL, Kind.CREDIT, Kind.RELEASE, Kind.REPLY, Kind.ERROR, Kind.TRACE)))
 _FRESH = int(Flag.FRESH)
 _ETF, _MSGPACK = int(Codec.ETF), int(Codec.MSGPACK)
 _JOINED: Final = 16 << 10  # bytes of a payload that is cheaper to join with its header than to write beside it

@@ -38,7 +38,7 @@ from bascule.protocols.envelope import (
     encode_frame,
 )
 from bascule.protocols.errors import ErrorKind, ProtocolError, RemoteProtocolError
-from bascule.protocols.limits import MAX_BEFORE_HELLO, MAX_CONTROL, MAX_FRAME, MAX_RELEASE
+from bascule.protocols.limits import MAX_BEFORE_HELLO, MAX_CONTROL, MAX_FRAME, MAX_RELEASE, MAX_TRACE
 from bascule.protocols.tokens import TOKEN_LENGTH
 
 VERSION = 1
@@ -55,7 +55,7 @@ _FRESH = int(Flag.FRESH)
 _CALL, _CANCEL, _CREDIT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CREDIT)
 _RELEASE, _CONTROL = int(Kind.RELEASE), int(Kind.CONTROL)
 _NESTED, _ANSWERS = int(Kind.NESTED), (int(Kind.REPLY), int(Kind.ERROR))
-_PLACED = int(Kind.PLACED)
+_PLACED, _TRACE = int(Kind.PLACED), int(Kind.TRACE)
 _NUMBER, _SLOT = 8, 2  # bytes of a callback's number, and of a slot's
 _MSGPACK, _FIRST_CODEC, _LAST_CODEC = int(Codec.MSGPACK), min(Codec), max(Codec)
 
@@ -203,6 +203,9 @@ class ServiceSide:
                 raise self._refusal(call_id, f"a CANCEL has no payload, this has {len(payload)} bytes")
         elif kind == _CONTROL:
             self._control(codec, call_id, payload)
+        elif kind == _TRACE:
+            if len(payload) > MAX_TRACE:
+                raise self._refusal(call_id, f"a TRACE of {len(payload)} bytes is over the limit of {MAX_TRACE}")
         elif kind in _ANSWERS and self.hello is not None and self.hello.callbacks:
             if not _FIRST_CODEC <= codec <= _LAST_CODEC:
                 raise self._refusal(call_id, f"codec {codec} is unknown; there are 1 (msgpack), 2 (JSON), 3 (ETF)")

@@ -47,6 +47,8 @@ FOREIGN = {
 OPTIONAL = {
     "bridge/operations/prometheus.py": {"prometheus_client"},
     "bridge/http/server.py": {"hypercorn"},
+    "bridge/operations/tracing.py": {"opentelemetry"},
+    "bridge/client/tracing.py": {"opentelemetry"},
 }
 """Modules that are imported only where their extra is asked for, and what that brings."""
 NO_IO = {"socket", "select", "selectors", "subprocess", "threading", "multiprocessing", "asyncio", "signal", "tempfile"}

@@ -174,6 +174,10 @@ class Loop(ABC):
             state.imports[message["call"]] = (message["session"], message["objects"])
             if len(state.imports) > _MOST_IMPORTS:  # the call for the first never came
                 state.imports.pop(next(iter(state.imports)), None)
+        elif op == "trace":
+            from bascule.workers.tracing import remember
+
+            remember(message["call"], message["parent"])
         elif op == "close_stream":
             stream = state.streams.get(message.get("call", 0))
             if stream is not None:

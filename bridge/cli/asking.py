@@ -36,10 +36,12 @@ def find_service(options: argparse.Namespace, *, workers: int) -> Client:
     Raises:
         NoService: The one that was named does not answer.
     """
+    context = os.environ.get("TRACEPARENT")  # as other commands take it, too
+    tracing = (lambda: context) if context else False
     if options.socket is not None or options.pool is not None or os.environ.get("BASCULE_SOCKET"):
-        return connect(options.socket, pool=options.pool)
+        return connect(options.socket, pool=options.pool, tracing=tracing)
     try:
-        return connect()
+        return connect(tracing=tracing)
     except NoService:
         return local(workers=workers, paths=[str(Path.cwd())])
 

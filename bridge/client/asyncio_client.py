@@ -23,6 +23,7 @@ from bascule.bridge.client.connection import OVERDUE
 from bascule.bridge.client.futures import RAISED, Entry
 from bascule.bridge.client.places import Place, place_of
 from bascule.bridge.client.printing import OnOutput, print_output, tell
+from bascule.bridge.client.tracing import Source, source_of
 from bascule.bridge.errors import BasculeError, ClientClosed, NoService, Timeout
 
 
@@ -38,6 +39,7 @@ async def connect_asyncio(
     token: str | None = None,
     ca: str | None = None,
     certificate: str | None = None,
+    tracing: Source | bool = False,
 ) -> AsyncIterator[AsyncioClient]:
     """Connect to a service for the length of an `async with` block. The arguments are those of `connect`.
 
@@ -47,6 +49,7 @@ async def connect_asyncio(
     """
     place = place_of(path, token=token, ca=ca, certificate=certificate)
     client = AsyncioClient(place, pool=pool, timeout=timeout, output=output, name=name, patience=patience)
+    client._connection.trace(source_of(tracing))
     await client._connection.open(0)
     try:
         yield client

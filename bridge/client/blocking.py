@@ -34,6 +34,7 @@ from bascule.bridge.client.proxy import release
 from bascule.bridge.client.scatter import Scatter
 from bascule.bridge.client.scattering import Errors, Options
 from bascule.bridge.client.streams import Flow, Stream
+from bascule.bridge.client.tracing import Source, source_of
 from bascule.protocols.calls import Op
 from bascule.protocols.envelope import Flag
 from bascule.protocols.service import Welcome
@@ -55,6 +56,7 @@ def connect(
     token: str | None = None,
     ca: str | None = None,
     certificate: str | None = None,
+    tracing: Source | bool = False,
 ) -> Client:
     """Connect to a service.
 
@@ -69,13 +71,17 @@ def connect(
         token: What is shown to a listener that wants one.
         ca: For TLS, a file with the certificate authorities (PEM) to trust. None: those of the system.
         certificate: For TLS, a file with our own certificate and key (PEM), where the listener wants one.
+        tracing: True: the trace context of what goes on here is sent ahead of each call (OpenTelemetry's current span,
+            or in a worker the call that runs), for a service with `[tracing]`. A function gives another `traceparent`.
 
     Raises:
         NoService: Nobody answers there.
         ServiceRefused: It does not know the pool or the token, or does not speak our version.
     """
     place = place_of(path, token=token, ca=ca, certificate=certificate)
-    return Client(place, pool=pool, timeout=timeout, output=output, name=name, patience=patience)
+    client = Client(place, pool=pool, timeout=timeout, output=output, name=name, patience=patience)
+    client._connection.trace(source_of(tracing))
+    return client
 
 
 def local(

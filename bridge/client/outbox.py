@@ -17,6 +17,7 @@ from typing import Any, Final
 from bascule.protocols.envelope import HEADER, HEADER_SIZE, Kind
 
 _CALL: Final = int(Kind.CALL)
+_TRACE: Final = int(Kind.TRACE)
 _JOIN_BELOW: Final = 256 << 10  # bytes that are rather joined than gathered
 _MOST_PIECES: Final = 1024  # that are written together; the system takes no more
 AT_ONCE: Final = (socket.MSG_DONTWAIT,)
@@ -87,6 +88,8 @@ class Outbox:
             at += len(frame)
             end += HEADER_SIZE + length
             if end <= sent:
+                continue
+            if kind == _TRACE:
                 continue
             if kind == _CALL:
                 found[call_id] = frame

@@ -25,6 +25,7 @@ from bascule.bridge.client.connection import OVERDUE
 from bascule.bridge.client.futures import RAISED, Entry
 from bascule.bridge.client.places import Place, place_of
 from bascule.bridge.client.printing import OnOutput, print_output, tell
+from bascule.bridge.client.tracing import Source, source_of
 from bascule.bridge.client.trio_link import TrioLink
 from bascule.bridge.errors import BasculeError, ClientClosed, NoService, Timeout
 from bascule.protocols.service import Welcome
@@ -42,6 +43,7 @@ async def connect_trio(
     token: str | None = None,
     ca: str | None = None,
     certificate: str | None = None,
+    tracing: Source | bool = False,
 ) -> AsyncIterator[TrioClient]:
     """Connect to a service for the length of an `async with` block. The arguments are those of `connect`.
 
@@ -51,6 +53,7 @@ async def connect_trio(
     """
     place = place_of(path, token=token, ca=ca, certificate=certificate)
     client = TrioClient(place, pool=pool, timeout=timeout, output=output, name=name, patience=patience)
+    client._connection.trace(source_of(tracing))
     await client._connection.open(0)
     try:
         yield client

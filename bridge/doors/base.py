@@ -17,8 +17,8 @@ from typing import Protocol, runtime_checkable
 Request = tuple[int, int, int, Hashable, int, bytes]
 """kind, codec, flags, client's call id, deadline in ms (0: none), payload.
 
-Kinds: CALL, PLACED, CANCEL, CREDIT, RELEASE, CONTROL; of a client that takes callbacks also NESTED, and REPLY and
-ERROR, whose call id is then a callback's number."""
+Kinds: CALL, PLACED, TRACE, CANCEL, CREDIT, RELEASE, CONTROL; of a client that takes callbacks also NESTED, and REPLY
+and ERROR, whose call id is then a callback's number."""
 
 
 class Door(Protocol):

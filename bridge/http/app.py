@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bascule.bridge.errors import BasculeError
-from bascule.bridge.http.entry import Entry, NotAllowed
+from bascule.bridge.http.entry import TRACEPARENT, Entry, NotAllowed
 from bascule.bridge.router.peers import Grant
 from bascule.protocols import jsonic
 
@@ -130,6 +130,7 @@ class App:
         respond = Respond(send)
         try:
             headers = dict(scope["headers"])
+            TRACEPARENT.set(headers.get(b"traceparent", b"").decode("latin-1") or None)
             handler = self._find(scope["method"], scope["path"])
             grant = self._entry.grant(headers, scope["query_string"])
             body = await self._read(scope["method"], headers, receive)

@@ -8,6 +8,7 @@ request that is broken off cancels its calls and nobody else's.
 from __future__ import annotations
 
 import socket
+from contextvars import ContextVar
 from urllib.parse import parse_qs
 
 import trio
@@ -21,6 +22,8 @@ from bascule.bridge.policy import NOTHING
 from bascule.bridge.router.peers import Grant
 
 LISTENER = "http"
+TRACEPARENT: ContextVar[str | None] = ContextVar("traceparent", default=None)
+"""The header of the request that is being answered."""
 
 
 class NotAllowed(Exception):
@@ -101,6 +104,7 @@ class Entry:
             client = self._clients.get(grant)
             if client is None:
                 client = TrioClient(_Pair(self._bridge, grant, self._config.pool), output=_drop, name="http")
+                client._connection.trace(TRACEPARENT.get)
                 await client._connection.open(0)
                 self._clients[grant] = client
             return client

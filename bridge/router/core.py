@@ -35,6 +35,7 @@ from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 
 if TYPE_CHECKING:
     from bascule.bridge.caching.answers import AnswerCache
+    from bascule.bridge.operations.tracing import Tracing
 
 # Plain integers: comparing enum members costs as much as the work they guard.
 _ERROR, _CONTROL, _CREDIT = int(Kind.ERROR), int(Kind.CONTROL), int(Kind.CREDIT)
@@ -63,6 +64,7 @@ class RouterCore:
         self.hard_unwritten = HARD_UNWRITTEN
         self.cache: AnswerCache | None = None  # stands before placing, where answers are kept
         self.audit: Audit | None = None  # told of each call's outcome, where somebody wants to know
+        self.tracing: Tracing | None = None  # makes spans of calls, where somebody collects them
         self.replaced: dict[tuple[int, int], str] = {}  # recycled workers, for those who ask for their objects
         self.settled = {"reply": 0, "error": 0, "late": 0}
         self.dirty: list[Peer] = []
@@ -238,6 +240,8 @@ class RouterCore:
         session = call.session
         call.wire_id = wire_id
         call.worker = worker
+        if self.tracing is not None:
+            self.tracing.sent(call, worker)
         call.state = SENT
         calls = worker.calls
         calls[wire_id] = call

@@ -15,13 +15,14 @@ from bascule.bridge.router.pools import Pool
 from bascule.protocols import tokens
 from bascule.protocols.envelope import Codec, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
+from bascule.protocols.limits import MAX_TRACE
 
 if TYPE_CHECKING:
     from bascule.bridge.router.core import RouterCore
 
 _CALL, _CANCEL, _CREDIT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CREDIT)
 _RELEASE, _CONTROL, _NESTED = int(Kind.RELEASE), int(Kind.CONTROL), int(Kind.NESTED)
-_PLACED = int(Kind.PLACED)
+_PLACED, _TRACE = int(Kind.PLACED), int(Kind.TRACE)
 _ANSWERS = (int(Kind.REPLY), int(Kind.ERROR))  # to callbacks
 
 HINT_WINDOW = 64 << 10  # how far a payload is searched for handles; beyond, the worker finds them
@@ -263,6 +264,9 @@ class Requests:
             core.callbacks.accept(session, codec, flags, client_id, deadline_ms, payload)
         elif kind == _PLACED:
             accept_placed(core, session, codec, flags, client_id, deadline_ms, payload)
+        elif kind == _TRACE:
+            if core.tracing is not None:
+                core.tracing.heard(session, client_id, bytes(payload[:MAX_TRACE]))
         elif kind in _ANSWERS:
             core.callbacks.answered(session, kind, codec, client_id, payload)
 

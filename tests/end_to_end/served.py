@@ -51,3 +51,18 @@ def slow_once(mark: str, seconds: float) -> str:
         Path(mark).touch()
         time.sleep(seconds)
     return "done"
+
+
+def traceparent() -> str | None:
+    """The trace context of this very call."""
+    from bascule.workers.tracing import traceparent
+
+    return traceparent()
+
+
+def call_on(service: str, target: str, *args: Any) -> Any:
+    """Call something in a service from in here."""
+    import bascule
+
+    with bascule.connect(service, tracing=True) as client:
+        return client.call(target, *args)

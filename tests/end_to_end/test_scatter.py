@@ -36,6 +36,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configured]:
             service.stop()
 
 
+def active_pids(status: dict[str, Any]) -> set[int]:
+    """Of the workers that take calls."""
+    return {row["pid"] for row in status["workers"] if row["state"] == "active"}
+
+
 def test_results_come_in_order_or_as_completed_with_their_index(service: Configured) -> None:
     with service.client() as client:
         items = [0.3, 0.0, 0.0, 0.0]
@@ -139,8 +144,7 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(
 
 def test_the_same_call_many_times_objects_where_they_live_and_reducing(service: Configured) -> None:
     with service.client() as client:
-        pids = {row["pid"] for row in client.status()["workers"] if row["state"] == "active"}
-        assert len(pids) == 2
+        pids = eventually(lambda: len(found := active_pids(client.status())) == 2 and found)
         assert set(client.everywhere("served:rest", 0.0)) == pids  # all of them, each once
         one, another, one_again = client.everywhere("served:rest", 0.0, copies=3)  # in turns
         assert one == one_again
@@ -291,7 +295,7 @@ async def use_all(client: Any) -> None:
             pass
     async with client.scatter("builtins:abs", itertools.count(), chunk=10) as endless:
         assert (await endless.__anext__()).value == 0
-    pids = {row["pid"] for row in (await client.status())["workers"] if row["state"] == "active"}
+    pids = active_pids(await client.status())
     assert set(await client.everywhere("served:rest", 0.0)) == pids
     boxes = [await client.object("served:Box") for _ in range(4)]
     assert [pid async for pid in client.map_objects(boxes, "pid", window=2)] == [await box.pid() for box in boxes]

@@ -65,7 +65,7 @@ cast(Op, Target, Object, Arguments, Options) ->
             Id = erlang:unique_integer([positive]),
             case written(Server, Choice, Id, call_frame(?CAST, {Op, Target, Token}, Packed)) of
                 {failed, Error} -> fail(Choice#choice.on_error, Error);
-                Data -> _ = write(Port, Data), ok
+                Data -> _ = traced(Port, Choice, Id) andalso write(Port, Data), ok
             end;
         {remote, Owner} ->
             erpc:cast(node(Owner), ?MODULE, cast, [Op, Target, Object, Arguments, Options]);
@@ -163,7 +163,7 @@ written(#server{name = Name, owner = Owner, max_frame = Max}, Choice, Id, Frame)
 send(#server{owner = Owner, port = Port, calls = Calls} = Server, #choice{timeout = Timeout} = Choice, Id, Data) ->
     Alias = monitor(process, Owner, [{alias, demonitor}]),
     Caller = caller(),
-    case register_call(Calls, {Id, Alias, Caller}) andalso watched(Server, Caller) andalso write(Port, Data) of
+    case register_call(Calls, {Id, Alias, Caller}) andalso watched(Server, Caller) andalso traced(Port, Choice, Id) andalso write(Port, Data) of
         true ->
             {ok, #pending{server = Server, choice = Choice, id = Id, alias = Alias, until = until(Timeout)}};
         false ->
@@ -173,6 +173,10 @@ send(#server{owner = Owner, port = Port, calls = Calls} = Server, #choice{timeou
                 {failed, _} = Failed -> Failed
             end
     end.
+
+%% The trace context goes ahead of its call.
+traced(_, #choice{traceparent = none}, _) -> true;
+traced(Port, #choice{traceparent = Context}, Id) -> write(Port, py_wire:trace(Id, Context)).
 
 register_call(Calls, Row) ->
     try

@@ -12,6 +12,7 @@
 %%     `discard'.</li>
 %% <li>`idempotent': `true' lets the bridge run the call again when its worker died.</li>
 %% <li>`fresh': `true' has a function run whose answers the bridge keeps; its new answer is kept.</li>
+%% <li>`traceparent': the W3C trace context of what the caller does, for a bridge that makes spans.</li>
 %% <li>`worker': the slot of the Python worker that shall run the call, as {@link py:workers/1} lists them.</li>
 %% <li>`server': which server, by name; not for the application environment.</li>
 %% </ul>
@@ -23,6 +24,8 @@
 
 %% Erlang's timers reach 49 days.
 -define(LONGEST, 4_000_000_000).
+%% Bytes of a trace context.
+-define(MAX_TRACE, 512).
 
 -include("py_wire.hrl").
 -include("py_server.hrl").
@@ -38,6 +41,7 @@
     idempotent => boolean(),
     fresh => boolean(),
     worker => any | non_neg_integer(),
+    traceparent => binary(),
     server => atom()
 }.
 
@@ -99,6 +103,8 @@ set(on_error, How, Choice) when How =:= raise; How =:= return -> Choice#choice{o
 set(output, Where, Choice) when Where =:= caller; Where =:= logger; Where =:= discard -> Choice#choice{output = Where};
 set(worker, any, Choice) -> Choice#choice{worker = any};
 set(worker, Slot, Choice) when is_integer(Slot), Slot >= 0, Slot < 65536 -> Choice#choice{worker = Slot};
+set(traceparent, Context, Choice) when is_binary(Context), byte_size(Context) =< ?MAX_TRACE ->
+    Choice#choice{traceparent = Context};
 set(idempotent, true, Choice) -> flag(on, ?IDEMPOTENT, Choice);
 set(idempotent, false, Choice) -> flag(off, ?IDEMPOTENT, Choice);
 set(fresh, true, Choice) -> flag(on, ?FRESH, Choice);
@@ -119,6 +125,6 @@ refuse(Key, Value) ->
         "the option ~0tp => ~0tp is unknown or has a wrong value; there are timeout (ms or infinity), "
         "strings (charlist or binary), maps (true or false), binaries (text or bytes), want (auto, value or handle), "
         "on_error (raise or return), output (caller, logger or discard), idempotent (true or false), "
-        "fresh (true or false), worker (a slot) and server (a name)",
+        "fresh (true or false), worker (a slot), traceparent (a binary) and server (a name)",
         [Key, Value]
     ).

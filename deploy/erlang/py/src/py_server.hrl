@@ -5,6 +5,7 @@
     want = 0 :: 0..2,
     flags = 0 :: non_neg_integer(),
     worker = any :: any | 0..65535,
+    traceparent = none :: none | binary(),
     on_error = raise :: raise | return,
     output = caller :: caller | logger | discard
 }).

@@ -11,7 +11,7 @@
 %% from the caller's term into the pipe.
 -module(py_wire).
 
--export([call/4, cancel/1, control/2, credit/2, failure/2, nested/2, parse/1, placed/2, release/1, reply/2]).
+-export([call/4, cancel/1, control/2, credit/2, failure/2, nested/2, parse/1, placed/2, trace/2, release/1, reply/2]).
 -export([token/1, target/1, target/2, text_argument/1, keywords/1]).
 
 -export_type([head/0, frame/0]).
@@ -55,6 +55,11 @@ nested(_, Other) ->
 -spec placed(non_neg_integer(), iolist()) -> iolist().
 placed(Slot, [<<?CALL, Rest:19/binary, Head/binary>> | Arguments]) ->
     [<<?PLACED, Rest/binary, Slot:16/little, Head/binary>> | Arguments].
+
+%% @doc The trace context of the call with that id, which comes next.
+-spec trace(non_neg_integer(), binary()) -> iolist().
+trace(Id, Context) ->
+    [<<?HEADER(?TRACE, 0, Id, 0)>>, Context].
 
 %% @doc The answer to a callback.
 -spec reply(non_neg_integer(), term()) -> iolist().

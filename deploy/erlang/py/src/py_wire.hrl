@@ -14,6 +14,7 @@
 -define(CALLBACK, 12).
 -define(NESTED, 13).
 -define(PLACED, 14).
+-define(TRACE, 15).
 
 %% How its payload is written.
 -define(ETF, 3).
