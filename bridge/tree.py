@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -75,6 +76,7 @@ class Tree:
             BaseException: What the router thread died of.
         """
         _keep_memory()
+        gc.freeze()  # what is there by now stays: no collection, which halts the router too, need look at it again
         bridge = self.bridge
         guardian = Guardian(bridge.id)
         guardian.start()
