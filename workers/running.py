@@ -29,7 +29,7 @@ from bascule.workers.coroutines import Awaiter, is_awaitable
 from bascule.workers.errors import CallFailed, Misrouted, error_map, plain_error_map
 from bascule.workers.explain import DECODING, ENCODING, RUNNING, explained, read_arguments, target_text, too_large
 from bascule.workers.mapping import Mapping
-from bascule.workers.page import ARMED, CANCEL, FINISHED, STARTED
+from bascule.workers.page import ARMED, CANCEL, STARTED
 from bascule.workers.recorded import recorder
 from bascule.workers.streaming import Streaming
 from bascule.workers.values import codec_for
@@ -121,7 +121,6 @@ class Runner:
         texts, capture = self.texts, state.capture
         modules = sys.modules
         threaded = self.threaded
-        finished = cell[FINISHED]
         last_head, last_codec, split, object_length, plan = self._last  # the call before's: often this one's as well
         self.plan = plan
         failure: BaseException
@@ -217,7 +216,6 @@ class Runner:
                 else:
                     if texts or capture.dirty:
                         capture.seal()
-                    cell[FINISHED] = finished = finished + 1
                     now = perf_counter()
                     took = now - self.then
                     self.then = now
@@ -241,7 +239,6 @@ class Runner:
             last_codec = 0  # there may be no plan to it
             self._last = _NONE_BEFORE
             self.fail(codec, failure, stage)
-            finished = cell[FINISHED]
             del failure
             if state.leaving:
                 return
@@ -361,7 +358,6 @@ class Runner:
             kind, payload = _ERROR, self._error_payload(codec, failure, stage)
         if self.texts or state.capture.dirty:
             state.capture.seal()
-        self.cell[FINISHED] += 1
         now = perf_counter()
         micros = min(int((now - self.then) * 1e6), _MOST_MICROS)
         self.then = now

@@ -13,7 +13,7 @@ from bascule.protocols.envelope import Codec, Kind
 from bascule.protocols.limits import MAX_FRAME
 from bascule.workers.cancel import Cancelled
 from bascule.workers.explain import ENCODING, RUNNING, too_large
-from bascule.workers.page import ARMED, CANCEL, FINISHED
+from bascule.workers.page import ARMED, CANCEL
 from bascule.workers.streams import PROMPT, iterator_of
 
 TYPE_CHECKING = False
@@ -149,7 +149,6 @@ class Streaming:
         self.forget(stream)
         if self._runner.texts or state.capture.dirty:
             state.capture.seal()
-        self._runner.cell[FINISHED] += 1
         state.wire.send(_END, stream.codec, 0, stream.call_id, stream.session, b"")
 
     def forget(self, stream: Stream) -> None:

@@ -19,7 +19,7 @@ from bascule.protocols.envelope import Flag, Kind
 from bascule.workers.cancel import ThreadGate
 from bascule.workers.forks import leave_child
 from bascule.workers.loop import Loop, exported
-from bascule.workers.page import CANCEL, FINISHED, STARTED
+from bascule.workers.page import CANCEL, STARTED
 from bascule.workers.running import Runner
 from bascule.workers.streams import Stream
 
@@ -42,7 +42,6 @@ class ThreadedLoop(Loop):
         super().__init__(state, fd, reader)
         self._jobs: SimpleQueue[Any] = SimpleQueue()  # frames of calls, streams, exports (maps)
         self._turn = allocate_lock()  # held by the thread that waits at the queue
-        self._count = allocate_lock()
         self._threads: list[Thread] = []
         self._doomed: set[int] = set()  # calls that were cancelled before they were started
         self._ended_sessions: dict[int, None] = {}  # the last ones, oldest first
@@ -170,5 +169,3 @@ class ThreadedLoop(Loop):
         if session in self._ended_sessions:
             self.state.objects.end_session(session)
         self._doomed.discard(call_id)
-        with self._count:
-            self.state.page[FINISHED] = sum([other.cell[FINISHED] for other in self.state.gates])
