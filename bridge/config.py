@@ -119,9 +119,13 @@ Cached = Annotated[str, AfterValidator(_cached)]
 
 
 class Section(BaseModel):
-    """What all tables have in common: unknown keys are errors, values do not change, texts below keys describe them."""
+    """What all tables have in common: unknown keys are errors, values do not change, texts below keys describe them.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    A service that starts builds one model, that of the whole file. The texts are read by `config_words`, when they are
+    wanted.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class PoolConfig(Section):
@@ -372,12 +376,16 @@ class CacheConfig(Section):
         return Rule(lifetime, SHORT_NAMES.get(self.store, self.store), self.errors, self.version, self.share)
 
 
+_DEFAULTS: Any = Field(default={}, validate_default=True)
+"""A table that nothing was said in: made by the whole file's validation, so that it needs none of its own."""
+
+
 class ServiceConfig(Section):
     """The whole file."""
 
     socket: Path | None = Field(default=None, json_schema_extra={"shown": "in the user's runtime folder"})
     """The Unix socket of the service's own user."""
-    pools: dict[Name, PoolConfig] = Field(default_factory=lambda: {"default": PoolConfig()}, min_length=1)
+    pools: dict[Name, PoolConfig] = Field(default={"default": {}}, validate_default=True, min_length=1)
     """The pools by name. Clients that name none use `default`, or the first one."""
     listeners: dict[Name, ListenerConfig] = {}
     """More places to listen, by name."""
@@ -387,17 +395,17 @@ class ServiceConfig(Section):
     """Implementations of contracts, by the name that clients call them by, in the pool of clients that name none."""
     cache: dict[Cached, CacheConfig] = {}
     """Functions whose answers are kept, by target."""
-    limits: LimitsConfig = LimitsConfig()
+    limits: LimitsConfig = _DEFAULTS
     """How much clients may ask for."""
-    logging: LoggingConfig = LoggingConfig()
+    logging: LoggingConfig = _DEFAULTS
     """What the service says of itself."""
-    audit: AuditConfig = AuditConfig()
+    audit: AuditConfig = _DEFAULTS
     """Who called what."""
-    metrics: MetricsConfig = MetricsConfig()
+    metrics: MetricsConfig = _DEFAULTS
     """Figures."""
-    tracing: TracingConfig = TracingConfig()
+    tracing: TracingConfig = _DEFAULTS
     """Spans."""
-    http: HttpConfig = HttpConfig()
+    http: HttpConfig = _DEFAULTS
     """The HTTP door and the dashboard."""
 
     @model_validator(mode="after")

@@ -6,14 +6,18 @@ commented file (`bascule config init`) can't contradict what is checked.
 
 from __future__ import annotations
 
+import ast
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from bascule.bridge import config
 from bascule.bridge.config import Section, ServiceConfig
 
 _PLURAL = {
@@ -125,7 +129,23 @@ def _key(model: type[BaseModel], table: tuple[str, ...], name: str, field: Field
     default = None if extra.get("shown") else field.get_default(call_default_factory=True, validated_data={})
     value = None if extra.get("shown") or default is None else as_toml(default)
     shown = str(extra.get("shown") or ("none" if default is None else value))
-    return Key(table, name, _allowed(model, field), shown, value, " ".join((field.description or "").split()))
+    return Key(table, name, _allowed(model, field), shown, value, _texts()[model.__name__, name])
+
+
+@cache
+def _texts() -> dict[tuple[str, str], str]:
+    """What is written below the keys in `config`, by model and key; a model has what those above it say, too."""
+    texts: dict[tuple[str, str], str] = {}
+    for node in ast.parse(inspect.getsource(config)).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for base in node.bases:
+            above = [(key, text) for (model, key), text in texts.items() if model == ast.unparse(base)]
+            texts.update({(node.name, key): text for key, text in above})
+        for key, text in pairwise(node.body):
+            if isinstance(key, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+                texts[node.name, ast.unparse(key.target)] = " ".join(str(text.value.value).split())
+    return texts
 
 
 def as_toml(value: Any) -> str:

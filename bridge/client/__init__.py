@@ -11,17 +11,32 @@ without a thread of its own), `futures`, `proxy` (objects that stayed in a worke
 
 from typing import TYPE_CHECKING, Any
 
-from bascule.bridge.client.blocking import Client, connect, local
-from bascule.bridge.client.encoding import NotSendable
-from bascule.bridge.client.futures import Future
-from bascule.bridge.client.proxy import Proxy
-from bascule.bridge.client.streams import Stream
-
 if TYPE_CHECKING:
     from bascule.bridge.client.asyncio_client import AsyncioClient as AsyncioClient
     from bascule.bridge.client.asyncio_client import connect_asyncio as connect_asyncio
+    from bascule.bridge.client.blocking import Client as Client
+    from bascule.bridge.client.blocking import connect as connect
+    from bascule.bridge.client.blocking import local as local
+    from bascule.bridge.client.encoding import NotSendable as NotSendable
+    from bascule.bridge.client.futures import Future as Future
+    from bascule.bridge.client.proxy import Proxy as Proxy
+    from bascule.bridge.client.streams import Stream as Stream
     from bascule.bridge.client.trio_client import TrioClient as TrioClient
     from bascule.bridge.client.trio_client import connect_trio as connect_trio
+
+_HOMES = {
+    "AsyncioClient": "asyncio_client",
+    "Client": "blocking",
+    "Future": "futures",
+    "NotSendable": "encoding",
+    "Proxy": "proxy",
+    "Stream": "streams",
+    "TrioClient": "trio_client",
+    "connect": "blocking",
+    "connect_asyncio": "asyncio_client",
+    "connect_trio": "trio_client",
+    "local": "blocking",
+}
 
 __all__ = [
     "AsyncioClient",
@@ -39,13 +54,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The clients for event loops, imported when it is asked for: the blocking one is there sooner without trio."""
-    if name in ("TrioClient", "connect_trio"):
-        from bascule.bridge.client import trio_client
+    """The public names, imported when first asked for: a service wants none of them, and a blocking client no trio."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return getattr(trio_client, name)
-    if name in ("AsyncioClient", "connect_asyncio"):
-        from bascule.bridge.client import asyncio_client
-
-        return getattr(asyncio_client, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value

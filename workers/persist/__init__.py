@@ -21,21 +21,39 @@ workers share).
 
 from __future__ import annotations
 
-from bascule.workers.persist.apps import cache, init_app
-from bascule.workers.persist.canonical import Uncacheable
-from bascule.workers.persist.commoncache import (
-    CacheWarning,
-    HashCollisionError,
-    NotStorable,
-    Place,
-    Store,
-    StoreUnavailable,
-    UnknownStore,
-)
-from bascule.workers.persist.decorator import persist
-from bascule.workers.persist.memoizing import memoize
-from bascule.workers.persist.places import open_place
-from bascule.workers.persist.preprocessing import arg_tuple
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bascule.workers.persist.apps import cache as cache
+    from bascule.workers.persist.apps import init_app as init_app
+    from bascule.workers.persist.canonical import Uncacheable as Uncacheable
+    from bascule.workers.persist.commoncache import CacheWarning as CacheWarning
+    from bascule.workers.persist.commoncache import HashCollisionError as HashCollisionError
+    from bascule.workers.persist.commoncache import NotStorable as NotStorable
+    from bascule.workers.persist.commoncache import Place as Place
+    from bascule.workers.persist.commoncache import Store as Store
+    from bascule.workers.persist.commoncache import StoreUnavailable as StoreUnavailable
+    from bascule.workers.persist.commoncache import UnknownStore as UnknownStore
+    from bascule.workers.persist.decorator import persist as persist
+    from bascule.workers.persist.memoizing import memoize as memoize
+    from bascule.workers.persist.places import open_place as open_place
+    from bascule.workers.persist.preprocessing import arg_tuple as arg_tuple
+
+_HOMES = {
+    "CacheWarning": "commoncache",
+    "HashCollisionError": "commoncache",
+    "NotStorable": "commoncache",
+    "Place": "commoncache",
+    "Store": "commoncache",
+    "StoreUnavailable": "commoncache",
+    "Uncacheable": "canonical",
+    "UnknownStore": "commoncache",
+    "arg_tuple": "preprocessing",
+    "cache": "apps",
+    "init_app": "apps",
+    "memoize": "memoizing",
+    "open_place": "places",
+    "persist": "decorator",
+}
 
 __all__ = [
     "CacheWarning",
@@ -53,3 +71,14 @@ __all__ = [
     "open_place",
     "persist",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The public names, imported when first asked for: who wants the rules of a lifetime pays for no store."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value
