@@ -87,14 +87,16 @@ class Assembler:
 
     def finish(self, code: CodeType, consts: tuple[object, ...], stack: int) -> CodeType:
         """The new code object, in all else like `code`."""
-        self._settle()
+        assembled = self.code()
         ordered = sorted((each for each in self.ranges if each.start.at < each.end.at), key=lambda each: each.start.at)
         return code.replace(
-            co_code=self._code(),
+            co_code=assembled,
             co_consts=consts,
             co_stacksize=code.co_stacksize + stack,
             co_linetable=self._line_table(code.co_firstlineno),
-            co_exceptiontable=b"".join(_range_bytes(each) for each in ordered),
+            co_exceptiontable=b"".join(
+                range_bytes(each.start.at, each.end.at, each.target.at, each.depth, each.lasti) for each in ordered
+            ),
         )
 
     def _settle(self) -> None:
@@ -119,7 +121,9 @@ class Assembler:
             if isinstance(item, Emitted) and item.target is not None:
                 item.arg = abs(item.target.at - (item.at + item.units))
 
-    def _code(self) -> bytes:
+    def code(self) -> bytes:
+        """The instructions, settled."""
+        self._settle()
         data = bytearray()
         for item in self.items:
             if isinstance(item, Label):
@@ -166,8 +170,9 @@ def _varint(value: int) -> bytes:
     return bytes(data)
 
 
-def _range_bytes(each: Range) -> bytes:
-    values = (each.start.at, each.end.at - each.start.at, each.target.at, each.depth << 1 | each.lasti)
+def range_bytes(start: int, end: int, target: int, depth: int, lasti: bool) -> bytes:
+    """An entry of the exception table; places are in code units."""
+    values = (start, end - start, target, depth << 1 | lasti)
     data = bytearray()
     for index, value in enumerate(values):
         parts = [value & 0x3F]

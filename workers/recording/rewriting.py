@@ -19,9 +19,11 @@ import gc
 import sys
 import types
 import weakref
+from functools import lru_cache
 
 from .assembler import Assembler, Emitted, Label, Range, exception_entries
 from .bytecode import NULL, Analysis, Does, Instruction, behind
+from .splicing import body_of, insert
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -253,20 +255,17 @@ class Rewriting:
     def _with_entrance(self, code: CodeType) -> CodeType:
         if id(code) in self._calls:
             return code
-        analysis = Analysis(code)
-        writer = _Writer(code, analysis)
-        entrance = [True]
-        entered = self._entrance(entrance)
-        waiting = "<" not in code.co_name
-        for each in analysis.all:
-            writer.begin(each)
-            writer.copy(each)
-            if waiting and each.name == "RESUME":
-                waiting = False
-                writer.call_behind(each, entrance, entered, 0)
+        consts = tuple(self._entered(each) if type(each) is types.CodeType else each for each in code.co_consts)
+        at = None if "<" in code.co_name else body_of(code)
+        fresh = None
+        if at is not None:
+            entrance = [True]
+            more = (*consts, entrance, self._entrance(entrance))
+            fresh = insert(code, at, _entrance_code(len(consts)), more, _ENTRANCE_STACK)
+            if fresh is not None:
                 self._entrances.append(entrance)
-        consts = [self._entered(each) if isinstance(each, types.CodeType) else each for each in code.co_consts]
-        fresh = writer.finish(consts)
+        if fresh is None:
+            fresh = code.replace(co_consts=consts)
         self._remember(fresh, {})
         return fresh
 
@@ -288,6 +287,25 @@ class Rewriting:
                     entrance.clear()
 
         return entered
+
+
+_ENTRANCE_STACK = 3
+
+
+@lru_cache(maxsize=256)
+def _entrance_code(count: int) -> bytes:
+    """Unless the list that is the constant `count` is empty, call the one that follows it."""
+    fragment = Assembler()
+    done = Label()
+    fragment.emit("LOAD_CONST", count, None)
+    fragment.emit("POP_JUMP_FORWARD_IF_FALSE", 0, None, done)
+    fragment.emit("PUSH_NULL", 0, None)
+    fragment.emit("LOAD_CONST", count + 1, None)
+    fragment.emit("PRECALL", 0, None)
+    fragment.emit("CALL", 0, None)
+    fragment.emit("POP_TOP", 0, None)
+    fragment.place(done)
+    return fragment.code()
 
 
 def _restore(function: types.FunctionType) -> Callable[[], None]:
