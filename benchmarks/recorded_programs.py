@@ -35,6 +35,13 @@ def pandas_user() -> None:
         groups.reset_index().merge(frame, on="key").sort_values("value_x").head()
 
 
+def import_pandas() -> None:
+    """What a program spends before it begins: a large library is loaded."""
+    import pandas
+
+    assert pandas.DataFrame
+
+
 class _Counter:
     def __init__(self, start: int) -> None:
         self.value = start
@@ -63,7 +70,13 @@ def plain() -> None:
 
 def main() -> None:
     """Run one of them a few times; the quickest counts."""
-    work: Callable[[], None] = {"numpy": numpy_user, "pandas": pandas_user, "plain": plain}[sys.argv[1]]
+    programs: dict[str, Callable[[], None]] = {
+        "numpy": numpy_user,
+        "pandas": pandas_user,
+        "plain": plain,
+        "import_pandas": import_pandas,
+    }
+    work = programs[sys.argv[1]]
     times = []
     for _ in range(int(sys.argv[2])):
         begin = time.process_time()

@@ -381,16 +381,22 @@ def _add(functions: dict[str, Function], name: str, signature: Signature) -> Non
     if known is None:
         functions[name] = Function.of(signature)
         return
+    if not known.overloads:
+        known.whole.join(signature, add)
+        return
+    content = signature.content()
+    mine = known.overloads.get(content)
+    if mine is not None and signature.before <= mine.before:
+        mine.join_results(signature, add)  # what it takes is known, of the whole too
+        known.whole.join_results(signature, add)
+        return
     known.whole.join(signature, add)
-    if known.overloads:
-        content = signature.content()
-        mine = known.overloads.get(content)
-        if mine is None:
-            known.overloads[content] = signature
-            if len(known.overloads) > MOST_OVERLOADS:
-                known.overloads.clear()
-        else:
-            mine.join(signature, add)
+    if mine is not None:
+        mine.join(signature, add)
+        return
+    known.overloads[content] = signature
+    if len(known.overloads) > MOST_OVERLOADS:
+        known.overloads.clear()
 
 
 def _add_constructor(made: Class, signature: Signature) -> None:

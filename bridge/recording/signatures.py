@@ -104,11 +104,17 @@ class Signature:
         self.before |= other.before
         self.var_pos = _join_named(self.var_pos, other.var_pos)
         self.var_kw = _join_named(self.var_kw, other.var_kw)
-        self.returns = join(self.returns, other.returns)
-        self.raises |= other.raises
+        self.join_results(other, counts)
+        self._settle()
+
+    def join_results(self, other: Signature, counts: AddCounts) -> None:
+        """Take in one whose parameters are known: what it gave and how often."""
+        if self.returns is not other.returns:
+            self.returns = join(self.returns, other.returns)
+        if other.raises:
+            self.raises |= other.raises
         self.static = self.static and other.static
         add_usage(self.usage, other.usage, counts)
-        self._settle()
 
     def _settle(self) -> None:
         """Make what has no name, and is optional, part of `*args` once there is much of it."""

@@ -233,12 +233,14 @@ def of_value(told: Any, depth: int = 0) -> Type:
     if told is None:
         return NONE
     if isinstance(told, str):
-        return Text("str", frozenset((told,)))
+        return _one_text(told)
     if isinstance(told, list):
         return Listed("list", join_all([of_value(each, depth + 1) for each in told]))
     if not isinstance(told, dict) or "t" not in told:
         raise TypeFormatError(f"no value of a trace: {_short(told)}")
     kind, what = told["t"], told.get("v")
+    if len(told) == 1 and type(kind) is str:  # as most are
+        return ANY_TEXT if kind == "str" else _builtin(kind)
     try:
         if "v" not in told:
             return _plain(kind)
@@ -257,6 +259,11 @@ def of_value(told: Any, depth: int = 0) -> Type:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise TypeFormatError(f"no value of a trace: {_short(told)}: {error}") from None
     raise TypeFormatError(f"no value of a trace: {_short(told)}")
+
+
+@lru_cache(maxsize=1 << 12)
+def _one_text(text: str) -> Text:
+    return Text("str", frozenset((text,)))
 
 
 def _metaclass_or_plain(kind: Any, what: Any) -> Type:

@@ -81,6 +81,7 @@ class Matcher:
         self._is_target: dict[str, bool] = {}
         self._is_user: dict[str, bool] = dict.fromkeys(MAIN_NAMES, True)
         self._kinds: dict[int, Kind] = {}
+        self.never: set[int] = set()  # addresses of types of which no instance can be a use of the target
         self._count = 0
 
     def is_target(self, module: object) -> bool:
@@ -117,13 +118,16 @@ class Matcher:
         self._count += 1
         known = Kind(cls, self._count, target)
         address = id(cls)
-        kinds = self._kinds
+        kinds, never = self._kinds, self.never
 
         def forget(_: object) -> None:
             kinds.pop(address, None)
+            never.discard(address)
 
         known.watch = weakref.ref(cls, forget)
         kinds[address] = known
+        if known.never:
+            never.add(address)
         return known
 
     def touches(self, value: object) -> bool:

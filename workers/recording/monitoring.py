@@ -15,8 +15,9 @@ import ctypes
 import sys
 import weakref
 
-from .bytecode import VERSION, Analysis, Does, behind
+from .bytecode import VERSION, Analysis, behind
 from .errors import RecorderBusy, UnknownInterpreter
+from .operations import APPLIED
 from .sites import SIGHTINGS
 
 TYPE_CHECKING = False
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import Any
 
-    from .bytecode import Step
     from .sites import Site, Telling
 
 _monitoring: Any = getattr(sys, "monitoring", None)  # from 3.12 on
@@ -34,7 +34,6 @@ _FREE_TOOLS = (4, 3, 5, 2, 1, 0)
 _WORD = ctypes.sizeof(ctypes.c_size_t)
 _FRAME_POINTER = 3  # words into a frame object: reference count, type, f_back, then the interpreter's frame
 _MOST_WORDS = 24
-_CALLS = (Does.CALL, Does.CALL_NAMED, Does.CALL_SPREAD)
 
 
 class Memory:
@@ -68,11 +67,12 @@ class Memory:
 class Plan:
     """What is looked at in one code object."""
 
-    __slots__ = ("at", "stack_at", "watch")
+    __slots__ = ("at", "watch")
 
-    def __init__(self, at: dict[int, tuple[Site | None, Site | None, int]], stack_at: int) -> None:
-        self.at = at  # offset -> the site there, the site whose value lies on top there, depth of the stack
-        self.stack_at = stack_at  # words from the interpreter's frame to the stack
+    def __init__(self, at: dict[int, tuple[Site | None, Site | None, int, int]]) -> None:
+        # offset -> the site there, the site whose value lies on top there, and from where to where its operands lie,
+        # in words from the interpreter's frame
+        self.at = at
         self.watch: object = None
 
     def doing(self, offset: int) -> Site | None:
@@ -88,6 +88,7 @@ class Monitoring:
         self._telling = telling
         self._memory = Memory()
         self._plans: dict[int, Plan] = {}
+        self._at: dict[int, dict[int, tuple[Site | None, Site | None, int, int]]] = {}  # of each plan, one step nearer
         self._entrances: dict[int, int] = {}  # code of the target -> how often it is still looked at
         self._tool = -1
 
@@ -158,17 +159,19 @@ class Monitoring:
         if plan is None or back is None:
             return None
         site = plan.doing(back.f_lasti)
-        return site if site is not None and site.step.does in _CALLS and not site.touched else None
+        return site if site is not None and site.calls and not site.touched else None
 
     def _look_at(self, code: CodeType) -> None:
         telling = self._telling
         address = id(code)
-        plans = self._plans
+        plans, ats = self._plans, self._at
 
         def forget(_: object) -> None:
             plans.pop(address, None)
+            ats.pop(address, None)
 
-        at: dict[int, tuple[Site | None, Site | None, int]] = {}
+        at: dict[int, tuple[Site | None, Site | None, int, int]] = {}
+        stack_at = self._memory.locals_at + _locals_of(code)
         try:
             analysis = Analysis(code)
         except Exception as error:
@@ -181,13 +184,16 @@ class Monitoring:
                 before[site.step.next] = site
         for each in analysis.all:
             if each.first in analysis.stacks and (each.offset in sites or each.first in before):
-                depth = len(analysis.stacks[each.first])
+                top = stack_at + len(analysis.stacks[each.first])
                 if each.first != each.offset and each.first in before:
-                    at[each.first] = (None, before.pop(each.first), depth)
-                at[each.offset] = (sites.get(each.offset), before.get(each.first), depth)
-        plan = Plan(at, self._memory.locals_at + _locals_of(code))
+                    at[each.first] = (None, before.pop(each.first), top, top)
+                here = sites.get(each.offset)
+                low = top if here is None else top - here.step.take
+                at[each.offset] = (here, before.get(each.first), low, top)
+        plan = Plan(at)
         plan.watch = weakref.ref(code, forget)
         plans[address] = plan
+        ats[address] = at
         _monitoring.set_local_events(self._tool, code, _monitoring.events.INSTRUCTION)
 
     def _raised(self, code: CodeType, offset: int, error: BaseException) -> object:
@@ -203,30 +209,55 @@ class Monitoring:
 
     def _instruction(self) -> Callable[[CodeType, int], object]:
         """The callback, with all that it needs within reach: it is called for every instruction."""
-        plans = self._plans
+        ats = self._at
         telling = self._telling
+        exhaustive, never = telling.exhaustive, telling.matcher.never
+        touches, applied = telling.matcher.touches_callable, APPLIED
         words, objects = self._memory.words, self._memory.objects
         disable = _monitoring.DISABLE
         getframe = sys._getframe
-        read = _reader()
+        function_at, arguments = _reader()
 
         def instruction(code: CodeType, offset: int) -> object:
-            plan = plans.get(id(code))
-            if plan is None:
-                return disable
-            entry = plan.at.get(offset)
-            if entry is None:
+            try:
+                site, before, low, top = ats[id(code)][offset]
+            except KeyError:
                 return disable
             if telling.paused:
                 return None
-            site, before, depth = entry
-            frame = getframe(1)
             if before is not None and before.follow:
-                top = words[(id(frame) >> 3) + 3] // _WORD + plan.stack_at + depth - 1
-                telling.result(before, id(frame), objects[top])
+                frame = getframe(1)
+                telling.result(before, id(frame), objects[(words[(id(frame) >> 3) + _FRAME_POINTER] >> 3) + top - 1])
             if site is not None and site.on:
-                top = words[(id(frame) >> 3) + 3] // _WORD + plan.stack_at + depth
-                telling.see(site, read(words, objects, site.step, top), id(frame))
+                frame = getframe(1)
+                base = words[(id(frame) >> 3) + _FRAME_POINTER] >> 3
+                low += base
+                top += base
+                # What nearly always happens, with as few steps as can be: no operand has to do with the target.
+                if site.calls:
+                    at = function_at(words, low, site)
+                    function = objects[at]
+                    used = site.spreads or id(function) in applied or touches(function)
+                    if used:
+                        telling.see(site, [function, *arguments(words, objects, low, top, at, site)], id(frame))
+                elif top - low == 1:
+                    operand = objects[low]
+                    used = id(type(operand)) not in never
+                    if used:
+                        telling.see(site, (operand,), id(frame))
+                elif top - low == 2:
+                    left, right = objects[low], objects[low + 1]
+                    used = id(type(left)) not in never or id(type(right)) not in never
+                    if used:
+                        telling.see(site, (left, right), id(frame))
+                else:
+                    used = True
+                    telling.see(site, objects[low:top], id(frame))
+                if not used and not exhaustive:
+                    site.left -= 1
+                    site.on = site.left > 0
+            if exhaustive:
+                return None
             if (site is None or not site.on) and (before is None or not (before.on or before.follow)):
                 return disable
             return None
@@ -247,20 +278,20 @@ def _locals_of(code: CodeType) -> int:
     return count
 
 
-def _reader() -> Callable[[Any, Any, Step, int], Any]:
-    """How a step's operands are read, given where the stack ends, for this version's order of function and self."""
+def _reader() -> tuple[Callable[[Any, int, Site], int], Callable[[Any, Any, int, int, int, Site], Any]]:
+    """Where a call's function lies, and its arguments, `self` first: in this version's order, a NULL left out."""
     self_first = VERSION >= (3, 13)
 
-    def read(words: Any, objects: Any, step: Step, top: int) -> Any:
-        does = step.does
-        low = top - step.take
-        if does is Does.CALL or does is Does.CALL_NAMED:
-            if self_first:
-                begin = low + 2 if words[low + 1] == 0 else low + 1
-                return [objects[low], *objects[begin:top]]
-            return objects[low + 1 : top] if words[low] == 0 else objects[low:top]
-        if does is Does.CALL_SPREAD:
-            return [objects[low if self_first else low + 1], *objects[low + 2 : top]]
-        return objects[low:top]
+    def function_at(words: Any, low: int, site: Site) -> int:
+        if self_first:
+            return low
+        return low + 1 if site.spreads or words[low] == 0 else low
 
-    return read
+    def arguments(words: Any, objects: Any, low: int, top: int, at: int, site: Site) -> Any:
+        if site.spreads:
+            return objects[low + 2 : top]
+        if self_first:
+            return objects[low + 2 if words[low + 1] == 0 else low + 1 : top]
+        return objects[at + 1 : top]
+
+    return function_at, arguments

@@ -29,7 +29,7 @@ _NO_KEYWORDS: dict[str, object] = {}
 _READABLE = (tuple, list, set, frozenset, str, bytes, bytearray, range)
 """What can be read without running code of anybody's or using it up."""
 
-_APPLIED = frozenset(
+APPLIED = frozenset(
     id(getattr(builtins, name))
     for name in (
         *("abs", "aiter", "all", "anext", "any", "ascii", "bin", "bool", "bytes", "complex", "delattr", "dict", "dir"),
@@ -38,6 +38,7 @@ _APPLIED = frozenset(
         *("setattr", "sorted", "str", "sum", "tuple", "vars", "zip"),
     )
 ) | frozenset(id(function) for function in vars(operator).values() if type(function) is types.BuiltinFunctionType)
+"""The builtins that use what they are given, by address: they live as long as the process."""
 
 _NOT_APPLIED_TO = (*FUNCTIONS, types.ModuleType)
 """What a builtin only passes on."""
@@ -195,7 +196,7 @@ class Operations:
 
     def _called(self, function: object, args: Operands, names: object) -> Use | None:
         if not self.matcher.touches_callable(function) and not (
-            id(function) in _APPLIED and self._applied(function, args, names)
+            id(function) in APPLIED and self._applied(function, args, names)
         ):
             return None
         if not names:
@@ -208,9 +209,7 @@ class Operations:
         kwargs = operands[2] if step.what and type(operands[2]) is dict else _NO_KEYWORDS
         readable = type(spread) in _READABLE
         args = list(spread) if readable else []  # type: ignore[call-overload]
-        if self.matcher.touches_callable(function) or (
-            id(function) in _APPLIED and self._applied(function, args, None)
-        ):
+        if self.matcher.touches_callable(function) or (id(function) in APPLIED and self._applied(function, args, None)):
             return self._use_of(function, args, dict(kwargs))
         if readable or not self._uses(spread, "__iter__"):
             return None

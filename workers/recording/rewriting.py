@@ -23,6 +23,7 @@ from functools import lru_cache
 
 from .assembler import Assembler, Emitted, Label, Range, exception_entries
 from .bytecode import NULL, Analysis, Does, Instruction, behind
+from .operations import APPLIED
 from .splicing import body_of, insert
 
 TYPE_CHECKING = False
@@ -157,7 +158,7 @@ class Rewriting:
                 continue
             emitted = writer.copy(each)
             done = gates.get(each.offset)
-            if done is not None and done.site.step.does in _CALLS:
+            if done is not None and done.site.calls:
                 calls[each.offset] = emitted
                 sites[each.offset] = done.site
             if done is not None and done.site.gives and self._telling.results:
@@ -190,23 +191,39 @@ class Rewriting:
     def _hand_over(self, writer: _Writer, each: Instruction, analysis: Analysis, gate: _Gate) -> None:
         step = gate.site.step
         take = step.take
-        if step.does in _CALLS:
+        if gate.site.calls:
             stack = analysis.stacks[each.first]
             take -= stack[len(stack) - take] == NULL
         writer.call_behind(each, gate.open, self._see(gate), take)
 
     def _see(self, gate: _Gate) -> Callable[..., None]:
+        """What a place calls: with as few steps as can be where, as nearly always, the target has no part in it."""
         site, telling, opened = gate.site, self._telling, gate.open
+        exhaustive, never, touches = telling.exhaustive, telling.matcher.never, telling.matcher.touches_callable
         getframe = sys._getframe
 
         def see(*operands: object) -> None:
-            if telling.paused:
-                return
-            telling.see(site, operands, id(getframe(1)))
-            if not site.on:
-                opened.clear()
+            for value in operands:
+                if id(type(value)) not in never:
+                    break
+            else:
+                if exhaustive:
+                    return
+            if not telling.paused:
+                telling.see(site, operands, id(getframe(1)))
+                if not site.on:
+                    opened.clear()
 
-        return see
+        def see_call(*operands: object) -> None:
+            function = operands[0]
+            if exhaustive and id(function) not in APPLIED and not touches(function):
+                return
+            if not telling.paused:
+                telling.see(site, operands, id(getframe(1)))
+                if not site.on:
+                    opened.clear()
+
+        return see_call if site.calls and not site.spreads else see
 
     def _result(self, site: Site) -> Callable[[object], None]:
         telling = self._telling

@@ -10,7 +10,7 @@ from __future__ import annotations
 from .bytecode import Does
 from .lines import as_json, line_of
 from .matching import Matcher
-from .operations import Operations, Use
+from .operations import APPLIED, Operations, Use
 from .output import Output
 from .values import Encoder, named
 
@@ -27,11 +27,12 @@ MOST_KEPT = 4096
 MOST_RESULTS = 8
 
 COMPILED = "<compiled>"
+_CALLS = (Does.CALL, Does.CALL_NAMED, Does.CALL_SPREAD)
 _NO_RESULT = frozenset(("not_", "truth"))
 _HAVE_RESULTS = frozenset(
     [
         *(Does.UNARY, Does.BINARY, Does.COMPARE, Does.GET_ITEM, Does.GET_SLICE, Does.GET_ATTRIBUTE),
-        *(Does.ENTER, Does.CALL, Does.CALL_NAMED, Does.CALL_SPREAD),
+        *(Does.ENTER, *_CALLS),
     ]
 )
 
@@ -49,7 +50,7 @@ class Told:
 class Site:
     """One step of one code object."""
 
-    __slots__ = ("follow", "gives", "left", "location", "on", "step", "told", "touched")
+    __slots__ = ("calls", "follow", "gives", "left", "location", "on", "spreads", "step", "told", "touched")
 
     def __init__(self, step: Step, location: str) -> None:
         self.step = step
@@ -57,6 +58,8 @@ class Site:
         self.left = SIGHTINGS
         self.on = True
         self.touched = False
+        self.calls = step.does in _CALLS
+        self.spreads = step.does is Does.CALL_SPREAD  # and what it spreads may be a use as well
         self.told: dict[object, Told] = {}
         self.gives = step.does in _HAVE_RESULTS and not (step.does is Does.UNARY and step.what in _NO_RESULT)
         self.follow: dict[int, Told] = {}  # frame -> what it is in the middle of
@@ -91,12 +94,7 @@ class Telling:
         """A step is about to be done."""
         try:
             step = site.step
-            kinds = self.matcher._kinds
-            for value in operands:
-                kind = kinds.get(id(type(value)))
-                if kind is None or not kind.never:
-                    break
-            else:  # as nearly always in code that has nothing to do with the target
+            if not self._may_use(site, operands):  # as nearly always
                 if not self.exhaustive:
                     site.left -= 1
                     site.on = site.left > 0
@@ -114,6 +112,12 @@ class Telling:
         except Exception as error:  # whatever it was, the program goes on
             self._fault(error)
             site.on = False
+
+    def _may_use(self, site: Site, operands: Sequence[object]) -> bool:
+        if site.calls and not site.spreads:
+            return id(operands[0]) in APPLIED or self.matcher.touches_callable(operands[0])
+        never, kind = self.matcher.never, self.matcher.kind
+        return any(id(type(value)) not in never and not kind(type(value)).never for value in operands)
 
     def result(self, site: Site, frame: int, value: object) -> None:
         """The step that the frame was in the middle of has given a value."""
