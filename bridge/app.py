@@ -117,7 +117,7 @@ def run_pod(
     from bascule.bridge.doors.pod import PodDoor
 
     door = PodDoor(options)
-    spec = stdio_spec(workers=options.workers, python=options.python, paths=options.paths)
+    spec = stdio_spec(workers=options.workers, python=options.python, paths=options.paths, mounts=options.mounts)
     status = run_stdio(spec, door, early, descriptor, cache=cache)
     return status or door.exit_status
 

@@ -81,6 +81,7 @@ class Runner:
         then: When the last thing ended, so that one reading of the clock measures a call.
         frames: What was read with the call that is being run and comes after it, the next one last.
         plan: Of the call that is being run.
+        due: The last call that came with a deadline, and when that is.
     """
 
     def __init__(self, state: WorkerState, gate: Gate) -> None:
@@ -94,6 +95,7 @@ class Runner:
         self.plan: Plan | None = None
         self.depth = 0  # calls below this one on the same thread
         self.level: tuple[Any, int] = (None, 0)  # the topmost nesting: a frame, and how many there are up to it
+        self.due: tuple[int, float] = (0, 0.0)
         self.awaiter = Awaiter(gate)
         self.streaming = Streaming(self)
         self.mapping = Mapping(self)
@@ -133,6 +135,8 @@ class Runner:
             cell[STARTED] = call_id
             self.call_id = call_id
             self.session = session
+            if deadline:
+                self.due = call_id, perf_counter() + deadline / 1000
             stage = DECODING
             try:
                 try:
@@ -242,6 +246,11 @@ class Runner:
             del failure
             if state.leaving:
                 return
+
+    def seconds_left(self) -> float | None:
+        """How long the call that is being run may still take; None: there is no deadline."""
+        call_id, due = self.due
+        return due - perf_counter() if call_id == self.call_id else None
 
     def on_handle(self, token: str, type_name: str) -> object:
         """What a token means in this call. It never raises: a decoder might take that for bad input."""

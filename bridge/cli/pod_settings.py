@@ -66,13 +66,20 @@ OPTIONS = (
         "another name for the namespace `py`, where a client loads two such pods",
         default="py",
     ),
+    Option(
+        "--mount",
+        "[NAME=]PACKAGE:Class",
+        "an implementation of a contract, which the workers offer as the module NAME, or as its own namespace; "
+        "export it as any module; may be repeated",
+        many=True,
+    ),
     Option("--config", "FILE", f"a TOML file with a section [pod] (default: {FILE}, where it is)"),
     Option("--cache", "FILE", "keep answers as the [cache] tables of this file say (default: those of --config)"),
     Option("--no-cache", None, "keep no answers, whatever the file says"),
 )
 """All options that say what the pod is like; `--attach` and `--install` say what is done with it."""
 _NO_SETTINGS = {"config", "cache", "no_cache"}
-OF_THE_SERVICE = {option.name for option in WORKER_OPTIONS} | _NO_SETTINGS
+OF_THE_SERVICE = {option.name for option in WORKER_OPTIONS} | {"mount"} | _NO_SETTINGS
 """What a pod that attaches to a service can't choose."""
 
 
@@ -111,6 +118,7 @@ def pod_options(options: Any, *, read_file: bool = True) -> PodOptions:
         payload_format=settings["format"],
         files=files,
         cache=None if settings["no_cache"] else settings["cache"],
+        mounts=tuple(settings["mount"]),
     )
 
 

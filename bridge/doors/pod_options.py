@@ -23,6 +23,7 @@ class PodOptions:
         "import_timeout",
         "imports",
         "include",
+        "mounts",
         "paths",
         "payload_format",
         "private",
@@ -51,6 +52,7 @@ class PodOptions:
         payload_format: str = "json",
         files: dict[str, str] | None = None,
         cache: str | None = None,
+        mounts: tuple[str, ...] = (),
     ) -> None:
         """See `bascule pod --help`.
 
@@ -72,6 +74,7 @@ class PodOptions:
             payload_format: json, edn or transit+json.
             files: module -> the file that it was named by, and must come from.
             cache: The file whose [cache] tables say which functions' answers are kept; None: none are.
+            mounts: Implementations of contracts that the workers offer.
         """
         self.exports = exports
         self.workers = workers
@@ -89,6 +92,7 @@ class PodOptions:
         self.payload_format = payload_format
         self.files = files or {}
         self.cache = cache
+        self.mounts = mounts
 
     def offers(self, module: str, name: str) -> bool:
         """Whether a member of a module is exported, as far as the patterns go.

@@ -1,19 +1,21 @@
 """Functions of mounted contracts over HTTP: `POST /<namespace>/<function>`, the argument is the body.
 
 The form is that of Gugugu's own example: the answer is the encoded result, metadata are headers both ways, a name that
-nobody mounted is 404. See `bascule.bridge.contracts.live.over_http` for what is said of errors, and for a client.
+nobody mounted is 404. Who accepts `text/event-stream` gets what a function streams as server-sent events, one for each
+value, then `event: end`. See `bascule.bridge.contracts.live.over_http` for what is said of errors, and for clients.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bascule.bridge.contracts.live.over_http import metadata_of, status_of, target_of
+from bascule.bridge.contracts.live.over_http import EVENTS, TIMEOUT, metadata_of, seconds_of, status_of, target_of
 from bascule.bridge.errors import CallError, NotFound
 from bascule.workers.contracts import wire
 from bascule.workers.contracts.mounting import CONTRACT_NAME
 
 if TYPE_CHECKING:
+    from bascule.bridge.client.trio_client import TrioClient
     from bascule.bridge.http.app import Request, Respond
 
 
@@ -30,25 +32,64 @@ class Contracts:
             if not target:
                 raise NotFound(f"there is nothing at {request.path[:200]}")
             argument = wire.read_json(request.body)
-            answer = await self._ask(request, target, argument)
+            seconds = seconds_of(request.headers.get(TIMEOUT.encode(), b"").decode("latin-1"))
+            client = await self._client(request, target)
+            if EVENTS.encode() in request.headers.get(b"accept", b""):
+                await _stream(client, target, argument, request, respond, seconds)
+                return
+            meta = {"meta": metadata_of(request.headers)}
+            answer = await client.apply(target, [argument], meta, timeout=seconds)
             body, more = wire.write_json(answer["value"]), _headers(answer["meta"])
-        except wire.WireError as error:
-            await respond.json({"error": f"the argument is wrong: {error}"}, 400)
-        except CallError as error:
-            told: dict[str, Any] = {"error": error.message or str(error)}
-            if "raised" in error.details:
-                told.update(raised=error.details["raised"], value=error.details.get("value"))
-            await respond.json(told, status_of(error))
+        except (wire.WireError, CallError) as error:
+            await _fail(error, respond)
         else:
             await respond.whole(200, body, more=more)
 
-    async def _ask(self, request: Request, target: str, argument: Any) -> Any:
+    async def _client(self, request: Request, target: str) -> TrioClient:
+        """What calls it, once it is known that its namespace is a mounted one."""
         client = await request.client()
         namespace = target.partition(":")[0]
         if namespace not in self._mounted:
             await client.call(f"{namespace}:{CONTRACT_NAME}")
             self._mounted.add(namespace)
-        return await client.call(target, argument, meta=metadata_of(request.headers))
+        return client
+
+
+async def _stream(
+    client: TrioClient, target: str, argument: Any, request: Request, respond: Respond, seconds: float | None
+) -> None:
+    """The values of a stream; an error before the first one is answered as that of any call."""
+    try:
+        async for item in client.stream(
+            target, argument, timeout=seconds, want="value", meta=metadata_of(request.headers)
+        ):
+            event = wire.write_json(item)
+            if not respond.begun:
+                await respond.begin_events()
+            await respond.event(event)
+    except (wire.WireError, CallError) as error:
+        if not respond.begun:
+            raise
+        await respond.event(wire.write_json(_told(error)), "error")
+    else:
+        if not respond.begun:
+            await respond.begin_events()
+        await respond.event(b"null", "end")
+    await respond.end()
+
+
+async def _fail(error: wire.WireError | CallError, respond: Respond) -> None:
+    await respond.json(_told(error), 400 if isinstance(error, wire.WireError) else status_of(error))
+
+
+def _told(error: wire.WireError | CallError) -> dict[str, Any]:
+    """What a client is told of a failure; of an error that the contract declares, its value too."""
+    if isinstance(error, wire.WireError):
+        return {"error": f"the argument is wrong: {error}"}
+    told: dict[str, Any] = {"error": error.message or str(error)}
+    if "raised" in error.details:
+        told.update(raised=error.details["raised"], value=error.details.get("value"))
+    return told
 
 
 def _headers(meta: Any) -> list[tuple[bytes, bytes]]:

@@ -256,7 +256,8 @@ class RouterCore:
             session.workers.add(worker)
         payload = call.payload
         size = len(payload)
-        header = _pack_header(size, call.kind, call.codec, call.flags, wire_id, session_id, 0)
+        left = max(1, int((call.deadline - self.now) * 1000)) if call.deadline else 0  # for whoever asks, there
+        header = _pack_header(size, call.kind, call.codec, call.flags, wire_id, session_id, left)
         if size <= SMALL:
             worker.outbox.append(header + payload)
         else:

@@ -1,8 +1,14 @@
 import { ShopClient, type Book } from "./shop.js";
-import { CallFailed } from "./transport.js";
+import { ShopClient as ChangedClient } from "./changed/shop.js";
+import { ContractMismatch } from "./changed/transport.js";
+import { PlusClient, type Shape } from "./plus.js";
+import { CallFailed, type Metadata } from "./transport.js";
+import { ShopClient as WiderClient } from "./wider/shop.js";
 
 const [base, token] = process.argv.slice(2) as [string, string];
-const shop = new ShopClient(base, { headers: { authorization: `Bearer ${token}` } });
+const seen: Metadata[] = [];
+const options = { headers: { authorization: `Bearer ${token}` }, onMetadata: (each: Metadata) => seen.push(each) };
+const shop = new ShopClient(base, options);
 
 function check(condition: boolean, what: string): void {
   if (!condition) {
@@ -20,4 +26,23 @@ try {
 } catch (error) {
   check(error instanceof CallFailed && error.status === 400 && error.body.includes("expected Int32"), "the reason");
 }
+check(seen[0]?.["content-type"] === "application/json", "metadata of an answer");
+
+const shapes: Shape[] = [];
+for await (const each of new PlusClient(base, options).watch(3)) {
+  shapes.push(each);
+}
+check(JSON.stringify(shapes[2]) === '{"CIRCLE":{"radius":2,"tags":[]}}' && shapes.length === 3, "a stream");
+for await (const each of new PlusClient(base, options).watch(1_000_000)) {
+  check(typeof each === "object", "a stream that is left");
+  break;
+}
+
+try {
+  await new ChangedClient(base, options).findBook(7);
+  check(false, "another contract");
+} catch (error) {
+  check(error instanceof ContractMismatch && /find_book: result.*price: it was Double/.test(error.breaking[0] ?? ""), "named");
+}
+check((await new WiderClient(base, options).findBook(7))?.id === 7, "a contract that will do");
 console.log("OK");

@@ -1,10 +1,10 @@
 ;; A generated Clojure client over a pod: loads the pod (bencode of nREPL, JSON of cheshire), then the client, and checks
-;; what comes back. Arguments: the client's file, then the pod's command. Prints OK, or what went wrong.
+;; what comes back. Arguments: the folder of the clients, then the pod's command. Prints OK, or what went wrong.
 (require '[nrepl.bencode :as bencode]
          '[cheshire.core :as json])
 (import '[java.io PushbackInputStream BufferedInputStream])
 
-(def client-file (first *command-line-args*))
+(def clients (first *command-line-args*))
 (def process (.start (doto (ProcessBuilder. ^java.util.List (vec (rest *command-line-args*)))
                        (.redirectError java.lang.ProcessBuilder$Redirect/INHERIT))))
 (def to-pod (.getOutputStream process))
@@ -34,7 +34,22 @@
   (doseq [var (get described "vars") :let [name (symbol (text (get var "name")))]]
     (intern namespace name (fn [& args] (invoke (str namespace "/" name) args)))))
 
-(load-file client-file)
+(create-ns 'py)
+;; What the pod's own code for Clojure does in a client that takes it: calls back with each value.
+(intern 'py 'stream (fn [args callback]
+                      (write {"op" "invoke" "id" "2" "var" "py/stream" "args" (json/generate-string args)})
+                      (loop []
+                        (let [reply (bencode/read-bencode from-pod)
+                              status (set (map text (get reply "status")))]
+                          (when-let [given (get reply "value")]
+                            (callback (json/parse-string-strict (text given) true)))
+                          (cond
+                            (status "error") (throw (ex-info (text (get reply "ex-message")) {}))
+                            (status "done") (delay :done)
+                            :else (recur))))))
+
+(doseq [client ["shop_client.clj" "plus_client.clj" "changed/shop_client.clj" "wider/shop_client.clj"]]
+  (load-file (str clients "/" client)))
 
 (defmacro check [expected form]
   `(let [got# ~form]
@@ -51,5 +66,13 @@
 (check '([argument]) (:arglists (meta #'shop-client/find-book)))
 (check true (try (shop-client/find-book "x") false
                  (catch Exception problem (boolean (re-find #"expected Int32, found" (ex-message problem))))))
+(def circles (atom []))
+@(plus-client/watch 3 #(swap! circles conj %))
+(check [[:circle {:radius 0.0 :tags []}] [:circle {:radius 1.0 :tags []}] [:circle {:radius 2.0 :tags []}]] @circles)
+(check '([argument callback]) (:arglists (meta #'plus-client/watch)))
+(check true (try (changed.shop-client/find-book 7) false
+                 (catch Exception problem
+                   (boolean (re-find #"find_book: result.*price: it was Double" (ex-message problem))))))
+(check 7 (:id (wider.shop-client/find-book 7)))
 (println "OK")
 (System/exit 0)

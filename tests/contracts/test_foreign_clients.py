@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from generated import EXTENDED, OTHER, SHOP, importing
-from running_service import READY_WITHIN, Service
-from test_mount import IMPLEMENTATIONS, SHAPES, Dialect, generate
+from generated import EXTENDED, OTHER, SHOP, Dialect, generate
+from mounted import IMPLEMENTATIONS, SHAPES, serving_http
+from running_service import Service
 
 from bascule.bridge.cli.main import main
-from bascule.bridge.contracts.live.over_http import HttpCallFailed, HttpTransport
-from bascule.workers.contracts.codecs import ValueDecoder, ValueEncoder
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 JARS = Path("/usr/share/java")
 NEEDED = ("clojure", "spec.alpha", "core.specs.alpha", "nrepl", "cheshire", "tigris")
 NEEDED_BY_CHESHIRE = ("jackson-core", "jackson-dataformat-cbor", "jackson-dataformat-smile")
+
+# A client that the mounted class can't live with, and one with a member that it never sends.
+CHANGED = SHOP.replace("price   :: Double", "price   :: String")
+WIDER = SHOP.replace("Paperback |", "Paperback | Loose |")
 
 ERLANG = """
     {ok, _} = application:ensure_all_started(py),
@@ -35,6 +32,11 @@ ERLANG = """
     undefined = shop_client:find_book(-1),
     [#{id := 1}, #{id := 2}] = shop_client:all_books(undefined),
     wrong = try shop_client:find_book(<<"x">>) catch error:{py_error, #{kind := bad_arguments}} -> wrong end,
+    [{circle, #{radius := 2.0}}, {circle, #{radius := 1.0}}, {circle, #{radius := 0.0}}] =
+        plus_client:watch(3, fun(Each, Before) -> [Each | Before] end, []),
+    [<<"find_book: result.price: it was Double and is String", _/binary>> | _] =
+        try changed_shop_client:find_book(7) catch error:{contract_mismatch, Breaking} -> Breaking end,
+    #{id := 7} = wider_shop_client:find_book(7),
     io:format("OK~n"), init:stop().
 """
 
@@ -53,40 +55,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for target in ("erlang", "clojure", "typescript"):
         words = ["-i", str(folder / "definitions"), "-o", str(folder / target), "-t", target]
         assert main(["contract", "generate", *words]) == 0
+        for package, changed in (("changed", CHANGED), ("wider", WIDER)):
+            (folder / package).mkdir(exist_ok=True)
+            (folder / package / "Shop.pg").write_text(changed)
+            words = ["-i", str(folder / package), "-o", str(folder / target), "-t", target, "-p", package]
+            assert main(["contract", "generate", *words]) == 0
     return folder
 
 
 @pytest.fixture
 def web(folder: Path, nothing_left: None, runtime_folder: Path) -> Iterator[tuple[str, str]]:
     """Where a service with an HTTP door is, and the token for it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    token = secrets.token_urlsafe(32)
-    tokens = folder / "tokens"
-    tokens.write_text(f"{token}\n")
-    tokens.chmod(0o600)
-    config = folder / "web.toml"
-    config.write_text(
-        f'[pools.default]\nsize = 1\npaths = ["{folder}"]\n[mount]\nshop = "implementations:Shop"\n'
-        f'meta = "implementations:Meta"\n[http]\nlisten = "127.0.0.1:{port}"\ntoken_file = "{tokens}"\n'
-        'allow = ["shop:*", "meta:*", "nowhere:*", "math:*"]\n'
-    )
-    service = Service(runtime_folder, "--config", str(config))
-    deadline = time.monotonic() + READY_WITHIN
-    while time.monotonic() < deadline:  # the HTTP door opens after the socket
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}", token
-    service.stop()
+    yield from serving_http(folder, runtime_folder)
 
 
 @pytest.fixture
 def service(folder: Path, nothing_left: None, runtime_folder: Path) -> Iterator[Service]:
     config = folder / "service.toml"
-    config.write_text(f'[pools.default]\nsize = 1\npaths = ["{folder}"]\n[mount]\nshop = "implementations:Shop"\n')
+    config.write_text(
+        f'[pools.default]\nsize = 1\npaths = ["{folder}"]\n[mount]\nshop = "implementations:Shop"\n'
+        'plus = "implementations:Plus"\n'
+    )
     service = Service(runtime_folder, "--config", str(config))
     yield service
     service.stop()
@@ -106,7 +95,7 @@ def test_a_typescript_client_calls_a_mounted_class(web: tuple[str, str], folder:
     (sources / "package.json").write_text('{"type": "module"}')
     options = ["--strict", "--noUncheckedIndexedAccess", "--module", "nodenext", "--target", "es2022"]
     options += ["--typeRoots", str(tsc.parent.parent / "@types"), "--types", "node", "--outDir", str(sources / "out")]
-    files = [str(path) for path in sorted(sources.glob("*.ts"))]
+    files = [str(path) for path in sorted(sources.rglob("*.ts"))]
     compiled = subprocess.run([str(tsc), *options, *files], capture_output=True, text=True, check=False)
     assert compiled.returncode == 0, compiled.stdout
     shutil.copy(sources / "package.json", sources / "out" / "package.json")
@@ -114,45 +103,6 @@ def test_a_typescript_client_calls_a_mounted_class(web: tuple[str, str], folder:
         ["node", str(sources / "out" / "client.js"), *web], capture_output=True, text=True, timeout=60, check=False
     )
     assert told.stdout == "OK\n", told.stdout + told.stderr
-
-
-def test_python_clients_call_a_mounted_class_over_http(web: tuple[str, str], folder: Path) -> None:
-    base, token = web
-    headers = {"authorization": f"Bearer {token}"}
-    for shop, shapes in importing(folder, "made.shop", "classic.shapes"):
-        targets = shop_targets()
-        transport = HttpTransport(base, headers)
-        client = shop.ShopModule.from_transport(transport, ValueEncoder(targets), ValueDecoder(targets))
-        assert client.find_book(7).binding == shop.Binding.HARD_COVER
-        with pytest.raises(HttpCallFailed, match="expected Int32") as wrong:
-            transport.send(SimpleNamespace(namespace=["shop"], name="find_book"), str, str, "x")
-        assert wrong.value.status == 400
-        both = HttpTransport(base, headers, meta=True)
-        named = shapes.ShapesModule.from_transport(_Renamed(both, ["meta"]), ValueEncoder(), ValueDecoder())
-        meta, result = named.add_up(({"trace": "abc"}, shapes.Pair(2, 3)))
-        assert (meta["said"], result) == ("abc", 8)
-        for namespace in ("nowhere", "math"):  # not there, and there but not mounted
-            unknown = shapes.ShapesModule.from_transport(
-                _Renamed(transport, [namespace]), ValueEncoder(), ValueDecoder()
-            )
-            with pytest.raises(HttpCallFailed) as missing:
-                unknown.add_up(shapes.Pair(2, 3))
-            assert missing.value.status == 404
-
-
-def shop_targets() -> dict[str, str]:
-    return {f"{way}code_shop_time": "datetime.datetime" for way in ("en", "de")}
-
-
-class _Renamed:
-    """A transport that calls what is mounted under another name."""
-
-    def __init__(self, transport: Any, namespace: list[str]) -> None:
-        self._transport = transport
-        self._namespace = namespace
-
-    def send(self, name: Any, encoder: Any, decoder: Any, fa: Any) -> Any:
-        return self._transport.send(type(name)(self._namespace, name.name), encoder, decoder, fa)
 
 
 @pytest.mark.usefixtures("runtime_folder", "nothing_left")
@@ -169,7 +119,14 @@ def test_an_erlang_client_calls_a_mounted_class(folder: Path, needs: Callable[..
     shutil.copy(application / "src" / "py.app.src", ebin / "py.app")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(folder)}
     environment.pop("BASCULE", None)
-    settings = ["-py", "path", f'["{folder}"]', "-py", "arguments", '["--mount","implementations:Shop"]']
+    settings = [
+        "-py",
+        "path",
+        f'["{folder}"]',
+        "-py",
+        "arguments",
+        '["--mount","implementations:Shop","--mount","implementations:Plus"]',
+    ]
     told = subprocess.run(
         ["erl", "-noshell", "-noinput", "-pa", str(ebin), *settings, "-eval", ERLANG],
         env=environment,
@@ -185,8 +142,8 @@ def test_a_clojure_client_calls_a_mounted_class(service: Service, folder: Path, 
     needs("java", "clojure")
     jars = [JARS / f"{name}.jar" for name in NEEDED + NEEDED_BY_CHESHIRE]
     assert all(jar.exists() for jar in jars), "apt-get install clojure libnrepl-clojure libcheshire-clojure"
-    client = [str(Path(__file__).with_name("contract_client.clj")), str(folder / "clojure" / "shop_client.clj")]
-    pod = [sys.executable, "-m", "bascule", "pod", "--attach", str(service.socket), "shop"]
+    client = [str(Path(__file__).with_name("contract_client.clj")), str(folder / "clojure")]
+    pod = [sys.executable, "-m", "bascule", "pod", "--attach", str(service.socket), "shop", "plus"]
     told = subprocess.run(
         ["java", "-cp", ":".join(map(str, jars)), "clojure.main", *client, *pod],
         capture_output=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import subprocess
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 import trio
 from generated import EXTENDED, OTHER, SHOP, Dialect, generate, importing
+from mounted import IMPLEMENTATIONS, SHAPES, short_folder
+from pod_client import PodClient, PodError
 from running_service import Service
 from test_wire import everything
 
@@ -21,121 +24,10 @@ import bascule
 from bascule.bridge.contracts.live.loading import load
 from bascule.bridge.contracts.live.transports import (
     ContractMismatch,
-    SocketTransport,
     open_async_client,
     open_client,
 )
 from bascule.bridge.errors import BadArguments, NotEncodable
-from bascule.workers.contracts.codecs import ValueDecoder, ValueEncoder
-
-SHAPES = """\
-module Shapes where
-data Pair = Pair { left :: Int32, right :: Int32 }
-addUp :: Pair -> IO Int32
-"""
-
-IMPLEMENTATIONS = '''
-import asyncio
-import concurrent.futures
-import threading
-from datetime import datetime
-from pathlib import Path
-
-from bascule.bridge.contracts.live.loading import load
-
-import classic.shapes
-import other_way.shapes
-import made.plus as plus
-import made.shop as shop
-
-
-class Shop(shop.ShopModule):
-    """Sells books."""
-
-    def __init__(self):
-        self.entered = 0
-
-    def find_book(self, number):
-        self.entered += 1
-        if number == 13:
-            return "no book"
-        if number < 0:
-            return None
-        return book(number)
-
-    async def all_books(self, _unit):
-        await asyncio.sleep(0)
-        return [book(1), book(2)]
-
-
-def book(number):
-    lines = [shop.Line("ink", 3)]
-    return shop.Book(number, "Zoë", 9.5, shop.Binding.HARD_COVER, None, lines, True, datetime(2024, 2, 29))
-
-
-class Plus(plus.PlusModule):
-    def find(self, everything):
-        if everything.limit == 0:
-            raise plus._wire.Raised(plus.Missing("a limit"))
-        return everything.shape
-
-    def watch(self, count):
-        for number in range(count):
-            yield plus.ShapeCircle(float(number), set())
-
-
-class Value(classic.shapes.ShapesModule):
-    def add_up(self, pair):
-        return pair.left + pair.right
-
-
-class Meta(classic.shapes.ShapesModule):
-    fa = "meta"
-
-    def add_up(self, request):
-        meta, pair = request
-        assert meta["call_id"] and meta["session"] and meta["worker"]
-        return {"said": meta["trace"]}, pair.left + pair.right + len(meta["trace"])
-
-
-class Many(classic.shapes.ShapesModule):
-    fa = "list"
-
-    def add_up(self, pairs):
-        return [pair.left + pair.right for pair in pairs]
-
-
-class Future(classic.shapes.ShapesModule):
-    def __init__(self):
-        self.pool = concurrent.futures.ThreadPoolExecutor(1)
-
-    def add_up(self, pair):
-        return self.pool.submit(lambda: pair.left + pair.right)
-
-
-class Awaited(classic.shapes.ShapesModule):
-    async def add_up(self, pair):
-        await asyncio.sleep(0)
-        return pair.left + pair.right
-
-
-class Continued(classic.shapes.ShapesModule):
-    def add_up(self, pair):
-        return lambda then: threading.Thread(target=then, args=(pair.left + pair.right,)).start()
-
-
-contract = load(Path(__file__).with_name("definitions"))
-
-
-class Loaded(contract.shapes.ShapesModule):
-    def add_up(self, pair):
-        return pair.left * pair.right
-
-
-class Plain:
-    def add_up(self, pair):
-        return pair.left - pair.right
-'''
 
 MOUNT = """
 [pools.default]
@@ -173,14 +65,14 @@ def made(folder: Path) -> Iterator[tuple[ModuleType, ...]]:
     yield from importing(folder, "made.shop", "made.plus", "classic.shapes")
 
 
-@pytest.fixture
-def service(
-    folder: Path, nothing_left: None, runtime_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Service]:
-    service = Service(runtime_folder, "--config", str(folder / "service.toml"))
-    monkeypatch.setenv("BASCULE_SOCKET", str(service.socket))
-    yield service
-    service.stop()
+@pytest.fixture(scope="module")
+def service(folder: Path) -> Iterator[Service]:
+    """One service for all tests here: they add to what is mounted, and change nothing."""
+    with short_folder() as runtime_folder, pytest.MonkeyPatch.context() as patch:
+        service = Service(runtime_folder, "--config", str(folder / "service.toml"))
+        patch.setenv("BASCULE_SOCKET", str(service.socket))
+        yield service
+        service.stop()
 
 
 def test_a_generated_client_calls_a_mounted_implementation(service: Any, made: tuple[Any, ...]) -> None:
@@ -236,9 +128,36 @@ def test_an_implementation_of_a_module_that_is_loaded_at_run_time_can_be_mounted
 def test_metadata_goes_with_the_value_and_comes_back(service: Any, made: tuple[Any, ...]) -> None:
     shapes = made[2]
     with bascule.connect() as connection:
-        transport = SocketTransport(connection, shapes, name="meta", meta=True)
-        client = shapes.ShapesModule.from_transport(transport, ValueEncoder(), ValueDecoder())
-        assert client.add_up(({"trace": "abc"}, shapes.Pair(2, 3))) == ({"said": "abc"}, 8)
+        client = open_client(shapes.ShapesModule, connection, name="meta", meta=True)
+        meta, result = client.add_up(({"trace": "abc"}, shapes.Pair(2, 3)))
+        assert (meta, result) == ({"said": "abc", "in-time": "no deadline"}, 8)
+        # Who says no trace has one all the same, that no other call has.
+        traces = {client.add_up(({}, shapes.Pair(2, 3)))[0]["said"] for _ in range(3)}
+        assert len(traces) == 3
+
+
+def test_the_deadline_of_a_call_is_known_to_the_implementation(service: Any, made: tuple[Any, ...]) -> None:
+    shapes = made[2]
+    with bascule.connect(timeout=45) as connection:
+        client = open_client(shapes.ShapesModule, connection, name="meta", meta=True)
+        assert client.add_up(({"trace": "abc"}, shapes.Pair(2, 3)))[0]["in-time"] is True
+
+    async def main() -> Any:
+        async with bascule.connect_asyncio(timeout=45) as connection:
+            client = await open_async_client(shapes.ShapesModule, connection, name="meta", meta=True)
+            return await client.add_up(({"trace": "abc"}, shapes.Pair(2, 3)))
+
+    assert asyncio.run(main()) == ({"said": "abc", "in-time": True}, 8)
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_pod_of_its_own_mounts_too(folder: Path) -> None:
+    words = ("--path", str(folder), "--mount", "implementations:Shop", "--mount", "sums=implementations:Value")
+    with PodClient(*words, "shop", "sums") as pod:
+        assert pod.invoke("shop/find-book", 7)["title"] == "Zoë"
+        assert pod.invoke("sums/add-up", {"left": 2, "right": 3}) == 5
+        with pytest.raises(PodError, match="expected Int32, found true"):
+            pod.invoke("shop/find-book", True)
 
 
 def test_a_class_is_mounted_on_a_running_service(service: Any, folder: Path) -> None:

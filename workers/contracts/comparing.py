@@ -99,6 +99,26 @@ def breaking(differences: list[Difference], *, client_is_new: bool) -> list[Diff
     return [each for each in differences if each.breaks in hurts]
 
 
+def unfit(server: Contract, client: Contract) -> list[Difference]:
+    """What a client can't live with. Who is older can't be known: what hurts this client, whichever way, is told."""
+    return [] if digest(server) == digest(client) else breaking(compare(server, client), client_is_new=True)
+
+
+def read_contract(told: Any) -> Contract:
+    """A contract that a client sent, as data or as the JSON of it.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        contract = json.loads(told) if isinstance(told, (str, bytes)) else told
+        compare(contract, contract)  # looks at all of it
+        digest(contract)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ValueError(f"this is no contract: {type(error).__name__}: {error}") from None
+    return dict(contract)
+
+
 class _Comparison:
     """One walk through the types of an argument or a result.
 

@@ -8,7 +8,8 @@ The shape of what an implementation takes is its own to say, in an attribute `fa
 `(metadata, value)`, "list" for `[value]`. What it gives is looked at: a value, `(metadata, value)` where it takes one,
 a future, something to await, or a function that takes a callback.
 
-A caller may say `meta={...}`, which the implementation finds in its metadata; the answer is `{"meta", "value"}` then.
+A caller may say `meta={...}`, which the implementation finds in its metadata, beside what the bridge itself knows of
+the call (see `Metadata`); the answer is `{"meta", "value"}` then.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bascule.protocols.errors import ErrorKind
 from bascule.workers.contracts.codecs import ValueDecoder, ValueEncoder
-from bascule.workers.contracts.comparing import digest, whole
+from bascule.workers.contracts.comparing import digest, read_contract, unfit, whole
 from bascule.workers.errors import CallFailed
 
 if TYPE_CHECKING:
@@ -38,7 +39,12 @@ class MountError(Exception):
 
 
 class Metadata(dict):  # type: ignore[type-arg]
-    """What is known of a call beside its argument: what the caller said, and `worker`, `call_id` and `session`."""
+    """What is known of a call beside its argument: what the caller said, and what the bridge knows whatever he says.
+
+    `deadline` is how many seconds are left, or None; `caller` names the client, and `session` is its number; `call_id`
+    and `worker` are what the bridge's log calls the two. `trace` is the caller's own, `trace` or `traceparent`, or else
+    a text that no other call has.
+    """
 
 
 class Mount(NamedTuple):
@@ -137,16 +143,32 @@ class _Mounted:
         """The functions, by their wire names, and the one that tells the contract."""
         names = self._described.get("functions") or _names_of(self._transport)
         found = {name: self._function(name) for name in names}
-        found[CONTRACT_NAME] = self._tell
+
+        def tell(theirs: Any = None, /, *, meta: Any = None) -> dict[str, Any]:
+            told = self._tell(theirs)
+            return told if meta is None else {"meta": {}, "value": told}
+
+        tell.__name__ = tell.__qualname__ = CONTRACT_NAME
+        tell.__doc__ = "The contract and its digest; who gives a contract is told what breaks with it."
+        found[CONTRACT_NAME] = tell
         return found
 
-    def _tell(self) -> dict[str, Any]:
-        """The contract and its digest; clients compare it with their own before they call anything."""
-        if not self._described:
-            return {"digest": "", "contract": {}}
-        known = sys.modules[self._contract.__name__]._wire._known
-        contract = whole(self._described, known)
-        return {"digest": digest(contract), "contract": contract}
+    def _tell(self, theirs: Any) -> dict[str, Any]:
+        """The contract and its digest; clients compare it with their own before they call anything.
+
+        A client that can't compare says its own, as JSON: it is told what it can't live with, `breaking`.
+        """
+        told: dict[str, Any] = {"digest": "", "contract": {}}
+        if self._described:
+            contract = whole(self._described, sys.modules[self._contract.__name__]._wire._known)
+            told = {"digest": digest(contract), "contract": contract}
+        if theirs:
+            try:
+                differences = unfit(told.pop("contract"), read_contract(theirs)) if self._described else []
+            except ValueError as error:
+                raise CallFailed(ErrorKind.BAD_ARGUMENTS, str(error), like=ValueError) from None
+            told["breaking"] = [str(each) for each in differences]
+        return told
 
     def _function(self, name: str) -> Function:
         transport = self._transport
@@ -266,9 +288,10 @@ def _metadata(said: Any) -> Metadata:
     found = Metadata(said if isinstance(said, dict) else {})
     if Loop.current is not None:
         runner = Loop.current.state.capture.owner_here()[0]
-        found["worker"] = Loop.current.state.name
-        found["call_id"] = getattr(runner, "call_id", 0)
-        found["session"] = getattr(runner, "session", 0)
+        worker, call_id, session = Loop.current.state.name, getattr(runner, "call_id", 0), getattr(runner, "session", 0)
+        found.update(worker=worker, call_id=call_id, session=session, caller=f"session {session}")
+        found["deadline"] = runner.seconds_left() if runner is not None else None
+        found["trace"] = found.get("trace") or found.get("traceparent") or f"{worker}/{call_id}"
     return found
 
 

@@ -2,7 +2,10 @@
 
 Records are maps with keywords in kebab-case, enums keywords, nothing is nil; a sum's case is a keyword, or a vector of
 the case and its fields. The functions call the vars of the pod's namespace, which a client has once it has loaded the
-pod (`bascule pod --attach` shows what a service mounts). Functions that stream have no client here.
+pod (`bascule pod --attach` shows what a service mounts). A function that streams takes a callback too, as `py/stream`
+does: deref of what it gives waits for the end.
+
+Before its first call a namespace has the server compare contracts, `(connect)`; what both can live with passes.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import json
 
 from bascule.bridge.contracts.generators import File, in_order
+from bascule.bridge.contracts.generators.description import whole_contract
 from bascule.bridge.contracts.names import snake
 from bascule.bridge.contracts.schema import (
     Builtin,
@@ -39,15 +43,39 @@ _PRELUDE = """\
   (or (get table value) (throw (ex-info (str "expected one of " (keys table) ", found " (pr-str value)) {}))))"""
 
 
+_CONNECT = """\
+(def ^:private contract
+  CONTRACT)
+
+(def ^:private connected (atom false))
+
+(defn connect
+  "Has the server compare its contract with this one. The first call does it, too."
+  []
+  (let [told ((pod-var 'NAMESPACE/contract--) contract)
+        breaking (or (:breaking told) (get told "breaking"))]
+    (when (seq breaking)
+      (throw (ex-info (str "the contract of NAMESPACE is not the one that this client was made for: " (vec breaking))
+                      {:breaking (vec breaking)})))
+    (reset! connected true)))"""
+
+
+_WORDS = """
+and assoc atom cond contains? declare def defn do double ex-info first fn get if into keys let loop map mapv name new or
+quote recur resolve second seq str throw try var vec when connect connected contract member pod-var
+"""
+_OWN = frozenset(_WORDS.split())
+"""What is used here, of Clojure and of our own."""
+
+
 def generate(schema: Schema, package: str) -> list[File]:
     """The namespaces, `shop-client` for the module Shop; `package` is what their names begin with."""
     files = {}
     for module in schema.modules.values():
-        functions = [each for each in module.functions if not each.stream]
-        if functions:
+        if module.functions:
             name = f"{package}.{_kebab(module.name)}-client" if package else f"{_kebab(module.name)}-client"
             path = name.replace(".", "/").replace("-", "_") + ".clj"
-            files[path] = _Namespace(schema, module, name, functions).text()
+            files[path] = _Namespace(schema, module, name).text()
     return in_order(files)
 
 
@@ -60,11 +88,11 @@ def _string(text: str) -> str:
 
 
 class _Namespace:
-    def __init__(self, schema: Schema, module: Module, name: str, functions: list[Function]) -> None:
+    def __init__(self, schema: Schema, module: Module, name: str) -> None:
         self._schema = schema
         self._module = module
         self._name = name
-        self._functions = functions
+        self._functions = module.functions
 
     def text(self) -> str:
         """The whole file."""
@@ -72,7 +100,12 @@ class _Namespace:
         refs = self._reached()
         origin = f"Made from {module.name}.pg by `bascule contract generate`."
         doc = f"{module.doc or f'The module {module.name}.'}\n\n{origin}"
-        blocks = [f"(ns {self._name}\n  {_string(doc)})", _PRELUDE]
+        namespace = ".".join(module.namespace).replace("_", "-")
+        contract = _string(whole_contract(self._schema, module))
+        connect = _CONNECT.replace("NAMESPACE", namespace).replace("CONTRACT", contract)
+        names = " ".join(dict.fromkeys(map(_called, self._functions)))
+        head = f"(ns {self._name}\n  {_string(doc)}\n  (:refer-clojure :exclude [{names}]))"
+        blocks = [head, _PRELUDE, connect]
         coders = [_coder(way, self._symbol(ref)) for ref in refs for way in ("write", "read")]
         if coders:
             blocks.append(f"(declare {' '.join(coders)})")
@@ -97,15 +130,26 @@ class _Namespace:
         return own if ref.module == self._module.name else f"{_kebab(ref.module)}-{own}"
 
     def _function(self, each: Function) -> str:
-        name = each.wire.replace("_", "-")
-        target = f"{'.'.join(self._module.namespace).replace('_', '-')}/{name}"
+        name, var = _called(each), each.wire.replace("_", "-")
+        namespace = ".".join(self._module.namespace)
         argument = "argument" if each.argument.target is not Builtin.UNIT else "_"
-        doc = f"{each.doc or f'The function {each.name}.'}\n\nTakes {each.argument}, gives {each.result}."
-        call = f"((pod-var '{target}) {self._code('write', each.argument, argument)})"
         shown = _kebab(each.argument.target.name) if isinstance(each.argument.target, Ref) else "argument"
+        given = self._code("write", each.argument, argument)
+        doc = each.doc or f"The function {each.name}."
+        head = "(when-not @connected (connect))"
+        if each.stream:
+            doc += f"\n\nTakes {each.argument}, calls back with each {each.result}."
+            read = self._code("read", each.result, "item")
+            start = f"((pod-var 'py/stream) [{_string(f'{namespace}:{each.wire}')} {given}]"
+            return (
+                f"(defn {name}\n  {_string(doc)}\n  {{:arglists '([{shown} callback])}}\n"
+                f"  [{argument} callback]\n  {head}\n  {start}\n    (fn [item] (callback {read}))))"
+            )
+        doc += f"\n\nTakes {each.argument}, gives {each.result}."
+        call = f"((pod-var '{namespace.replace('_', '-')}/{var}) {given})"
         return (
             f"(defn {name}\n  {_string(doc)}\n  {{:arglists '([{shown}])}}\n"
-            f"  [{argument}]\n  (let [result {call}]\n    {self._code('read', each.result, 'result')}))"
+            f"  [{argument}]\n  {head}\n  (let [result {call}]\n    {self._code('read', each.result, 'result')}))"
         )
 
     def _coder(self, way: str, definition: Definition) -> str:
@@ -169,6 +213,12 @@ class _Namespace:
         if target is Builtin.MAP:
             return f"(into {{}} (map (fn [[name each]] [(clojure.core/name name) {code}])) {value})"
         return f"(mapv (fn [each] {code}) {value})"
+
+
+def _called(function: Function) -> str:
+    """A function's name here: what the namespace itself needs keeps its own."""
+    name = function.wire.replace("_", "-")
+    return f"{name}*" if name in _OWN else name
 
 
 def _coder(way: str, name: str) -> str:

@@ -5,6 +5,7 @@ See `bascule.workers.contracts.wire` for the form.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from bascule.bridge.contracts.schema import (
@@ -20,6 +21,7 @@ from bascule.bridge.contracts.schema import (
     Schema,
     Type,
 )
+from bascule.workers.contracts.comparing import whole
 
 LANGUAGE = "python"
 
@@ -40,6 +42,16 @@ def describe_module(schema: Schema, module: Module) -> dict[str, Any]:
             for each in module.functions
         },
     }
+
+
+def whole_contract(schema: Schema, module: Module) -> str:
+    """All that the functions of a module are about, as JSON: what clients in other languages have compared."""
+    known = {
+        ref_name(each.ref): describe_definition(schema, each)
+        for other in schema.modules.values()
+        for each in other.definitions
+    }
+    return json.dumps(whole(describe_module(schema, module), known), separators=(",", ":"), ensure_ascii=False)
 
 
 def describe_definition(schema: Schema, definition: Definition) -> dict[str, Any]:

@@ -2,12 +2,17 @@
 
 Records are maps with atom keys, enums atoms in lower case, texts binaries, nothing is `undefined`; a sum's case is an
 atom, or `{Case, Fields}`. `py` carries the plain form, whose keys are binaries; the functions between the two are
-generated, one pair for each type. Functions that stream have no client here.
+generated, one pair for each type. A function that streams takes a fun and folds it over the values.
+
+Before its first call a module has the server compare contracts, `connect/0,1`; what both can live with passes.
 """
 
 from __future__ import annotations
 
+import re
+
 from bascule.bridge.contracts.generators import File, in_order
+from bascule.bridge.contracts.generators.description import whole_contract
 from bascule.bridge.contracts.names import snake
 from bascule.bridge.contracts.schema import (
     Builtin,
@@ -36,6 +41,28 @@ _TYPES = {
     Builtin.DURATION: "integer()",
     Builtin.DOUBLE: "float()",
 }
+_PIECE = re.compile(r"(?:\\.|[^\\]){1,90}", re.DOTALL)
+_CONNECT = """\
+%% @doc Have the server compare its contract with this one. The first call does it, too.
+-spec connect() -> ok.
+connect() ->
+    connect(#{}).
+
+%% @doc The same with options of the call, see py_options. Fails with `{contract_mismatch, [Difference]}'.
+-spec connect(py:options()) -> ok.
+connect(Options) ->
+    Choice = Options#{strings => binary, maps => true, want => value},
+    case py:func('NAMESPACE', 'contract__', [contract()], Choice) of
+        #{<<"breaking">> := [_ | _] = Breaking} -> error({contract_mismatch, Breaking});
+        #{} -> persistent_term:put({?MODULE, connected}, true)
+    end.
+
+connected(Options) ->
+    persistent_term:get({?MODULE, connected}, false) orelse connect(Options).
+
+contract() ->
+    CONTRACT."""
+_OWN = frozenset(("connect", "connected", "contract", "optional", "wrapped", "module_info"))
 _HELPERS = """\
 optional(_Code, undefined) -> undefined;
 optional(Code, Value) -> Code(Value).
@@ -50,19 +77,18 @@ def generate(schema: Schema, package: str) -> list[File]:
     prefix = f"{snake(package.replace('.', '_'))}_" if package else ""
     files = {}
     for module in schema.modules.values():
-        functions = [each for each in module.functions if not each.stream]
-        if functions:
+        if module.functions:
             name = f"{prefix}{snake(module.name)}_client"
-            files[f"{name}.erl"] = _ErlangModule(schema, module, name, functions).text()
+            files[f"{name}.erl"] = _ErlangModule(schema, module, name).text()
     return in_order(files)
 
 
 class _ErlangModule:
-    def __init__(self, schema: Schema, module: Module, name: str, functions: list[Function]) -> None:
+    def __init__(self, schema: Schema, module: Module, name: str) -> None:
         self._schema = schema
         self._module = module
         self._name = name
-        self._functions = functions
+        functions = self._functions = module.functions
         self._encoded = self._reached([each.argument for each in functions])
         self._decoded = self._reached([each.result for each in functions])
 
@@ -79,12 +105,16 @@ class _ErlangModule:
     def text(self) -> str:
         """The whole file."""
         both = sorted({*self._encoded, *self._decoded})
-        exports = ", ".join(f"'{each.wire}'/1, '{each.wire}'/2" for each in self._functions)
+        exports = ", ".join(
+            f"'{self._called(each)}'/{arity}"
+            for each in self._functions
+            for arity in ((3, 4) if each.stream else (1, 2))
+        )
         types = ", ".join(f"'{self._atom(ref)}'/0" for ref in both)
         doc = self._module.doc or f"The module {self._module.name}."
         lines = [*(f"%% {line}".rstrip() for line in doc.splitlines()), "%%"]
         lines += [f"%% Made from {self._module.name}.pg by `bascule contract generate': do not edit."]
-        lines += [f"-module({self._name}).", "", f"-export([{exports}])."]
+        lines += [f"-module({self._name}).", "", "-export([connect/0, connect/1]).", f"-export([{exports}])."]
         if types:
             lines.append(f"-export_type([{types}]).")
         # What a module does not need of the helpers is no reason to warn.
@@ -93,7 +123,14 @@ class _ErlangModule:
         lines += [line for each in self._functions for line in self._function(each)]
         lines += [line for ref in self._encoded for line in self._coder("encode", self._schema.definition(ref))]
         lines += [line for ref in self._decoded for line in self._coder("decode", self._schema.definition(ref))]
-        return "\n".join([*lines, "", _HELPERS]) + "\n"
+        connect = _CONNECT.replace("NAMESPACE", ".".join(self._module.namespace)).replace("CONTRACT", self._contract())
+        return "\n".join([*lines, "", connect, "", _HELPERS]) + "\n"
+
+    def _contract(self) -> str:
+        """The contract's JSON as an Erlang binary, in pieces of a line's length."""
+        text = whole_contract(self._schema, self._module).replace("\\", "\\\\").replace('"', '\\"')
+        pieces = _PIECE.findall(text)
+        return "<<\n" + "\n".join(f'        "{each}"' for each in pieces) + "/utf8\n    >>"
 
     def _atom(self, ref: Ref) -> str:
         own = snake(ref.name)
@@ -137,23 +174,50 @@ class _ErlangModule:
 
     # ---- Functions
 
+    def _called(self, each: Function) -> str:
+        """A function's name here: what the module itself has comes first."""
+        own = {f"{way}_{self._atom(ref)}" for way in ("encode", "decode") for ref in {*self._encoded, *self._decoded}}
+        return f"{each.wire}_" if each.wire in own | _OWN else each.wire
+
     def _function(self, each: Function) -> list[str]:
+        name, argument = self._called(each), self._type(each.argument)
+        doc = [f"%% @doc {line}" if number == 0 else f"%% {line}" for number, line in enumerate(each.doc.splitlines())]
+        given = "_Unit" if each.argument.target is Builtin.UNIT else "Argument"
         namespace = ".".join(self._module.namespace)
-        spec = f"-spec '{each.wire}'({self._type(each.argument)}"
+        what = f"'{namespace}', '{each.wire}', [{self._encode(each.argument, 'Argument')}], Choice"
+        if each.stream:
+            spec = f"-spec '{name}'({argument}, fun(({self._type(each.result)}, Acc) -> Acc), Acc"
+            return [
+                "",
+                *(doc or ["%% @doc Folds a fun over the values of the stream."]),
+                f"{spec}) -> Acc.",
+                f"'{name}'(Argument, Fun, Acc) ->",
+                f"    '{name}'(Argument, Fun, Acc, #{{}}).",
+                "",
+                "%% @doc The same with options of the call, see py_options.",
+                f"{spec}, py:options()) -> Acc.",
+                f"'{name}'({given}, Fun, Acc, Options) ->",
+                "    _ = connected(Options),",
+                "    Choice = Options#{strings => binary, maps => true, want => value},",
+                f"    Stream = py:stream({what}),",
+                f"    Step = fun(Each, Now) -> Fun({self._decode(each.result, 'Each')}, Now) end,",
+                "    py_stream:fold(Step, Acc, Stream).",
+            ]
+        spec = f"-spec '{name}'({argument}"
         result = self._type(each.result)
-        call = f"py:func('{namespace}', '{each.wire}', [{self._encode(each.argument, 'Argument')}], Choice)"
         return [
             "",
-            *(f"%% @doc {line}" if number == 0 else f"%% {line}" for number, line in enumerate(each.doc.splitlines())),
+            *doc,
             f"{spec}) -> {result}.",
-            f"'{each.wire}'(Argument) ->",
-            f"    '{each.wire}'(Argument, #{{}}).",
+            f"'{name}'(Argument) ->",
+            f"    '{name}'(Argument, #{{}}).",
             "",
             "%% @doc The same with options of the call, see py_options.",
             f"{spec}, py:options()) -> {result}.",
-            f"'{each.wire}'({'_Unit' if each.argument.target is Builtin.UNIT else 'Argument'}, Options) ->",
+            f"'{name}'({given}, Options) ->",
+            "    _ = connected(Options),",
             "    Choice = Options#{strings => binary, maps => true, want => value},",
-            f"    Result = {call},",
+            f"    Result = py:func({what}),",
             f"    {self._decode(each.result, 'Result')}.",
         ]
 

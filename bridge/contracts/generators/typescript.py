@@ -2,7 +2,9 @@
 
 JSON is TypeScript's own, so values need no conversion: records are interfaces with the wire's names, enums unions of
 texts, nothing is null. One file per module, and `transport.ts` with what they share; nothing needs a library, `fetch`
-is the platform's. Functions that stream have no client here.
+is the platform's. A function that streams gives an `AsyncGenerator`, over server-sent events.
+
+Before its first call a client has the server compare contracts; what both can live with passes.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import json
 
 from bascule.bridge.contracts.generators import File, in_order
+from bascule.bridge.contracts.generators.description import whole_contract
 from bascule.bridge.contracts.names import snake
 from bascule.bridge.contracts.schema import (
     Builtin,
@@ -53,25 +56,105 @@ export class CallFailed extends Error {
   }
 }
 
+/** What is mounted is of another contract, and that would hurt. */
+export class ContractMismatch extends Error {
+  constructor(
+    readonly namespace: string,
+    readonly breaking: ReadonlyArray<string>,
+  ) {
+    super(`the contract of ${namespace} is not the one that this client was made for:\\n  ${breaking.join("\\n  ")}`);
+    this.name = "ContractMismatch";
+  }
+}
+
 /** Where calls go, and what goes with each of them. */
 export interface Options {
   readonly headers?: Metadata;
   readonly fetch?: typeof fetch;
+  /** Called with the headers of each answer. */
+  readonly onMetadata?: (metadata: Metadata) => void;
 }
 
-/** POST /NAMESPACE/FUNCTION with the argument as JSON. */
-export async function post<A, B>(base: string, path: string, argument: A, options: Options): Promise<B> {
-  const send = options.fetch ?? fetch;
-  const answer = await send(`${base.replace(/\\/$/, "")}/${path}`, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...options.headers },
-    body: JSON.stringify(argument),
-  });
-  const text = await answer.text();
-  if (!answer.ok) {
-    throw new CallFailed(answer.status, text);
+/** One server, and the contract that it must have. */
+export class Connection {
+  private checked: Promise<void> | null = null;
+
+  constructor(
+    private readonly base: string,
+    private readonly namespace: string,
+    private readonly contract: string,
+    private readonly options: Options,
+  ) {}
+
+  /** Have the server compare its contract with this one: once, unless that failed. */
+  connect(): Promise<void> {
+    this.checked ??= this.compare().catch((error: unknown) => {
+      this.checked = null;
+      throw error;
+    });
+    return this.checked;
   }
-  return JSON.parse(text) as B;
+
+  /** POST /NAMESPACE/FUNCTION with the argument as JSON. */
+  async post<A, B>(name: string, argument: A): Promise<B> {
+    await this.connect();
+    return JSON.parse(await (await this.send(name, argument, "application/json")).text()) as B;
+  }
+
+  /** The same for what comes as server-sent events, one for each value. */
+  async *stream<A, B>(name: string, argument: A): AsyncGenerator<B, void, void> {
+    await this.connect();
+    const answer = await this.send(name, argument, "text/event-stream");
+    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    try {
+      for (;;) {
+        const read = await reader?.read();
+        if (read === undefined || read.done) {
+          throw new CallFailed(answer.status, "the stream broke off");
+        }
+        const events = (rest + read.value).split("\\n\\n");
+        rest = events.pop() ?? "";
+        for (const event of events) {
+          const name = /^event: (.*)$/m.exec(event)?.[1];
+          const data = /^data: (.*)$/m.exec(event)?.[1];
+          if (name === "end") {
+            return;
+          }
+          if (name === "error") {
+            throw new CallFailed(answer.status, data ?? "");
+          }
+          if (data !== undefined) {
+            yield JSON.parse(data) as B;
+          }
+        }
+      }
+    } finally {
+      await reader?.cancel();
+    }
+  }
+
+  private async compare(): Promise<void> {
+    const answer = await this.send("contract__", this.contract, "application/json");
+    const told = (await answer.json()) as { readonly breaking?: ReadonlyArray<string> };
+    if (told.breaking !== undefined && told.breaking.length > 0) {
+      throw new ContractMismatch(this.namespace, told.breaking);
+    }
+  }
+
+  private async send<A>(name: string, argument: A, accept: string): Promise<Response> {
+    const send = this.options.fetch ?? fetch;
+    const answer = await send(`${this.base.replace(/\\/$/, "")}/${this.namespace}/${name}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept, ...this.options.headers },
+      body: JSON.stringify(argument),
+    });
+    if (!answer.ok) {
+      throw new CallFailed(answer.status, await answer.text());
+    }
+    this.options.onMetadata?.(Object.fromEntries(answer.headers.entries()));
+    return answer;
+  }
 }
 """
 
@@ -97,7 +180,7 @@ class _TypeScriptModule:
     def text(self) -> str:
         """The whole file."""
         module = self._module
-        functions = [each for each in module.functions if not each.stream]
+        functions = list(module.functions)
         blocks = [f"// Made from {module.name}.pg by `bascule contract generate`: do not edit."]
         imports = self._imports(functions)
         if imports:
@@ -113,7 +196,7 @@ class _TypeScriptModule:
         others = sorted({ref.module for kind in kinds for ref in refs_in(kind)} - {self._module.name})
         lines = [f'import type * as {name} from "./{_file(name)}.js";' for name in others]
         if functions:
-            lines.append('import { post, type Options } from "./transport.js";')
+            lines.append('import { Connection, type Options } from "./transport.js";')
         return lines
 
     def _definition(self, definition: Definition) -> str:
@@ -156,14 +239,25 @@ class _TypeScriptModule:
 
     def _client(self, functions: list[Function]) -> str:
         doc = _comment(self._module.doc or f"Calls the functions of {self._module.name}.", "")
-        lines = [f"{doc}export class {self._module.name}Client {{"]
-        lines += ["  constructor(", "    private readonly base: string,", "    private readonly options: Options = {},"]
-        lines.append("  ) {}")
+        contract = json.dumps(whole_contract(self._schema, self._module), ensure_ascii=False)
+        namespace = "/".join(self._module.namespace)
+        lines = [f"const contract =\n  {contract};", ""]
+        lines += [f"{doc}export class {self._module.name}Client {{", "  readonly connection: Connection;", ""]
+        lines += ["  constructor(base: string, options: Options = {}) {"]
+        lines += [f'    this.connection = new Connection(base, "{namespace}", contract, options);', "  }"]
         for each in functions:
-            path = "/".join([*self._module.namespace, each.wire])
             argument, result = self._type(each.argument), self._type(each.result)
-            lines += ["", f"{_comment(each.doc, '  ')}  {each.name}(argument: {argument}): Promise<{result}> {{"]
-            lines += [f'    return post(this.base, "{path}", argument, this.options);', "  }"]
+            kind, method = (
+                (f"AsyncGenerator<{result}, void, void>", "stream")
+                if each.stream
+                else (
+                    f"Promise<{result}>",
+                    "post",
+                )
+            )
+            name = f"{each.name}_" if each.name in ("connection", "constructor") else each.name
+            lines += ["", f"{_comment(each.doc, '  ')}  {name}(argument: {argument}): {kind} {{"]
+            lines += [f'    return this.connection.{method}("{each.wire}", argument);', "  }"]
         return "\n".join([*lines, "}"])
 
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from bascule.bridge.errors import CallError, PythonError
 from bascule.workers.contracts.codecs import ValueDecoder, ValueEncoder
-from bascule.workers.contracts.comparing import Difference, breaking, compare, digest, whole
+from bascule.workers.contracts.comparing import Difference, digest, unfit, whole
 from bascule.workers.contracts.mounting import CONTRACT_NAME, targets_of
 
 Coder = Callable[[Any], Any]
@@ -34,29 +34,39 @@ class ContractMismatch(Exception):
 
 
 class _Transport:
-    """What the two transports share: names, shapes, streams and declared errors."""
+    """What the two transports share: names, shapes, streams and declared errors.
 
-    def __init__(self, client: Any, contract: Any = None, *, name: str | None = None) -> None:
+    Args:
+        client: The connection.
+        contract: The generated module, which says what is a stream and what may be raised.
+        name: The name it is mounted under, where that is not the module's namespace.
+        meta: Whether arguments and results come with metadata, as `(metadata, value)`.
+    """
+
+    def __init__(self, client: Any, contract: Any = None, *, name: str | None = None, meta: bool = False) -> None:
         self._client = client
         self._contract = contract
         self._name = name
+        self._meta = meta
 
     def _target(self, name: Any) -> str:
         return f"{self._name or '.'.join(name.namespace)}:{name.name}"
 
-    def _is_stream(self, name: Any) -> bool:
-        functions = getattr(self._contract, "CONTRACT", {}).get("functions", {})
-        return bool(functions.get(name.name, {}).get("stream"))
+    def _said(self, fa: Any) -> tuple[Any, dict[str, Any]]:
+        """The value, and the keywords of a call that has metadata."""
+        if not self._meta:
+            return fa, {}
+        said, value = fa
+        return value, {"meta": dict(said or {})}
+
+    def _result(self, answer: Any, decoder: Coder) -> Any:
+        return (answer["meta"], decoder(answer["value"])) if self._meta else decoder(answer)
 
     def _raised(self, error: CallError) -> BaseException:
         """The error that the contract declares, where it is one."""
-        kind = error.details.get("raised") if isinstance(error, PythonError) else None
-        cls = _class_of(kind, self._contract) if isinstance(kind, str) else None
-        if cls is None:
+        if not isinstance(error, PythonError):
             return error
-        wire = self._contract._wire
-        found: BaseException = wire.Raised(cls.from_wire(error.details.get("value")))
-        return found
+        return declared(error.details.get("raised"), error.details.get("value"), self._contract) or error
 
 
 class SocketTransport(_Transport):
@@ -64,55 +74,58 @@ class SocketTransport(_Transport):
 
     With `meta`, what goes in and what comes out is `(metadata, value)`: the metadata (a map of texts and numbers)
     reaches the implementation, and the implementation's own comes back.
-
-    Args:
-        client: The connection.
-        contract: The generated module, which says what is a stream and what may be raised.
-        name: The name it is mounted under, where that is not the module's namespace.
-        meta: Whether arguments come with metadata.
     """
-
-    def __init__(self, client: Any, contract: Any = None, *, name: str | None = None, meta: bool = False) -> None:
-        super().__init__(client, contract, name=name)
-        self._meta = meta
 
     def send(self, name: Any, encoder: Coder, decoder: Coder, fa: Any) -> Any:
         """Call a function."""
-        said, value = fa if self._meta else (None, fa)
-        keywords: dict[str, Any] = {"meta": dict(said or {})} if self._meta else {}
+        value, keywords = self._said(fa)
         target = self._target(name)
-        if self._is_stream(name):
-            return (decoder(each) for each in self._client.stream(target, encoder(value), **keywords))
         try:
-            answer = self._client.call(target, encoder(value), **keywords)
+            if is_stream(self._contract, name.name):
+                return self._each(self._client.stream(target, encoder(value), **keywords), decoder)
+            return self._result(self._client.call(target, encoder(value), **keywords), decoder)
         except CallError as error:
             raise self._raised(error) from None
-        return (answer["meta"], decoder(answer["value"])) if self._meta else decoder(answer)
+
+    def _each(self, stream: Any, decoder: Coder) -> Iterator[Any]:
+        try:
+            for each in stream:
+                yield decoder(each)
+        except CallError as error:
+            raise self._raised(error) from None
+        finally:
+            stream.close()
 
 
 class AsyncSocketTransport(_Transport):
-    """The same over `bascule.connect_trio()`: what is called must be awaited."""
+    """The same over `bascule.connect_trio()` or `bascule.connect_asyncio()`: what is called must be awaited."""
 
     def send(self, name: Any, encoder: Coder, decoder: Coder, fa: Any) -> Any:
         """Call a function."""
-        target = self._target(name)
-        if self._is_stream(name):
-            return self._each(target, encoder, decoder, fa)
-        return self._call(target, encoder, decoder, fa)
+        value, keywords = self._said(fa)
+        method = self._each if is_stream(self._contract, name.name) else self._call
+        return method(self._target(name), encoder, decoder, value, keywords)
 
-    async def _call(self, target: str, encoder: Coder, decoder: Coder, fa: Any) -> Any:
+    async def _call(self, target: str, encoder: Coder, decoder: Coder, value: Any, keywords: dict[str, Any]) -> Any:
         try:
-            answer = await self._client.call(target, encoder(fa))
+            answer = await self._client.call(target, encoder(value), **keywords)
         except CallError as error:
             raise self._raised(error) from None
-        return decoder(answer)
+        return self._result(answer, decoder)
 
-    async def _each(self, target: str, encoder: Coder, decoder: Coder, fa: Any) -> Any:
-        async for each in self._client.stream(target, encoder(fa)):
-            yield decoder(each)
+    async def _each(
+        self, target: str, encoder: Coder, decoder: Coder, value: Any, keywords: dict[str, Any]
+    ) -> AsyncIterator[Any]:
+        try:
+            async for each in self._client.stream(target, encoder(value), **keywords):
+                yield decoder(each)
+        except CallError as error:
+            raise self._raised(error) from None
 
 
-def open_client(module_class: Any, client: Any, *, name: str | None = None, check: bool = True) -> Any:
+def open_client(
+    module_class: Any, client: Any, *, name: str | None = None, check: bool = True, meta: bool = False
+) -> Any:
     """What calls a mounted module over a connection; its methods take and give values.
 
     Args:
@@ -120,6 +133,7 @@ def open_client(module_class: Any, client: Any, *, name: str | None = None, chec
         client: What `bascule.connect` gave.
         name: The name it is mounted under, where that is not the module's namespace.
         check: Compare the contracts first.
+        meta: Its methods take and give `(metadata, value)`.
 
     Raises:
         ContractMismatch: What is mounted is of another contract, and that would hurt.
@@ -128,11 +142,13 @@ def open_client(module_class: Any, client: Any, *, name: str | None = None, chec
     if check:
         told = client.call(f"{name or '.'.join(contract.NAMESPACE)}:{CONTRACT_NAME}")
         compare_with(contract, told)
-    return _opened(module_class, SocketTransport(client, contract, name=name))
+    return opened(module_class, SocketTransport(client, contract, name=name, meta=meta))
 
 
-async def open_async_client(module_class: Any, client: Any, *, name: str | None = None, check: bool = True) -> Any:
-    """The same over what `bascule.connect_trio` gave: its methods must be awaited.
+async def open_async_client(
+    module_class: Any, client: Any, *, name: str | None = None, check: bool = True, meta: bool = False
+) -> Any:
+    """The same over what `bascule.connect_trio` or `connect_asyncio` gave: its methods must be awaited.
 
     Raises:
         ContractMismatch: What is mounted is of another contract, and that would hurt.
@@ -141,7 +157,7 @@ async def open_async_client(module_class: Any, client: Any, *, name: str | None 
     if check:
         told = await client.call(f"{name or '.'.join(contract.NAMESPACE)}:{CONTRACT_NAME}")
         compare_with(contract, told)
-    return _opened(module_class, AsyncSocketTransport(client, contract, name=name))
+    return opened(module_class, AsyncSocketTransport(client, contract, name=name, meta=meta))
 
 
 def compare_with(contract: Any, told: dict[str, Any]) -> None:
@@ -156,13 +172,32 @@ def compare_with(contract: Any, told: dict[str, Any]) -> None:
     ours = whole(described, contract._wire._known)
     if told.get("digest") == digest(ours):
         return
-    # Who is older can't be known: what hurts this client, whichever way, is refused.
-    differences = breaking(compare(told["contract"], ours), client_is_new=True)
+    differences = unfit(told["contract"], ours)
     if differences:
         raise ContractMismatch(".".join(contract.NAMESPACE), differences)
 
 
-def _opened(module_class: Any, transport: Any) -> Any:
+def is_stream(contract: Any, name: str) -> bool:
+    """Whether a function of a generated module streams."""
+    functions = getattr(contract, "CONTRACT", {}).get("functions", {})
+    return bool(functions.get(name, {}).get("stream"))
+
+
+def declared(kind: object, value: Any, contract: Any) -> BaseException | None:
+    """The error that a contract declares, of what travelled of it; None: it declares no such error."""
+    cls = _class_of(kind, contract) if isinstance(kind, str) else None
+    if cls is None:
+        return None
+    found: BaseException = contract._wire.Raised(cls.from_wire(value))
+    return found
+
+
+def opened(module_class: Any, transport: Any) -> Any:
+    """A generated client over a transport, with values in their plain form.
+
+    Raises:
+        TypeError: The module was generated without clients.
+    """
     if "from_transport" not in dir(module_class):
         raise TypeError(f"{module_class.__name__} has no client: generate it with --with-client")
     targets = targets_of(sys.modules[module_class.__module__])
