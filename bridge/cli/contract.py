@@ -50,11 +50,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     diff.add_argument("old", type=Path, metavar="OLD", help="the folder as it was")
     diff.add_argument("new", type=Path, metavar="NEW", help="the folder as it is")
     diff.add_argument("--extended", action="store_true", help="read all files as extended")
-    text = (
-        "Propose definitions from recorded calls, with the evidence as comments; results are for a person to fill in."
+    text = "Propose definitions from recorded calls, or from a module's annotations, with the evidence as comments."
+    infer = actions.add_parser("infer", help="propose definitions from recorded calls or annotations", description=text)
+    infer.add_argument(
+        "recording",
+        metavar="SOURCE",
+        help="a trace of `bascule record`; or a Python file, a module's name, or a landscape as JSON, with annotations",
     )
-    infer = actions.add_parser("infer", help="propose definitions from recorded calls", description=text)
-    infer.add_argument("recording", type=Path, metavar="FILE", help="a trace of `bascule record`")
     infer.add_argument("--module", default="Inferred", metavar="NAME", help="the module's name (default: Inferred)")
 
 
@@ -244,10 +246,18 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 def _infer(options: argparse.Namespace) -> int:
-    from bascule.bridge.contracts.inferring import InferError, infer_file
+    from bascule.bridge.contracts.annotated import infer_landscape, infer_source, is_landscape
+    from bascule.bridge.contracts.inferring import infer_file
+    from bascule.bridge.contracts.proposing import InferError
 
+    path = Path(options.recording)
     try:
-        text = infer_file(options.recording, options.module)
+        if path.suffix == ".py" or not (path.exists() or path.suffix):
+            text = infer_source(options.recording, options.module)
+        elif is_landscape(path):
+            text = infer_landscape(path, options.module)
+        else:
+            text = infer_file(path, options.module)
     except InferError as error:
         return _complain(error)
     print(text, end="")

@@ -1,55 +1,73 @@
 """From recorded calls to a contract that somebody can start from: `bascule contract infer TRACE`.
 
-A trace of `bascule record` says with what each function was called. Its calls are joined, by the recorder's own rules,
-to one type for each parameter; a function's parameters become a record, and what a definition can't say exactly becomes
-a foreign type of its own name. What was seen stands above each definition as a comment. A trace does not tell results:
-they are all of the foreign type `Unknown`, for a person to fill in.
+A trace of `bascule record` says with what each function was called, and what it gave. Its calls are joined, by the
+recorder's own rules, to one type for each parameter and for the result. A result that no call of the recording tells is
+of the foreign type `Unknown`, for a person to fill in. `proposing` writes it all down; `annotated` does the same from
+annotations.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bascule.bridge.contracts.names import humps
+from bascule.bridge.contracts.proposing import Entry, InferError, Proposal, maybe, shown, wrapped
 from bascule.bridge.recording.reading import Damage, InputError, read_lines, with_children
-from bascule.bridge.recording.types import BOTTOM, NONE, Dict, Listed, Named, Row, Text, Type, Union, join, of_value
+from bascule.bridge.recording.types import (
+    BOTTOM,
+    NONE,
+    Dict,
+    Listed,
+    Named,
+    Row,
+    Text,
+    Type,
+    Union,
+    join,
+    join_all,
+    of_value,
+)
 
-_BUILTIN = {
+BUILTIN = {
     "int": "Integer",
     "float": "Double",
     "bool": "Bool",
     "str": "String",
     "bytes": "Bytes",
 }
-_KNOWN = {
+KNOWN = {
     ("datetime", "datetime"): "Timestamp",
     ("datetime", "timedelta"): "Duration",
     ("uuid", "UUID"): "Uuid",
     ("decimal", "Decimal"): "Decimal",
 }
-_MOST_SHOWN = 60  # characters of a type in a comment
-
-
-class InferError(Exception):
-    """Nothing can be proposed; the message says why."""
 
 
 @dataclass
 class _Seen:
-    """What was seen of one function."""
+    """What was seen of one function.
 
-    calls: int = 0
+    A call has a line when it begins, and another one, with what came of it, when it ends: the first are counted. A
+    trace of ends alone has those counted.
+    """
+
+    begun: Counter[str] = field(default_factory=Counter)  # how often with each parameter; "" is all of them
+    ended: Counter[str] = field(default_factory=Counter)
     parameters: dict[str, Type] = field(default_factory=dict)
-    present: dict[str, int] = field(default_factory=dict)
+    result: Type = BOTTOM
 
-    def add(self, given: dict[str, Type]) -> None:
-        self.calls += 1
+    def add(self, given: dict[str, Type], result: Type, times: int, *, ends: bool) -> None:
+        self.result = join(self.result, result)
+        (self.ended if ends else self.begun).update(dict.fromkeys(("", *given), times))
         for name, kind in given.items():
             self.parameters[name] = join(self.parameters.get(name, BOTTOM), kind)
-            self.present[name] = self.present.get(name, 0) + 1
+
+    @property
+    def calls(self) -> Counter[str]:
+        return self.begun or self.ended
 
 
 def infer_file(path: Path, module: str) -> str:
@@ -69,7 +87,7 @@ def infer(rows: Iterable[dict[str, Any]], module: str, origin: str) -> str:
     """A definition file for some lines of a trace.
 
     Args:
-        rows: The lines.
+        rows: The lines; they may be counted, by `bascule record counts`.
         module: The module's name.
         origin: Where they come from, for a comment.
 
@@ -79,126 +97,113 @@ def infer(rows: Iterable[dict[str, Any]], module: str, origin: str) -> str:
     seen: dict[str, _Seen] = {}
     for row in rows:
         name = _function_name(row.get("function"))
-        given = _given(row)
+        try:
+            given, result = _given(row), _result(row)
+        except (ValueError, TypeError, LookupError):
+            continue
         if name and given is not None:
-            seen.setdefault(name, _Seen()).add(given)
+            count = row.get("n")
+            times = count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 1
+            ends = "n" not in row and ("returns" in row or "raises" in row)
+            seen.setdefault(name, _Seen()).add(given, result, times, ends=ends)
     if not seen:
         raise InferError(f"{origin} tells of no call to a function")
-    return _Proposal(module, origin).text(seen)
+    proposal = Proposal(module, origin)
+    types = _Types(proposal)
+    for name in sorted(seen):
+        types.propose(name, seen[name])
+    return proposal.text()
 
 
 def _function_name(told: Any) -> str:
     """`package.module.function` of what a trace says was called; empty for methods, operators and the like."""
     what = told.get("v") if isinstance(told, dict) and told.get("t") == "function" else told
     if isinstance(what, dict) and isinstance(what.get("module"), str) and isinstance(what.get("name"), str):
-        return f"{what['module']}.{what['name']}"
+        return f"{what['module']}.{what['name']}" if what["name"].isidentifier() else ""
     return what if isinstance(what, str) else ""
 
 
 def _given(row: dict[str, Any]) -> dict[str, Type] | None:
     """The arguments of a call, by name; None for a line that has none."""
     bound, plain = row.get("bound_params"), row.get("params")
-    try:
-        if isinstance(bound, dict):
-            pairs = [*bound.get("pos_only", ()), *bound.get("pos_or_kw", ())]
-            found = {str(name): of_value(value) for name, value in pairs}
-            more = bound.get("kw_only", {})
-            found.update((str(name), of_value(value)) for name, value in dict(more).items())
-            return found
-        if isinstance(plain, dict):
-            found = {f"argument{index}": of_value(value) for index, value in enumerate(plain.get("args", ()), 1)}
-            found.update((str(name), of_value(value)) for name, value in dict(plain.get("kwargs", {})).items())
-            return found
-    except (ValueError, TypeError, LookupError):
-        return None
+    if isinstance(bound, dict):
+        pairs = [*bound.get("pos_only", ()), *bound.get("pos_or_kw", ()), *dict(bound.get("kw_only", {})).items()]
+        found = {str(name): of_value(value) for name, value in pairs}
+        if bound.get("var_pos"):
+            name, rest = bound["var_pos"]
+            found[str(name)] = of_value(rest)
+        if bound.get("var_kw"):
+            name, more = bound["var_kw"]
+            found[str(name)] = of_value({"t": "dict", "v": [[key, value] for key, value in dict(more).items()]})
+        return found
+    if isinstance(plain, dict):
+        found = {f"argument{index}": of_value(value) for index, value in enumerate(plain.get("args", ()), 1)}
+        found.update((str(name), of_value(value)) for name, value in dict(plain.get("kwargs", {})).items())
+        return found
     return None
 
 
-class _Proposal:
-    def __init__(self, module: str, origin: str) -> None:
-        self._module = module
-        self._origin = origin
-        self._foreign: dict[str, str] = {}
+def _result(row: dict[str, Any]) -> Type:
+    """What a call gave; of a counted line, what its calls gave."""
+    if "returns" not in row:
+        return BOTTOM
+    given = row["returns"]
+    return join_all([of_value(each) for each in given]) if "n" in row else of_value(given)
 
-    def text(self, seen: dict[str, _Seen]) -> str:
-        functions = [self._function(name, seen[name]) for name in sorted(seen)]
-        foreign = [
-            f"data {name}\n  {{-# FOREIGN python {target} #-}}" for name, target in sorted(self._foreign.items())
-        ]
-        unknown = (
-            "-- What a function gives: the recording does not tell.\ndata Unknown\n  {-# FOREIGN python object #-}"
-        )
-        origin = f"-- Proposed from {self._origin}: to be read, named and completed."
-        head = f"{{-# EXTENDED #-}}\n{origin}\nmodule {self._module} where"
-        return "\n\n".join([head, unknown, *foreign, *functions]) + "\n"
 
-    def _function(self, name: str, seen: _Seen) -> str:
-        short = _camel(name.rpartition(".")[2])
-        evidence = [f"-- {name}: {seen.calls} call{'s' if seen.calls != 1 else ''} seen."]
-        if not seen.parameters:
-            return "\n".join([*evidence, f"{short} :: Unit -> IO Unknown"])
-        record = f"{short[:1].upper()}{short[1:]}Arguments"
-        lines = [f"-- The arguments of {name}.", f"data {record}", f"  = {record}"]
-        for index, (parameter, kind) in enumerate(seen.parameters.items()):
-            absent = seen.calls - seen.present[parameter]
-            written, default = self._written(kind), ""
-            if absent:
-                written = written if written.startswith("Maybe ") else f"Maybe {_wrapped(written)}"
-                default = " = Nothing"
-            told = f"absent {absent} times; " if absent else ""
-            shown = kind.key()
-            shown = shown if len(shown) <= _MOST_SHOWN else shown[:_MOST_SHOWN] + "..."
-            field_name = _camel(parameter) or f"argument{index}"
-            lines.append(f"    {'{' if index == 0 else ','} {field_name} :: {written}{default} -- {told}seen: {shown}")
-        lines += ["    }", "", *evidence, f"{short} :: {record} -> IO Unknown"]
-        return "\n".join(lines)
+class _Types:
+    """The recorder's types as those of definitions."""
 
-    def _written(self, kind: Type) -> str:
+    def __init__(self, proposal: Proposal) -> None:
+        self._proposal = proposal
+
+    def propose(self, name: str, seen: _Seen) -> None:
+        """A function of the trace."""
+        entries = []
+        calls = seen.calls
+        for parameter, kind in seen.parameters.items():
+            absent = calls[""] - calls[parameter]
+            written = self.written(kind)
+            note = f"absent {absent} times; " if absent else ""
+            note += f"seen: {shown(kind.key())}"
+            entries.append(Entry(parameter, maybe(written) if absent else written, "Nothing" if absent else "", note))
+        evidence = f"{name}: {calls['']} call{'s' if calls[''] != 1 else ''} seen"
+        if seen.result is BOTTOM:
+            result = self._proposal.foreign("object", "Unknown")
+            evidence += "; no result is told."
+        else:
+            result = self.written(seen.result)
+            evidence += f", which gave: {shown(seen.result.key())}"
+        self._proposal.function(name, entries, result, evidence)
+
+    def written(self, kind: Type) -> str:
         """The type that says it; of what no definition can say, a foreign one."""
         if isinstance(kind, Union):
             rest = [each for each in kind.options if each != NONE]
-            names = {self._written(each) for each in rest}
+            names = {self.written(each) for each in rest}
             if names <= {"Integer", "Double"} and len(names) == 2:
                 names = {"Double"}
             if len(names) == 1:
                 inner = names.pop()
-                return f"Maybe {_wrapped(inner)}" if len(rest) < len(kind.options) else inner
-            return self._as_foreign("Anything", "object")
+                return maybe(inner) if len(rest) < len(kind.options) else inner
+            return self._proposal.foreign("object", "Unknown")
         if kind == NONE:
             return "Unit"
+        if kind is BOTTOM:  # of a list that was always empty
+            return self._proposal.foreign("object", "Unknown")
         if isinstance(kind, Text):
             return "String"
         if isinstance(kind, Listed):
-            return f"List {_wrapped(self._written(kind.item))}"
-        if isinstance(kind, Row) and isinstance(kind.items, Type):
-            return f"List {_wrapped(self._written(kind.items))}"
+            return f"List {wrapped(self.written(kind.item))}"
+        if isinstance(kind, Row):
+            items = kind.items if isinstance(kind.items, Type) else join_all(list(kind.items))
+            return f"List {wrapped(self.written(items))}"
         if isinstance(kind, Dict) and isinstance(kind.of, Text):
-            return f"Map String {_wrapped(self._written(kind.to))}"
+            return f"Map String {wrapped(self.written(kind.to))}"
         if isinstance(kind, Named):
-            if not kind.module and kind.name in _BUILTIN:
-                return _BUILTIN[kind.name]
-            if (kind.module, kind.name) in _KNOWN:
-                return _KNOWN[kind.module, kind.name]
-            target = f"{kind.module}.{kind.name}" if kind.module else kind.name
-            return self._as_foreign("".join(part[:1].upper() + part[1:] for part in humps(kind.name)), target)
-        return self._as_foreign("Anything", "object")
-
-    def _as_foreign(self, name: str, target: str) -> str:
-        name = "".join(letter for letter in name if letter.isalnum() and letter.isascii()).lstrip("0123456789")
-        name = name[:1].upper() + name[1:] or "Anything"
-        while self._foreign.get(name, target) != target:
-            name += "2"
-        self._foreign[name] = target
-        return name
-
-
-def _wrapped(written: str) -> str:
-    return f"({written})" if " " in written else written
-
-
-def _camel(name: str) -> str:
-    """`some_name` -> `someName`, of what a definition file's names may be made of."""
-    parts = [part for part in name.split("_") if part]
-    joined = "".join(part if index == 0 else part[:1].upper() + part[1:] for index, part in enumerate(parts))
-    kept = "".join(letter for letter in joined if letter.isascii() and (letter.isalnum() or letter == "_"))
-    return kept[:1].lower() + kept[1:] if kept[:1].isalpha() else f"a{kept}" if kept else ""
+            if not kind.module and kind.name in BUILTIN:
+                return BUILTIN[kind.name]
+            if (kind.module, kind.name) in KNOWN:
+                return KNOWN[kind.module, kind.name]
+            return self._proposal.foreign(f"{kind.module}.{kind.name}" if kind.module else kind.name)
+        return self._proposal.foreign("object", "Unknown")
