@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 
 from bascule.bridge.supervision.starting import Started, mark_of, new_bridge_id, start_process
+from bascule.workers import launch
 
 
 class NotStarted(Exception):
@@ -26,8 +28,8 @@ class EarlyWorker:
         self.started = started
 
 
-def start_early(python: str | None) -> EarlyWorker:
-    """Start it.
+def start_early(python: str | None, *, ahead: str = "") -> EarlyWorker:
+    """Start it. `ahead` is a module of ours that it imports while it waits for its configuration.
 
     Raises:
         NotStarted: That Python can't be run, or standard input or output is closed.
@@ -36,7 +38,8 @@ def start_early(python: str | None) -> EarlyWorker:
     executable = python or sys.executable
     bridge = new_bridge_id()
     try:
-        return EarlyWorker(bridge, start_process(executable, mark_of(bridge, 0, 1)))
+        command = partial(launch.command, ahead=ahead)
+        return EarlyWorker(bridge, start_process(executable, mark_of(bridge, 0, 1), command=command))
     except OSError as error:
         raise NotStarted(f"its Python {executable} can't be run: {error.strerror}", 1) from None
 

@@ -239,8 +239,15 @@ def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) ->
                     stack.append((kind, start, counter))
                     kind, start = _LIST, len(values)
                     if count >= SHORTEST:
-                        position = read_runs(data, position, count, values)
-                        count -= len(values) - start
+                        numbers: list[object] = []
+                        position = read_runs(data, position, count, numbers)
+                        count -= len(numbers)
+                        if not count and data[position] == 106:  # nothing but numbers
+                            kind, start, counter = stack.pop()
+                            append(numbers)
+                            position += 1
+                            continue
+                        values += numbers
                     counter = repeat(None, count)
                     break
                 elif tag == 116:

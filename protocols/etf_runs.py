@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Final
 
+_extend: Final = list.extend  # of lists that their users can't change, too
 SHORTEST: Final = 8
 """Fewer elements than this are read one by one."""
 _FIRST_WINDOW: Final = 32
@@ -116,7 +117,7 @@ def read_runs(data: bytes, position: int, most: int, into: list[object]) -> int:
         end = position + count * width
         if end > size:
             raise CutOff("a number at the end of the term is cut off")
-        into.extend(read(data, position, count))
+        _extend(into, read(data, position, count))
         position = end
         most -= count
     return position

@@ -37,7 +37,7 @@ def main(load: Callable[[str, str], None]) -> NoReturn:
         load: Loads a package by its location (see `launch.SNIPPET`).
     """
     wire_in, wire_out, page_fd, parent = [int(text) for text in sys.argv[1:5]]
-    msgpack_folder = sys.argv[6]
+    msgpack_folder, ahead = sys.argv[6], sys.argv[7:]
     sys.argv[:] = [""]
     _die_with_parent(parent)
     page = words(map_page(page_fd))
@@ -48,6 +48,8 @@ def main(load: Callable[[str, str], None]) -> NoReturn:
     from bascule.workers.forks import is_child, leave_child
     from bascule.workers.loop import Leave
 
+    for name in ahead:
+        __import__(name)
     wire = Wire(fd_out)
     reader = FrameReader()
     configuration, frames = _read_configuration(fd_in, reader)

@@ -37,7 +37,7 @@ main(load)
 """
 
 
-def command(executable: str, wire_in: int, wire_out: int, page: int) -> list[str]:
+def command(executable: str, wire_in: int, wire_out: int, page: int, *, ahead: str = "") -> list[str]:
     """What to execute.
 
     Args:
@@ -45,12 +45,13 @@ def command(executable: str, wire_in: int, wire_out: int, page: int) -> list[str
         wire_in: A descriptor that the worker will inherit: its frames come from there.
         wire_out: Where its frames go.
         page: The shared page.
+        ahead: A module of ours that the worker will need, to be imported while it waits for its configuration.
 
     The process must be started by the process that asks for the command: the worker leaves at once when its parent is
     another, which means that the bridge died in between.
     """
     numbers = [str(number) for number in (wire_in, wire_out, page, os.getpid())]
-    return [executable, "-I", "-c", SNIPPET, *numbers, bascule_folder(), msgpack_folder()]
+    return [executable, "-I", "-c", SNIPPET, *numbers, bascule_folder(), msgpack_folder(), *filter(None, [ahead])]
 
 
 def bascule_folder() -> str:

@@ -59,6 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
         from bascule.bridge.cli import pod
 
         options = pod.parse(arguments[1:])
+    elif command == "port":
+        from bascule.bridge.cli import port
+
+        options = port.parse(arguments[1:])
     if options is None:
         command, options = _parsed(arguments)
     if sys.platform != "linux" and command != "path":

@@ -67,10 +67,13 @@ def cache_rules(command: str, file: str | None) -> Rules | int | None:
         return 2
 
 
-def start(command: str, python: str | None) -> EarlyWorker | int:
-    """Start the first worker, whose interpreter starts up while the rest is imported; else what to exit with."""
+def start(command: str, python: str | None, *, ahead: str = "") -> EarlyWorker | int:
+    """Start the first worker, whose interpreter starts up while the rest is imported; else what to exit with.
+
+    `ahead` is a module of ours that it imports while it waits.
+    """
     try:
-        return start_early(python)
+        return start_early(python, ahead=ahead)
     except NotStarted as error:
         print(f"bascule {command}: {error}", file=sys.stderr)
         return error.status

@@ -23,7 +23,7 @@ class Option:
         help: What its user reads.
         default: Its value where it is not given.
         read: Makes the value of its text, or raises ValueError.
-        choices: The texts that are allowed.
+        choices: The values that are allowed.
         many: It may be repeated: its value is a list.
     """
 
@@ -37,7 +37,7 @@ class Option:
         *,
         default: Any = None,
         read: Callable[[str], Any] = str,
-        choices: tuple[str, ...] = (),
+        choices: tuple[Any, ...] = (),
         many: bool = False,
     ) -> None:
         self.flag = flag
@@ -80,23 +80,26 @@ class Values:
         self.__dict__.update(values)
 
 
-def plainly(arguments: Sequence[str], options: Sequence[Option], positionals: str) -> Values | None:
+def plainly(arguments: Sequence[str], options: Sequence[Option], positionals: str = "") -> Values | None:
     """The values of a command line that holds nothing but whole options and positionals; else None.
 
     Args:
         arguments: Without the command itself.
         options: What it may hold.
-        positionals: The name for all that is no option.
+        positionals: The name for all that is no option; there must be nothing such where it is empty.
     """
     values: dict[str, Any] = {each.name: list(each.default) if each.many else each.default for each in options}
     rest: list[str] = []
-    values[positionals] = rest
+    if positionals:
+        values[positionals] = rest
     by_flag = {each.flag: each for each in options}
     at = 0
     while at < len(arguments):
         argument = arguments[at]
         at += 1
         if not argument.startswith("-"):
+            if not positionals:
+                return None
             rest.append(argument)
             continue
         option = by_flag.get(argument)

@@ -128,17 +128,15 @@ def decode_term(data: bytes, position: int) -> tuple[Any, int]:
                     stack.append((kind, start, counter))
                     kind, start = _LIST, len(values)
                     if count >= SHORTEST:
-                        numbers: list[object] = []
-                        position = read_runs(data, position, count, numbers)
-                        count -= len(numbers)
+                        made = _new_list(List)
+                        position = read_runs(data, position, count, made)
+                        count -= len(made)
                         if not count and data[position] == 106:  # nothing but numbers
                             kind, start, counter = stack.pop()
-                            made = _new_list(List)
-                            _fill_list(made, numbers)
                             append(made)
                             position += 1
                             continue
-                        values += numbers
+                        values += made
                     counter = repeat(None, count)
                     break
                 elif tag == 107:

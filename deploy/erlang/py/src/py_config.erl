@@ -240,5 +240,5 @@ port_arguments(#{packet := Packet, path := Path, preload := Preload, arguments :
         lists:append([["--python", Python] || #{python := Python} <- [Values]]) ++
         lists:append([["--path", Folder] || Folder <- Path]) ++
         lists:append([["--preload", Module] || Module <- Preload]) ++
-        ["--scheduler=" ++ Scheduler || #{worker_scheduler := Scheduler} <- [Values], Scheduler =/= least_busy] ++
+        lists:append([["--scheduler", Scheduler] || #{worker_scheduler := Scheduler} <- [Values], Scheduler =/= least_busy]) ++
         Arguments.
