@@ -79,6 +79,10 @@ class Values:
     def __init__(self, values: dict[str, Any]) -> None:
         self.__dict__.update(values)
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
 
 def plainly(arguments: Sequence[str], options: Sequence[Option], positionals: str = "") -> Values | None:
     """The values of a command line that holds nothing but whole options and positionals; else None.
