@@ -23,7 +23,7 @@ from bascule.protocols.errors import ErrorKind
 from bascule.protocols.tokens import TOKEN_LENGTH
 from bascule.workers.cancel import SignalGate, ThreadGate
 from bascule.workers.errors import CallFailed, error_map
-from bascule.workers.page import CANCEL
+from bascule.workers.page import ASIDE, CANCEL
 from bascule.workers.running import Runner
 
 TYPE_CHECKING = False
@@ -141,6 +141,7 @@ class Loop(ABC):
                 self.state.streams.add_credit(stream, items)
                 self.stream_ready(stream)
         elif kind == _RELEASE:
+            self.state.page[ASIDE] = 1
             if payload:
                 text = payload.decode("ascii", "replace")
                 tokens = [text[at : at + TOKEN_LENGTH] for at in range(0, len(text), TOKEN_LENGTH)]
@@ -149,6 +150,7 @@ class Loop(ABC):
                 self.end_session(session)
                 for stream in self.state.streams.of_session(session):
                     self.close_stream(stream)
+            self.state.page[ASIDE] = 0
         elif kind == _CONTROL:
             self.control(packed.loads(payload))
         elif self.callbacks is not None:
@@ -379,6 +381,7 @@ def exported(state: WorkerState, message: dict[str, Any]) -> dict[str, Any]:
 
     answer: dict[str, Any] = {"op": "exported", "id": message.get("id")}
     most = message.get("max") or 0
+    state.page[ASIDE] = 1
     try:
         pickles: list[bytes] = []
         for token in message["tokens"]:
@@ -400,6 +403,7 @@ def exported(state: WorkerState, message: dict[str, Any]) -> dict[str, Any]:
         answer["pickles"] = pickles
     except Exception as error:
         answer["error"] = error_map(error, worker=state.name)
+    state.page[ASIDE] = 0
     return answer
 
 

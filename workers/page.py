@@ -1,4 +1,4 @@
-"""The page that a worker shares with the bridge: three numbers that each can read while the other is busy.
+"""The page that a worker shares with the bridge: four numbers that each can read while the other is busy.
 
 A pipe can't tell the bridge what a worker is doing: what is in the pipe may have been read or not, and a worker that
 died can't be asked. So both map one page of an anonymous file:
@@ -8,6 +8,7 @@ died can't be asked. So both map one page of an anonymous file:
 | STARTED | worker | the highest wire id that was started: calls start in the order of their ids, so what is above is untouched and may be given to another worker |
 | CANCEL | bridge | the wire id to cancel, before it sends SIGURG |
 | ARMED | worker | the wire id whose user code runs right now, 0: none; nothing is interrupted while it is 0 |
+| ASIDE | worker | 1 while code of clients' runs that is no call: finalizers of what they let go of, pickling |
 
 Each word is eight aligned bytes, stored and loaded whole.
 """  # noqa: E501 - a table row can't be wrapped
@@ -26,7 +27,8 @@ PAGE_SIZE: Final = 4096
 STARTED: Final = 0
 CANCEL: Final = 1
 ARMED: Final = 2
-WORDS: Final = 3
+ASIDE: Final = 3
+WORDS: Final = 4
 _WORD: Final = struct.Struct("=Q")
 
 
@@ -70,6 +72,11 @@ def started_id(page: mmap.mmap) -> int:
 def armed_id(page: mmap.mmap) -> int:
     """The wire id whose user code runs now, 0: none (or the worker runs several threads)."""
     return read_word(page, ARMED)
+
+
+def is_aside(page: mmap.mmap) -> bool:
+    """Whether code of clients' runs that is no call."""
+    return read_word(page, ASIDE) != 0
 
 
 def request_cancel(page: mmap.mmap, wire_id: int) -> None:

@@ -97,6 +97,7 @@ class Answers:
         core = self._core
         call = worker.streams.pop(wire_id, None)
         if call is None:
+            worker.closing.pop(wire_id, None)
             core.settled["late"] += 1
             return
         core.settle(call, kind, codec, payload)
@@ -131,37 +132,32 @@ class Answers:
 
     def _stream(self, worker: Worker, kind: int, codec: int, wire_id: int, payload: bytes) -> None:
         core = self._core
-        call = worker.calls.pop(wire_id, None)
-        if call is not None:  # its first item: from now on it occupies nobody
-            worker.doomed.pop(wire_id, None)
-            if call.state is not SETTLED:
-                worker.streams[wire_id] = call
-                call.state = CallState.STREAMING
-            elif kind == _ITEM:
-                core.control(worker, {"op": "close_stream", "call": wire_id})
-            self._account(worker, 1)
-        else:
-            call = worker.streams.get(wire_id)
-        if call is None or call.state is SETTLED:
+        self._occupies_nobody(worker, wire_id)
+        call = worker.streams.get(wire_id)
+        if kind == _END:
+            worker.closing.pop(wire_id, None)
+        if call is None:
             return
         if kind == _END:
-            worker.streams.pop(wire_id, None)
-        if kind == _END:
+            del worker.streams[wire_id]
             core.settle(call, kind, codec, payload)
             if worker.state is WorkerState.RETIRING:
                 core.leave_if_idle(worker)
         else:
+            call.given -= 1
             core.answer(call.session, kind, codec, 0, call.client_id, payload)
 
-    def _opened(self, worker: Worker, wire_id: object) -> None:
+    def _occupies_nobody(self, worker: Worker, wire_id: int) -> None:
         """A stream is open and waits for credit: until then its worker is free for others."""
-        call = worker.calls.pop(wire_id, None) if isinstance(wire_id, int) else None
-        if call is None or not isinstance(wire_id, int):
+        call = worker.calls.pop(wire_id, None)
+        if call is None:
             return
-        worker.doomed.pop(wire_id, None)
+        doom = worker.doomed.pop(wire_id, None)
+        worker.streams[wire_id] = call
         if call.state is not SETTLED:
-            worker.streams[wire_id] = call
             call.state = CallState.STREAMING
+        else:
+            self._core.endings.close_stream(call, worker, doom.reason if doom is not None else KillReason.CANCEL)
         self._account(worker, 1)
 
     def _output(self, worker: Worker, call: Call | None, flags: int, payload: bytes) -> None:
@@ -204,7 +200,8 @@ class Answers:
             core.fill(pool)
             core.serve(pool)
         elif op == "opened":
-            self._opened(worker, message.get("call"))
+            if isinstance(wire_id := message.get("call"), int):
+                self._occupies_nobody(worker, wire_id)
         elif op == "kept":
             self._kept(worker, message.get("call"), message.get("created"))
         elif op == "used":

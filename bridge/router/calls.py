@@ -102,12 +102,18 @@ class Call:
         self.accepted_at = now
         self.deadline = 0.0  # 0: none
         self.credit = 0  # items of its stream that the client has asked for and that no worker was told of
-        self.given = 0  # items that its present worker was told of, before the first one came
+        self.given = 0  # items that its present worker was told of and has not sent
         self.queue: FairQueue | None = None  # where it waits
         self.wire_id = 0  # the bridge's own number, new each time the call is sent
         self.worker: Worker | None = None
         self.hops = 0  # times it was sent on because a handle lives elsewhere, or again because its worker died
         self.state = ACCEPTED
+
+
+class PlacedCall(Call):
+    """A call that names its worker: see `bascule.bridge.router.placed`."""
+
+    __slots__ = ()
 
 
 class NestedCall(Call):

@@ -14,13 +14,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from bascule.bridge.notices import KILLED_SINCE, KillReason, WorkerExited
-from bascule.bridge.router.calls import NOT_SENT, Call, CallState, NestedCall
+from bascule.bridge.router.calls import NOT_SENT, Call, CallState, NestedCall, PlacedCall
 from bascule.bridge.router.peers import Doom, Effect, Worker, WorkerState
 from bascule.bridge.supervision.exits import ExitCause
 from bascule.protocols.calls import Op
 from bascule.protocols.envelope import Flag
 from bascule.protocols.errors import ErrorKind
-from bascule.workers.page import request_cancel, started_id
+from bascule.workers.page import armed_id, is_aside, request_cancel, started_id
 
 if TYPE_CHECKING:
     from bascule.bridge.router.core import RouterCore
@@ -64,14 +64,17 @@ class Endings:
         started = started_id(worker.page)
         guilty = [call for wire_id, call in worker.calls.items() if wire_id <= started]
         again = [call for wire_id, call in worker.calls.items() if wire_id > started]
-        self._lose(worker, cause, guilty)
+        streams = [*worker.closing.values(), *[one for one in worker.streams.values() if one.given > 0]]
+        excused = bool(guilty or streams) or armed_id(worker.page) != 0 or is_aside(worker.page)
+        self._lose(worker, cause, guilty, self._offender(worker, guilty, streams))
         for call in reversed(again):
             if call.state is not CallState.SETTLED:
                 self._send_again(call)
         while (waiting := worker.backlog.pop()) is not None:
-            core.fail(waiting, ErrorKind.HANDLE_LOST, _dead_owner(worker, cause))
+            self._leave_backlog(waiting, worker, cause)
         worker.calls.clear()
         worker.streams.clear()
+        worker.closing.clear()
         worker.outbox.clear()
         core.queries.worker_gone(worker)
         core.notices.append(
@@ -81,7 +84,7 @@ class Endings:
                 worker.incarnation,
                 cause,
                 was_ready,
-                bool(guilty),
+                excused,
                 worker.kill_reason,
                 worker.init_error,
             )
@@ -89,14 +92,13 @@ class Endings:
         core.fill(pool)
         core.serve(pool)
 
-    def _lose(self, worker: Worker, cause: ExitCause, guilty: list[Call]) -> None:
+    def _lose(self, worker: Worker, cause: ExitCause, guilty: list[Call], offender: Call | None) -> None:
         """Calls and streams that were in the worker when it died."""
         core = self._core
         reason = worker.kill_reason
-        offender = self._offender(worker, guilty)
         counts = reason in (None, KillReason.MEMORY, KillReason.DEADLINE)
-        if offender is not None and counts and offender.payload[:1] != _MAP:  # another chunk is another call
-            core.quarantine.worker_died(offender.session.id, offender.target, core.now)
+        if offender is not None and counts and not offender.session.dead and offender.payload[:1] != _MAP:
+            core.quarantine.worker_died(offender.session.id, offender.target, core.now)  # another chunk: another call
         name = offender.target.decode(errors="replace") if offender is not None else None
         for call in [*guilty, *worker.streams.values()]:
             if call.state is CallState.SETTLED:
@@ -106,6 +108,8 @@ class Endings:
                 continue
             how = cause.describe() if reason is None else f"killed by the bridge, {KILLED_SINCE[reason]}"
             what = "while it ran this call" if call is offender else f"while it also ran {name}"
+            if offender is None:
+                what = "while this stream was open"
             core.fail(
                 call,
                 ErrorKind.WORKER_LOST,
@@ -115,12 +119,18 @@ class Endings:
                 **cause.details(),
             )
 
-    def _offender(self, worker: Worker, guilty: list[Call]) -> Call | None:
-        """Which of the started calls a death is laid at: with one thread the last, the others had ended."""
+    def _offender(self, worker: Worker, guilty: list[Call], streams: list[Call]) -> Call | None:
+        """Whom a death is laid at: the stream that was in the midst of an item; of the started calls with one thread
+        the last, since the others had ended; else a stream that may have been at work."""
+        armed = armed_id(worker.page)
+        for stream in streams:
+            if stream.wire_id == armed:
+                return stream
+        if not guilty:
+            return streams[0] if streams else None
         if worker.threads == 1:
-            return guilty[-1] if guilty else None
-        doomed = next((call for call in guilty if call.wire_id in worker.doomed), None)
-        return doomed or (guilty[0] if guilty else None)
+            return guilty[-1]
+        return next((call for call in guilty if call.wire_id in worker.doomed), guilty[0])
 
     def _send_again(self, call: Call) -> None:
         """Its worker died before it was started (or it may be run twice): back to the head of the line."""
@@ -128,6 +138,9 @@ class Endings:
         call.hops += 1
         if call.hops > MOST_HOPS:
             core.fail(call, ErrorKind.WORKER_LOST, f"{call.hops} workers died before this call was started")
+            return
+        if isinstance(call, PlacedCall):
+            core.fail(call, ErrorKind.WORKER_LOST, "the worker that this call names died before it was started")
             return
         core.take_back(call)
         pool = call.pool
@@ -137,6 +150,16 @@ class Endings:
             core.callbacks.place(call)
         else:
             pool.queue.push(call, first=True)
+
+    def _leave_backlog(self, call: Call, worker: Worker, cause: ExitCause) -> None:
+        """A call that waited for this very worker."""
+        if isinstance(call, PlacedCall):
+            self._send_again(call)
+        elif call.object_token or call.hops:
+            self._core.fail(call, ErrorKind.HANDLE_LOST, _dead_owner(worker, cause))
+        else:  # it was here for a hint's sake, which may have been a mere text
+            call.worker = None
+            self._core.place(call)
 
     def keep_for_handles(self, worker: Worker, seconds: float) -> None:
         """Keep a retired worker until nothing is left in it that a client holds, or for so long."""
@@ -217,8 +240,7 @@ class Endings:
             return
         core.callbacks.call_ended(call)
         if call.wire_id in worker.streams:
-            core.control(worker, {"op": "close_stream", "call": call.wire_id})
-            worker.streams.pop(call.wire_id, None)
+            self.close_stream(call, worker, reason)
             if worker.state is WorkerState.RETIRING:
                 core.leave_if_idle(worker)
         elif call.wire_id in worker.calls:
@@ -232,20 +254,50 @@ class Endings:
             self.press(worker)
             self.set_timer(core.now + grace, partial(self._grace_over, worker))
 
+    def close_stream(self, call: Call, worker: Worker, reason: KillReason) -> None:
+        """Nothing more of an open stream is wanted: have its worker close it, and see that it does."""
+        core, wire_id = self._core, call.wire_id
+        del worker.streams[wire_id]
+        worker.closing[wire_id] = call
+        asked = call.given > 0 and _is_at_stream(worker, wire_id)
+        if asked:
+            self._interrupt(worker, wire_id)  # before it hears of the closing: that is not to be interrupted
+        core.control(worker, {"op": "close_stream", "call": wire_id})
+        grace = call.pool.policy.cancel_grace_ms / 1000
+        self.set_timer(core.now + grace, partial(self._see_it_closed, worker, wire_id, reason, grace, asked))
+
+    def _see_it_closed(self, worker: Worker, wire_id: int, reason: KillReason, grace: float, asked: bool) -> None:
+        """A stream has had its grace to end, or to make way after it was `asked`. One that waits for its turn, behind a
+        call that takes long, is waited for."""
+        if wire_id not in worker.closing or worker.state is WorkerState.DEAD:
+            return
+        there = _is_at_stream(worker, wire_id)
+        # An interruption disarms: who was asked, is not armed again, and has not ended, did not listen.
+        if asked and (there or armed_id(worker.page) == 0):
+            self._core.kill(worker, reason)
+            return
+        if there:
+            self._interrupt(worker, wire_id)
+        self.set_timer(self._core.now + grace, partial(self._see_it_closed, worker, wire_id, reason, grace, there))
+
     def press(self, worker: Worker) -> None:
         """Ask the worker to stop the oldest call that nobody waits for.
 
         On one thread the newest one that has begun: what it was made in the course of can't end before it.
         """
-        core = self._core
         oldest = next(iter(worker.doomed))
         if worker.threads > 1:
-            core.control(worker, {"op": "cancel", "call": oldest})
+            self._interrupt(worker, oldest)
         else:
             started = started_id(worker.page)
-            request_cancel(
-                worker.page, max((wire_id for wire_id in worker.doomed if wire_id <= started), default=oldest)
-            )
+            self._interrupt(worker, max((wire_id for wire_id in worker.doomed if wire_id <= started), default=oldest))
+
+    def _interrupt(self, worker: Worker, wire_id: int) -> None:
+        core = self._core
+        if worker.threads > 1:
+            core.control(worker, {"op": "cancel", "call": wire_id})
+        else:
+            request_cancel(worker.page, wire_id)
             core.effects.append((worker, Effect.INTERRUPT))
 
     def _grace_over(self, worker: Worker) -> None:
@@ -288,6 +340,14 @@ class Endings:
 
 def _is_settled(what: Call | Callable[[], None]) -> bool:
     return isinstance(what, Call) and what.state is CallState.SETTLED
+
+
+def _is_at_stream(worker: Worker, wire_id: int) -> bool:
+    """Whether a worker is in the midst of an item. Of several threads it isn't known; when one is free for the stream
+    and it has not ended, then one is held by it."""
+    if worker.threads == 1:
+        return armed_id(worker.page) == wire_id
+    return len(worker.calls) < worker.threads
 
 
 def _dead_owner(worker: Worker, cause: ExitCause) -> str:

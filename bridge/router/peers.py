@@ -73,6 +73,7 @@ class Worker(Peer):
         "backlog_first",
         "calls",
         "calls_done",
+        "closing",
         "decoders",
         "doomed",
         "incarnation",
@@ -116,6 +117,7 @@ class Worker(Peer):
         self.state = WorkerState.STARTING
         self.calls: dict[int, Call] = {}  # by wire id, in the order they were sent
         self.streams: dict[int, Call] = {}  # open streams, which occupy nobody
+        self.closing: dict[int, Call] = {}  # settled streams that it was told to close, and that have not ended
         self.backlog = FairQueue()  # calls that only this worker can take, since it holds their object
         self.backlog_first = False  # whose turn it is: the backlog's, or the pool's queue's
         self.doomed: dict[int, Doom] = {}  # settled calls that still occupy it, oldest first

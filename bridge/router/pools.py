@@ -193,11 +193,10 @@ class Pool:
             fewest = 1 << 30
             for worker in self.active:
                 outstanding = len(worker.calls)
-                if outstanding < fewest:
-                    if not outstanding:
-                        return worker
-                    if outstanding < worker.threads + waiting and worker.open_to(waiting):
-                        best, fewest = worker, outstanding
+                if not outstanding and not worker.streams:  # an item of a stream may take long
+                    return worker
+                if outstanding < fewest and outstanding < worker.threads + waiting and worker.open_to(waiting):
+                    best, fewest = worker, outstanding
             return best
         free = [
             worker for worker in self.active if len(worker.calls) < worker.threads + waiting and worker.open_to(waiting)

@@ -185,3 +185,34 @@ def print_later(characters: int) -> int:
     """From a process of its own, when no call runs any more; its pid."""
     code = f"import time; time.sleep(0.2); print('x' * {characters})"
     return subprocess.Popen([sys.executable, "-c", code]).pid
+
+
+def items_then_death(items: int) -> Iterator[int]:
+    """A stream that kills its worker."""
+    yield from range(items)
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+def items_then_rest() -> Iterator[int]:
+    """A stream whose second item does not come."""
+    yield 1
+    time.sleep(600)
+
+
+def items_then_deaf() -> Iterator[int]:
+    """A stream whose second item does not come, and that will not be stopped."""
+    yield 1
+    while True:
+        try:
+            time.sleep(600)
+        except BaseException:
+            continue
+
+
+class DiesWhenLetGo:
+    """An object whose finalizer kills the worker."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
