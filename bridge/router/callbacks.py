@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from bascule.bridge.errormaps import encode_error, error_map
 from bascule.bridge.notices import KillReason
-from bascule.bridge.router.calls import SETTLED, Call, Head, NestedCall
+from bascule.bridge.router.calls import SETTLED, Call, Head, NestedCall, PlacedCall
 from bascule.bridge.router.peers import WorkerState
 from bascule.protocols.envelope import Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
@@ -100,9 +100,11 @@ class Callbacks:
 
     def given_back(self, call: Call) -> None:
         """A call that was not begun, since its worker waits for a callback's answer."""
-        core = self._core
+        core, worker = self._core, call.worker
         core.take_back(call)
-        if call.object_token:
+        if isinstance(call, PlacedCall) and worker is not None:
+            core.place_at(call, worker)
+        elif call.object_token:
             core.place_with_owner(call, call.object_token)
         else:
             call.pool.queue.push(call, first=True)

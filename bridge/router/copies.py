@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bascule.bridge.router.calls import Call, CallState, NestedCall
+from bascule.bridge.router.calls import Call, CallState, NestedCall, PlacedCall
 from bascule.protocols import tokens
 from bascule.protocols.errors import ErrorKind
 
@@ -50,6 +50,8 @@ class Copies:
         if owners is None:
             return
         home = core.owner_of(call.object_token) if call.object_token else None
+        if isinstance(call, PlacedCall):
+            home = refused_by  # it names that one
         if home is None and len(owners) == 1 and not self._some_live_in(call, refused_by):
             home = next(iter(owners))
         if home is not None and set(owners) <= {home}:

@@ -28,7 +28,7 @@ from bascule.bridge.router.peers import Effect, Peer, Session, Worker, WorkerSta
 from bascule.bridge.router.pools import Pool
 from bascule.bridge.router.quarantine import Quarantine
 from bascule.bridge.router.queries import Queries
-from bascule.bridge.router.requests import HARD_UNWRITTEN, HOLD_CREDIT, MOST_CREDIT, Requests
+from bascule.bridge.router.requests import HARD_UNWRITTEN, HOLD_CREDIT, MOST_CREDIT, QUEUE_BYTES, Requests
 from bascule.protocols import tokens
 from bascule.protocols.envelope import HEADER, Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
@@ -194,7 +194,10 @@ class RouterCore:
         """Give a call to the worker that holds its object, or that a token among its arguments hints at."""
         worker = self.owner_of(token)
         if worker is not None and worker.state is not WorkerState.STARTING:
-            self.place_at(call, worker)
+            if call.object_token or not self.is_crowded(worker, call):
+                self.place_at(call, worker)
+            else:
+                self.place(call)  # a hint never fails a call
         elif call.object_token:
             self.fail(call, ErrorKind.HANDLE_LOST, self.why_gone(token))
         else:
@@ -213,14 +216,19 @@ class RouterCore:
     def place_at(self, call: Call, worker: Worker) -> None:
         """Give a call to one worker and no other: now, or when it has room."""
         call.worker = worker
-        limit = call.pool.policy.max_queue
-        if not worker.backlog.waiting and worker.has_room_for(call):
+        backlog = worker.backlog
+        if not backlog.waiting and worker.has_room_for(call):
             self.send_call(call, worker)
-        elif worker.backlog.waiting >= limit:
-            message = f"{limit} calls wait for worker {worker.name}, which holds this call's object; try later"
-            self.fail(call, ErrorKind.OVERLOADED, message)
+        elif self.is_crowded(worker, call):
+            waiting = f"{backlog.waiting} calls ({backlog.bytes} bytes) wait for worker {worker.name}"
+            self.fail(call, ErrorKind.OVERLOADED, f"{waiting}, and no other can take this call; try later")
         else:
-            worker.backlog.push(call)
+            backlog.push(call)
+
+    def is_crowded(self, worker: Worker, call: Call) -> bool:
+        """Whether so much waits for this very worker that the call can't."""
+        backlog = worker.backlog
+        return backlog.waiting >= call.pool.policy.max_queue or backlog.bytes + len(call.payload) > QUEUE_BYTES
 
     def place(self, call: Call) -> None:
         """Give a call to a worker that has room, or let it wait its turn."""

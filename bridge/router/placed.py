@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bascule.bridge.router.calls import Call, Head
+from bascule.bridge.router.calls import Head, PlacedCall
 from bascule.bridge.router.peers import WorkerState
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 
@@ -50,7 +50,7 @@ def accept_placed(
     if problem is not None:
         core.refuse(session, client_id, codec, *problem, head.target)
         return
-    call = Call(session, client_id, codec, flags, payload, head, core.now)
+    call = PlacedCall(session, client_id, codec, flags, payload, head, core.now)
     session.calls[client_id] = call
     deadline_ms = deadline_ms or worker.pool.policy.default_deadline_ms
     if deadline_ms:
