@@ -42,7 +42,7 @@ help: ## say what there is
 demo: $(STAMPS)/base $(STAMPS)/system-demo ## the main job, for real, in this terminal
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m demo
 
-test: check $(STAMPS)/system-test $(STAMPS)/node-test ## the checks and all tests (TESTS=path for some)
+test: check $(STAMPS)/system-test $(STAMPS)/node-test $(STAMPS)/python-pods ## the checks and all tests (TESTS=path for some)
 	@mkdir -p build
 	rm -f build/tests.xml
 	status=0
@@ -64,7 +64,7 @@ docs: $(STAMPS)/docs ## build the documentation into site/
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
 	echo "make docs: open site/index.html"
 
-soak: $(STAMPS)/test $(STAMPS)/system-test $(STAMPS)/node-test ## the same tests with far larger sweeps
+soak: $(STAMPS)/test $(STAMPS)/system-test $(STAMPS)/node-test $(STAMPS)/python-pods ## the same tests with far larger sweeps
 	@PATH="$(CURDIR)/$(BIN):$$PATH" BASCULE_SOAK=1 $(BIN)/python -m pytest --timeout=3600 $(TESTS)
 
 wheel: $(STAMPS)/test ## build a wheel into dist/
@@ -213,3 +213,10 @@ $(STAMPS)/node-test: Makefile | .venv/bin/python
 		echo "make: npm install typescript"
 		npm install --silent --no-audit --no-fund --prefix .venv/node typescript@5 @types/node@20
 	fi
+
+# A pod client by somebody else. It needs a newer Python than the bridge may have: it is only laid out here, beside it.
+$(STAMPS)/python-pods: Makefile | .venv/bin/python
+	@echo "make: pip install python-pods"
+	$(BIN)/python -m pip install -q --upgrade --ignore-requires-python --target .venv/python-pods python-pods==0.1.0
+	mkdir -p $(STAMPS)
+	touch $@

@@ -409,7 +409,8 @@ def test_an_independent_client_in_python_understands_the_pod(
     if not newer:
         assert os.environ.get("CI") != "true", "python-pods needs Python 3.13"
         return
-    site = python_pods(newer[0])
+    site = Path(sys.prefix) / "python-pods"
+    assert (site / "python_pods.py").exists(), "`make test` lays python-pods out"
     (tmp_path / "theirs.py").write_text(THEIRS)
     command = [newer[0], str(tmp_path / "theirs.py"), str(site), *BASCULE, "pod", "--format", payload, "my_mod"]
     told = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
@@ -420,11 +421,3 @@ def test_an_independent_client_in_python_understands_the_pod(
     assert said["error"] == ["RuntimeError: could not", "python"]
     if payload == "edn":  # it reads metadata with EDN's reader alone
         assert said["doc"].startswith('Adds "them".')
-
-
-def python_pods(python: str) -> Path:
-    """The folder that the client is installed in, once for all runs."""
-    site = Path(__file__).resolve().parents[2] / "build" / "python-pods"
-    if not (site / "python_pods.py").exists():
-        subprocess.run([python, "-m", "pip", "install", "-q", "--target", str(site), "python-pods==0.1.0"], check=True)
-    return site
