@@ -202,7 +202,7 @@ $(STAMPS)/system-demo: Makefile | .venv/bin/python
 $(STAMPS)/system-test: Makefile | .venv/bin/python
 	@$(call require_commands,erl erlc ct_run dialyzer rebar3 elixir java clojure groff systemd-analyze openssl chromium chromedriver redis-server,$(PACKAGES_TEST),$(if $(filter true,$(CI)),yes,no))
 
-# TypeScript's compiler, from whatever registry npm is set up with.
+# TypeScript's compiler, and nbb, which has SCI in it, from whatever registry npm is set up with.
 $(STAMPS)/node-test: Makefile | .venv/bin/python
 	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
 		$(call require_commands,node npm,nodejs npm,$(if $(filter true,$(CI)),yes,no))
@@ -210,8 +210,8 @@ $(STAMPS)/node-test: Makefile | .venv/bin/python
 	mkdir -p $(STAMPS)
 	touch $@
 	if command -v npm >/dev/null; then
-		echo "make: npm install typescript"
-		npm install --silent --no-audit --no-fund --prefix .venv/node typescript@5 @types/node@20
+		echo "make: npm install typescript nbb"
+		npm install --silent --no-audit --no-fund --prefix .venv/node typescript@5 @types/node@20 nbb@1
 	fi
 
 # A pod client by somebody else. It needs a newer Python than the bridge may have: it is only laid out here, beside it.

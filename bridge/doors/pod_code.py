@@ -1,8 +1,10 @@
 """The part of the namespace `py` that runs in the client: macros, handles that are let go, results to wait for.
 
 A pod may send source text as a var; its client evaluates it in the namespace. It costs a millisecond a var, so this is
-kept to what can't be done on our side. The text is for Clojure and for SCI (babashka) alike, so it uses what both have.
-Names that the namespace itself takes over (`str`, `list`, `map`, `next`, `type`, `import` ...) are written in full.
+kept to what can't be done on our side. The text is for Clojure and for SCI (babashka, and programs with SCI in them)
+alike, so it uses what both have. A program's SCI knows few of Java's classes, and one that it doesn't know would keep
+the whole namespace from loading: what needs one is given to `eval` when it is called. Names that the namespace itself
+takes over (`str`, `list`, `map`, `next`, `type`, `import` ...) are written in full.
 
 In the texts `@py` stands for the namespace, `@pod` for the pod's id, `@callback` for a marked function. A text defines
 the var that it is sent as, and may define helpers, whose names begin with `-`.
@@ -104,10 +106,9 @@ _COMMON = {
     "async": """
 (def -running (atom {}))
 (defn -start [sym args on-value]
-  (let [key (clojure.core/str (java.util.UUID/randomUUID))
+  (let [key (clojure.core/str (gensym "call"))
         outcome (promise)
-        result (reify clojure.lang.IDeref
-                 (deref [_] (let [[value error] @outcome] (if error (throw error) value))))
+        result (delay (let [[value error] @outcome] (if error (throw error) value)))
         end (fn [value error] (swap! -running dissoc result) (deliver outcome [value error]))]
     (swap! -running assoc result key)
     (babashka.pods/invoke "@pod" '@py/-keyed (into [key (clojure.core/str sym)] args)
@@ -141,15 +142,21 @@ _COMMON = {
 """,
     "calling": """
 (defn -reply [number function args]
-  (try (@py/-answer number (apply function args))
-       (catch Throwable error
-         (@py/-failed number (clojure.core/str (class error)) (clojure.core/str (ex-message error))))))
+  (let [answered (atom false)]
+    (try (@py/-answer number (apply function args))
+         (reset! answered true)
+         (catch Exception error
+           (@py/-failed number (clojure.core/str (class error)) (clojure.core/str (ex-message error)))
+           (reset! answered true))
+         (finally
+           (when-not @answered (@py/-failed number "java.lang.Error" "the function ended with an error"))))))
 (defn calling
   "Calls a function of Python, with functions of Clojure among its arguments, which Python may call as long as the call
   runs: (py/calling \\"builtins:list\\" ...). Keywords and what follows them are keyword arguments, in every format."
   [target & args]
   (let [functions (atom {})
         outcome (promise)
+        begin (eval '(fn [task] (future (task))))
         marked (mapv (fn [arg]
                        (if (fn? arg)
                          (let [name (clojure.core/str "f" (count @functions))]
@@ -160,7 +167,7 @@ _COMMON = {
     (babashka.pods/invoke "@pod" '@py/-calling (into [target] (@py/-args marked))
       {:handlers {:success (fn [[kind number [name given]]]
                              (if (= "py/callback" kind)
-                               (future (-reply number (get @functions name) given))
+                               (begin #(-reply number (get @functions name) given))
                                (deliver outcome [number nil])))
                   :error (fn [{:keys [ex-message ex-data]}] (deliver outcome [nil (ex-info ex-message ex-data)]))
                   :done (fn [] (deliver outcome [nil nil]))}})
@@ -187,7 +194,9 @@ _COMMON = {
 (defn ->bytes
   "The bytes that a result of Python's type bytes holds."
   [x]
-  (if (bytes? x) x (.decode (java.util.Base64/getDecoder) ^String (or (:py/bytes x) (:form x)))))
+  (if (bytes? x)
+    x
+    ((eval '(fn [^String text] (.decode (java.util.Base64/getDecoder) text))) (or (:py/bytes x) (:form x)))))
 """,
 }
 

@@ -7,7 +7,16 @@
 (def context
   (sci/init {:namespaces {'babashka.pods {'invoke (sci/copy-var pods/invoke (sci/create-ns 'babashka.pods))}}}))
 
+(def script "
+  (require '[math] '[py])
+  [(math/hypot 3 4)
+   (py/call \"os.path:basename\" \"/a/b\")
+   (py/with-handles [counter (py/ref \"collections:Counter\" \"abracadabra\")]
+     (py/.. counter (most_common 1)))
+   (py/.. (py/import \"builtins\") (sorted [1 3 2] :reverse true))
+   (try (py/call \"math:sqrt\" -1) (catch Exception error (:class (py/ex error))))]")
+
 (sci/binding [sci/out *out* sci/err *err*]
   (pods/load-pod context ["bascule" "pod" "--format" "json" "math"])
-  (println (sci/eval-string* context "(require '[math] '[py]) [(math/hypot 3 4) (py/call \"os.path:basename\" \"/a/b\")]")))
+  (println (sci/eval-string* context script)))
 (shutdown-agents)

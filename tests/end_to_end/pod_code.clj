@@ -1,7 +1,9 @@
 ;; The part of a pod's namespace `py` that runs in its client, evaluated on the JVM as pod libraries do it: functions are
 ;; interned, texts are loaded in the namespace, readers are resolved to vars before these are bound, one thread reads for
-;; good and ends at the first thing that it can't read. Values with Clojure's own EDN reader, or cheshire. Prints OK.
-(require '[nrepl.bencode :as bencode] '[cheshire.core :as json] '[clojure.edn :as edn] '[clojure.string :as string])
+;; good and ends at the first thing that it can't read. Values with Clojure's own EDN reader, cheshire, or `transit.clj`.
+;; Prints OK.
+(require '[nrepl.bencode :as bencode] '[cheshire.core :as json] '[clojure.edn :as edn]
+         '[clojure.java.io :as io] '[clojure.string :as string])
 (import '[java.io PushbackInputStream BufferedInputStream])
 
 (def format-name (first *command-line-args*))
@@ -13,9 +15,14 @@
 (def readers (atom {}))
 (def pod-id (atom nil))
 (defn text [^bytes bytes] (when bytes (String. bytes "UTF-8")))
-(defn write-value [value] (if (= "edn" format-name) (pr-str value) (json/generate-string value)))
+(load-file (str (.getParent (io/file *file*)) "/transit.clj"))
+(defn write-value [value]
+  (case format-name "edn" (pr-str value) "json" (json/generate-string value) "transit+json" (transit/write-text value)))
 (defn read-value [written]
-  (if (= "edn" format-name) (edn/read-string {:readers @readers} written) (json/parse-string-strict written true)))
+  (case format-name
+    "edn" (edn/read-string {:readers @readers} written)
+    "json" (json/parse-string-strict written true)
+    "transit+json" (transit/read-text written)))
 (defn write [message] (locking to-pod (bencode/write-bencode to-pod message) (.flush to-pod)))
 
 (create-ns 'babashka.pods)
@@ -32,6 +39,10 @@
        (when-not handlers
          (let [answer (deref result 60000 (ex-info "no answer in time" {}))]
            (if (instance? Throwable answer) (throw answer) (first answer))))))))
+
+(intern 'babashka.pods 'add-transit-read-handler! (fn [tag handler] (swap! transit/read-handlers assoc tag handler)))
+(intern 'babashka.pods 'add-transit-write-handler!
+  (fn [classes tag rep] (swap! transit/write-handlers into (map (fn [one] [one [tag rep]]) classes))))
 
 (defn listen []
   (try

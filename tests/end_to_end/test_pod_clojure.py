@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def test_a_clojure_program_uses_a_module_from_many_threads(class_path: str, fold
 
 
 @pytest.mark.usefixtures("nothing_left")
-@pytest.mark.parametrize("payload", ["json", "edn"])
+@pytest.mark.parametrize("payload", ["json", "edn", "transit+json"])
 def test_what_a_pod_has_its_client_evaluate_works_in_clojure(class_path: str, folder: Path, payload: str) -> None:
     checks = CLIENT.with_name("pod_code_checks.clj")
     command = (sys.executable, "-m", "bascule", "pod", "--format", payload, "my_mod")
@@ -92,6 +93,20 @@ def test_the_shipped_tour_runs(class_path: str, tmp_path: Path) -> None:
     command = ("edn", sys.executable, "-m", "bascule", *arguments)
     program = CLIENT.with_name("pod_code.clj")
     run(class_path, program, tmp_path, *command, options=(f"-Dchecks=file={tmp_path}/checks.clj",))
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_the_shipped_program_with_sci_in_it_runs(needs: Callable[..., None], tmp_path: Path) -> None:
+    """As it is shipped, in the SCI that nbb has: what a pod has its client evaluate is read by SCI itself."""
+    nbb = Path(sys.prefix) / "node" / "node_modules" / ".bin" / "nbb"
+    needs("node", str(nbb))
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = [str(nbb), "--classpath", str(CLIENT.with_name("sci")), str(SHIPPED / "sci_program.clj")]
+    told = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (told.stdout, told.returncode) == ("[5 b [[a 5]] [3 2 1] ValueError]\n", 0), told.stdout + told.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_shipped_data_is_edn_with_the_keys_that_clients_read() -> None:
