@@ -9,6 +9,7 @@ What is found nowhere is answered with the names that come close.
 
 from __future__ import annotations
 
+import builtins
 import sys
 from importlib import import_module
 
@@ -160,7 +161,10 @@ def _no_module(name: str, missing: str, target: str) -> str:
         path = None
     from pkgutil import iter_modules
 
-    hint = did_you_mean(last, [info.name for info in iter_modules(path)])
+    if not parent and hasattr(builtins, last):
+        hint = f"; did you mean 'builtins:{last}'?"
+    else:
+        hint = did_you_mean(last, [info.name for info in iter_modules(path)])
     return f"there is no module {missing!r} on the worker's sys.path{hint}"
 
 

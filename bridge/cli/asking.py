@@ -12,8 +12,9 @@ from typing import Any
 
 from bascule.bridge.client import Client, NotSendable, Proxy, connect, local
 from bascule.bridge.client.paths import default_socket
-from bascule.bridge.errors import BasculeError, CallError, NoService, ServiceRefused, to_map
+from bascule.bridge.errors import BasculeError, CallError, NoService, NotEncodable, NotFound, ServiceRefused, to_map
 from bascule.protocols import jsonic
+from bascule.protocols.errors import ProtocolError
 
 DONE, FAILED, NO_SERVICE = 0, 1, 3
 _KEYWORD = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
@@ -70,8 +71,15 @@ def read_word(word: str, *, text: bool) -> Any:
 
 
 def as_json(value: Any) -> str:
-    """A result as one line of JSON; what JSON lacks is a tagged object (see docs/reference/values.md)."""
-    return jsonic.dumps(value).decode()
+    """A result as one line of JSON; what JSON lacks is a tagged object (see docs/reference/values.md).
+
+    Raises:
+        NotEncodable: It has something in it that JSON can't tell, such as NaN.
+    """
+    try:
+        return jsonic.dumps(value).decode()
+    except (TypeError, ValueError, ProtocolError) as error:
+        raise NotEncodable(f"the result can't be written as JSON: {error}") from None
 
 
 def as_text(client: Client, value: Any) -> str:
@@ -90,10 +98,21 @@ def report(command: str, error: BasculeError, options: argparse.Namespace) -> in
         print(error.traceback.rstrip(), file=sys.stderr)
     else:
         kind = f"{error.kind.value}: " if isinstance(error, CallError) else ""
-        print(f"bascule {command}: {kind}{error}", file=sys.stderr)
+        print(f"bascule {command}: {kind}{error}{_where_it_is(error, options)}", file=sys.stderr)
     if isinstance(error, NotSendable):
         return 2
     return NO_SERVICE if isinstance(error, (NoService, ServiceRefused)) else FAILED
+
+
+def _where_it_is(error: BasculeError, options: argparse.Namespace) -> str:
+    """A remedy where a service's workers miss a module that stands in this folder: not theirs, but the caller's."""
+    module = options.target.partition(":")[0].partition(".")[0]
+    if not isinstance(error, NotFound) or f"no module {module!r}" not in str(error):
+        return ""
+    here = next((path for path in (Path(f"{module}.py"), Path(module)) if path.exists()), None)
+    if here is None:
+        return ""
+    return f"; {here} is in this folder, where the service's workers don't look: start it with bascule serve --path ."
 
 
 def _no_call(error: BasculeError) -> dict[str, Any]:
@@ -102,7 +121,10 @@ def _no_call(error: BasculeError) -> dict[str, Any]:
 
 
 def _seconds(word: str) -> float:
-    seconds = float(word)
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = 0
     if not seconds > 0:
-        raise argparse.ArgumentTypeError("must be above 0")
+        raise argparse.ArgumentTypeError(f"{word!r} is no number of seconds above 0")
     return seconds

@@ -35,7 +35,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--no-cache", action="store_true", help="compute it, whatever answer the service has kept")
     parser.add_argument("target", metavar="TARGET", help="what to call, such as math:pow or os.path:join")
-    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="its arguments")
+    parser.add_argument("arguments", nargs="*", default=[], metavar="ARGUMENT", help="its arguments")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -81,10 +81,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parsed(arguments: list[str]) -> tuple[str, Any]:
     """The command and what it is told; where that is not well formed, the process ends with the reason."""
-    import argparse
     from importlib import import_module
 
-    parser = argparse.ArgumentParser(prog="bascule", description="The bridge between any runtime and Python.")
+    from bascule.bridge.cli.mistakes import Parser
+
+    parser = Parser(prog="bascule", description="The bridge between any runtime and Python.")
     parser.add_argument("--version", action="version", version=f"bascule {bascule.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     wanted = arguments[0] if arguments and arguments[0] in COMMANDS else None

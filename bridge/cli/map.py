@@ -49,7 +49,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--idempotent", action="store_true", help="what was lost with a worker or the connection may be run again"
     )
     parser.add_argument("target", metavar="TARGET", help="what to call, such as math:isqrt")
-    parser.add_argument("items", nargs="*", metavar="ITEM", help="the items (default: the lines of standard input)")
+    parser.add_argument(
+        "items", nargs="*", default=[], metavar="ITEM", help="the items (default: the lines of standard input)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -60,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     if options.over is not None or options.output is not None or options.errors is not None or options.resume:
         return _run_over(options)
     words = options.items or _lines()
-    items = (read_word(word, text=options.text) for word in words)
+    items = (_item(read_word(word, text=options.text), word, star=options.star) for word in words)
     status = DONE
     try:
         with find_service(options, workers=os.cpu_count() or 1) as client:
@@ -73,15 +75,23 @@ def run(options: argparse.Namespace) -> int:
                 star=options.star,
             )
             for value in _with_progress(results, len(options.items) or None):
-                if isinstance(value, CallError):
-                    status = FAILED
-                    report("map", value, options)
-                    print("null" if options.json else "")
-                else:
+                try:
+                    if isinstance(value, CallError):
+                        raise value
                     print(as_json(value) if options.json else as_text(client, value))
+                except CallError as error:
+                    if not options.keep_going:
+                        raise
+                    status = FAILED
+                    report("map", error, options)
+                    print("null" if options.json else "")
     except BasculeError as error:
         sys.stdout.flush()
         return report("map", error, options)
+    except _NoItem as error:
+        sys.stdout.flush()
+        print(f"bascule map: {error}", file=sys.stderr)
+        return 2
     return status
 
 
@@ -92,7 +102,9 @@ def _run_over(options: argparse.Namespace) -> int:
     from bascule.bridge.errors import BasculeError
 
     problem = None
-    if options.over is None or options.output is None:
+    if options.over is None and options.output is None:
+        problem = "--resume and --errors go with --over and --output, for which there are items in a file"
+    elif options.over is None or options.output is None:
         problem = "--over and --output go together: one says where the items are, the other where the results go"
     elif options.items:
         problem = "items are either on the command line or in the file of --over"
@@ -105,6 +117,17 @@ def _run_over(options: argparse.Namespace) -> int:
             return run_over(options, client)
     except BasculeError as error:
         return report("map", error, options)
+
+
+class _NoItem(Exception):
+    """A word can't be an item; the message says which, and why."""
+
+
+def _item(value: Any, word: str, *, star: bool) -> Any:
+    """The item, if with --star it is a list."""
+    if star and not isinstance(value, list):
+        raise _NoItem(f"with --star each item is a list of arguments, such as '[1, 2]'; {word!r} is none")
+    return value
 
 
 def _lines() -> Iterator[str]:
@@ -132,7 +155,6 @@ def _with_progress(results: Iterable[Any], total: int | None) -> Iterable[Any]:
 
 
 def _count(word: str) -> int:
-    count = int(word)
-    if count < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return count
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r} is no whole number of at least 1")
+    return int(word)

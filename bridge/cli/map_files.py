@@ -277,7 +277,7 @@ class _Job:
 
     def _say(self, problem: BasculeError | None, status: int) -> None:
         output, errors = self._options.output, self._options.errors
-        words = f"bascule map: {self._done} results in {output}, {self._failed} errors in {errors}"
+        words = f"bascule map: {_count(self._done, 'result')} in {output}, {_count(self._failed, 'error')} in {errors}"
         if self._before:
             words += f"; {self._before} were there before"
         if problem is not None:
@@ -286,3 +286,7 @@ class _Job:
         if status:
             words += "; go on with --resume"
         print(words, file=sys.stderr)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -11,6 +11,7 @@ from importlib import import_module
 
 import bascule
 from bascule.bridge.cli.main import COMMANDS
+from bascule.bridge.cli.mistakes import Parser
 
 
 def whole_parser(*, as_documented: bool = False) -> argparse.ArgumentParser:
@@ -22,7 +23,7 @@ def whole_parser(*, as_documented: bool = False) -> argparse.ArgumentParser:
     if as_documented:
         os.environ["XDG_RUNTIME_DIR"] = "/run/user/1000"
         os.environ.pop("BASCULE_SOCKET", None)
-    parser = argparse.ArgumentParser(prog="bascule", description="The bridge between any runtime and Python.")
+    parser = Parser(prog="bascule", description="The bridge between any runtime and Python.")
     parser.add_argument(
         "--version", action="version", version=f"bascule {bascule.__version__}", help="print the version"
     )

@@ -52,7 +52,7 @@ class Chunker:
         """The next items; empty at the end. With `star`, each is a list or tuple of arguments."""
         taken = list(islice(self._items, self.size))
         if self._star and not _SEQUENCES.issuperset(map(type, taken)):
-            return [item if type(item) in _SEQUENCES else list(item) for item in taken]
+            return [item if type(item) in _SEQUENCES else _arguments_of(item) for item in taken]
         return taken
 
     def arguments(self, chunk: list[Any]) -> tuple[Any, ...]:
@@ -82,6 +82,14 @@ class Chunker:
             self.size = min(self.size * 2, _MOST_ITEMS)
         elif seconds > _SLOW and waited:
             self.size = max(1, self.size // 2)
+
+
+def _arguments_of(item: Any) -> list[Any]:
+    """An item's arguments, with `star`."""
+    try:
+        return list(item)
+    except TypeError:
+        raise TypeError(f"with star=True each item is a sequence of arguments; {item!r:.80} is none") from None
 
 
 class Chunk(NamedTuple):

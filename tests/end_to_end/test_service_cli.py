@@ -58,6 +58,7 @@ def shell(service: Service) -> Shell:
         (["builtins:print", "grüße"], "grüße\n"),
         (["--want", "handle", "builtins:dict", "a=1"], "{'a': 1}\n"),
         (["--", "builtins:repr", "--json"], "'--json'\n"),
+        (["math:pow", "2", "--json", "16", "--timeout", "30"], "65536.0\n"),
     ],
     ids=" ".join,
 )
@@ -97,6 +98,48 @@ def test_a_wrong_command_line_is_status_2(shell: Shell, words: list[str]) -> Non
     status, out, err = shell("call", *words)
     assert (status, out) == (2, "")
     assert "usage: bascule call" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["stat"], "did you mean status?"),
+        (["zzz"], "allowed: serve, call, map,"),
+        (["call"], "required: TARGET (see bascule call --help)"),
+        (["call", "--jsn", "math:sqrt", "4"], "bascule call: error: there is no option --jsn; did you mean --json"),
+        (["call", "math:sqrt", "-x"], "there is no option -x; an argument that begins with a dash stands behind --"),
+        (["call", "--timeout", "soon", "m:f"], "argument --timeout: 'soon' is no number of seconds above 0"),
+        (["map", "--chunk", "few", "m:f"], "argument --chunk: 'few' is no whole number of at least 1"),
+        (["pool", "scal", "default", "3"], "did you mean scale?"),
+        (["pool", "scale", "default", "3", "4"], "bascule pool scale: error: too many arguments: 4"),
+        (["map", "--resume", "m:f", "1"], "--resume and --errors go with --over and --output"),
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_on_the_command_line_is_named_with_what_comes_close(words: list[str], said: str) -> None:
+    done = subprocess.run([*BASCULE, *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_a_result_that_json_can_t_tell_is_an_error_of_its_call(shell: Shell) -> None:
+    status, out, err = shell("call", "--json", "builtins:float", "nan")
+    assert (status, out) == (1, "")
+    assert json.loads(err)["kind"] == "not_encodable"
+    status, out, err = shell("map", "--json", "--keep-going", "builtins:float", "1", "nan", "2")
+    assert (status, out) == (1, "1.0\nnull\n2.0\n")
+    assert "JSON has no number for nan" in json.loads(err)["message"]
+
+
+def test_a_module_that_is_only_in_the_caller_s_folder_is_pointed_at(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine_alone.py").write_text("def double(x):\n    return 2 * x\n")
+    monkeypatch.chdir(tmp_path)
+    status, _, err = shell("call", "mine_alone:double", "2")
+    assert status == 1
+    assert "mine_alone.py is in this folder, where the service's workers don't look" in err
+    assert "did you mean 'builtins:pow'?" in shell("call", "pow", "2", "3")[2]
 
 
 def test_without_the_service_that_was_named_it_is_status_3(runtime_folder: Path) -> None:
@@ -165,6 +208,12 @@ def test_a_map_prints_its_results_in_order(shell: Shell) -> None:
     assert out.split() == [str(number) for number in range(3000)]
     assert shell("map", "--json", "builtins:str", stdin='1\n\n"two"\n') == (0, '"1"\n"two"\n', "")
     assert shell("map", "--str", "--chunk", "1", "builtins:repr", "1", "x") == (0, "'1'\n'x'\n", "")
+
+
+def test_with_star_an_item_that_is_no_list_is_named(shell: Shell) -> None:
+    status, out, err = shell("map", "--star", "math:pow", "4 5")
+    assert (status, out) == (2, "")
+    assert err == "bascule map: with --star each item is a list of arguments, such as '[1, 2]'; '4 5' is none\n"
 
 
 def test_a_map_ends_at_the_first_error_or_keeps_going(shell: Shell) -> None:
