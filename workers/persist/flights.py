@@ -103,8 +103,16 @@ class Step(enum.Enum):
     """What `computing` asks its driver to do; each comes with what it is to be done to."""
 
     LANDING = "wait until this flight has landed"
-    LOCK = "wait for this lock; False when that might be for ever"
+    LOCK = "wait for this lock, see Turn"
     CALL = "call the function"
+
+
+class Turn(enum.Enum):
+    """How waiting for a lock has ended."""
+
+    OURS = "we have it"
+    AGAIN = "it was given back: look, and try again"
+    NEVER = "waiting might be for ever"
 
 
 Steps = Generator[tuple[Step, Any], Any, Any]
@@ -168,9 +176,8 @@ def _led(
     keep: Callable[[Any, BaseException | None, float], None],
     nested: bool,
 ) -> Steps:
-    lock = yield from locking(make_lock, flight, nested)
+    lock, found = yield from locking(make_lock, look, flight, nested)
     try:
-        found = look()
         if found is not None:
             return found[0]
         start = time.perf_counter()
@@ -189,17 +196,34 @@ def _led(
 
 
 def locking(
-    make_lock: Callable[[], Lock | None], flight: Flight, nested: bool
-) -> Generator[tuple[Step, Any], Any, Lock | None]:
-    """The lock against other processes, taken; None where there can be none, or waiting for it might be for ever."""
+    make_lock: Callable[[], Lock | None],
+    look: Callable[[], tuple[Any, ...] | None],
+    flight: Flight,
+    nested: bool,
+) -> Generator[tuple[Step, Any], Any, tuple[Lock | None, tuple[Any, ...] | None]]:
+    """The lock against other processes, taken, and what is found meanwhile.
+
+    There is no lock where there can be none, where waiting for it might be for ever, or where it is not needed any
+    more, since another process has stored what is looked for.
+    """
     lock = make_lock()
-    if lock is None:
-        return None
     try:
-        got = try_lock(lock) or (yield Step.LOCK, (lock, flight, nested))
+        while lock is not None and not try_lock(lock):
+            turn = yield Step.LOCK, (lock, flight, nested)
+            if turn is Turn.OURS:
+                break
+            if turn is Turn.NEVER:
+                lock = None
+            elif (found := look()) is not None:
+                return None, found
     except OSError:
-        got = False  # there can be no locks here: at least this process computes only once
-    return lock if got else None
+        lock = None  # there can be no locks here: at least this process computes only once
+    try:
+        return lock, look()
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
 
 
 def try_lock(lock: Lock) -> bool:
@@ -271,25 +295,25 @@ async def run_async(steps: Steps, call: Callable[[], Awaitable[Any]]) -> Any:
         steps.close()
 
 
-def _wait_for_lock(lock: Lock, flight: Flight, nested: bool) -> bool:
+def _wait_for_lock(lock: Lock, flight: Flight, nested: bool) -> Turn:
     try:
-        return lock.acquire(wait=True)
+        return Turn.OURS if lock.wait() else Turn.AGAIN
     except Deadlock:
         pass
     while True:
         if nested or flight.needed_by_leaders:
-            return False
+            return Turn.NEVER
         if try_lock(lock):
-            return True
+            return Turn.OURS
         time.sleep(_FIRST_PAUSE)
 
 
-async def _wait_for_lock_async(lock: Lock, flight: Flight, nested: bool) -> bool:
+async def _wait_for_lock_async(lock: Lock, flight: Flight, nested: bool) -> Turn:
     """In short looks, which can be cancelled; who leads a flight asks the kernel, who alone sees circles."""
     pause = _FIRST_PAUSE
     while not nested and not flight.needed_by_leaders:
         if try_lock(lock):
-            return True
+            return Turn.OURS
         await _sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
     waiter = _Waiter(lock, flight)
@@ -298,7 +322,7 @@ async def _wait_for_lock_async(lock: Lock, flight: Flight, nested: bool) -> bool
     except BaseException:
         waiter.give_up()
         raise
-    return waiter.got
+    return waiter.turn
 
 
 class _Waiter:
@@ -306,7 +330,7 @@ class _Waiter:
 
     def __init__(self, lock: Lock, flight: Flight) -> None:
         self.ended = Flight()
-        self.got = False
+        self.turn = Turn.NEVER
         self._unwanted = False
         self._mutex = threading.Lock()
         self._lock = lock
@@ -315,12 +339,12 @@ class _Waiter:
 
     def _wait(self) -> None:
         try:
-            got = _wait_for_lock(self._lock, self._flight, True)
+            turn = _wait_for_lock(self._lock, self._flight, True)
         except OSError:
-            got = False
+            turn = Turn.NEVER
         with self._mutex:
-            self.got = got and not self._unwanted
-            if got and self._unwanted:
+            self.turn = turn
+            if turn is Turn.OURS and self._unwanted:
                 self._lock.release()
         self.ended.land()
 
@@ -328,8 +352,7 @@ class _Waiter:
         """Its task was cancelled."""
         with self._mutex:
             self._unwanted = True
-            if self.got:
-                self.got = False
+            if self.turn is Turn.OURS:
                 self._lock.release()
 
 

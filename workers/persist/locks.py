@@ -43,6 +43,14 @@ class Lock:
         """
         return True
 
+    def wait(self) -> bool:
+        """Wait until whoever has it gives it back; whether it is ours now. If not, look, and try again.
+
+        Raises:
+            Deadlock, OSError: As above.
+        """
+        return self.acquire(wait=True)
+
     def release(self) -> None:
         """Give it back."""
 
@@ -59,18 +67,31 @@ class KernelLock(Lock):
     def acquire(self, *, wait: bool) -> bool:
         """Take it; the threads of one process are not kept apart."""
         fd = _opened(self._path)
-        flags = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+        if not self._lock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB):
+            return False
+        self._fd = fd
+        with _guard:
+            _held[fd, self.offset] += 1
+        return True
+
+    def wait(self) -> bool:
+        """Wait together with all others, who are woken at the same time: as sharers, so that none waits for another."""
+        fd = _opened(self._path)
+        self._lock(fd, fcntl.LOCK_SH)
+        with _guard:
+            if not _held[fd, self.offset]:
+                fcntl.lockf(fd, fcntl.LOCK_UN, 1, self.offset)
+        return False
+
+    def _lock(self, fd: int, how: int) -> bool:
         try:
-            fcntl.lockf(fd, flags, 1, self.offset)
+            fcntl.lockf(fd, how, 1, self.offset)
         except OSError as error:
-            if error.errno in (errno.EACCES, errno.EAGAIN) and not wait:
+            if error.errno in (errno.EACCES, errno.EAGAIN) and how & fcntl.LOCK_NB:
                 return False
             if error.errno == errno.EDEADLK:
                 raise Deadlock from None
             raise
-        self._fd = fd
-        with _guard:
-            _held[fd, self.offset] += 1
         return True
 
     def release(self) -> None:

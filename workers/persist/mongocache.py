@@ -27,6 +27,7 @@ from bascule.workers.persist.locks import Lock
 _DATABASE = "bascule"
 _PIECE = 8 << 20  # bytes; a document may have 16 MiB
 _TIMEOUT_MS = 5000
+_not_ours: list[Any] = []  # clients of the process that we were forked from: not even to be closed here
 
 
 class MongoPlace(Place):
@@ -49,6 +50,7 @@ class MongoPlace(Place):
     def collection(self, name: str) -> Any:
         """One of ours. The client is made when first used: it must not be carried over a fork."""
         if self._client is None or self._client[0] != os.getpid():
+            _not_ours.append(self._client)
             self._client = (os.getpid(), self._pymongo.MongoClient(self.url, **self._timeouts))
         return self._client[1][self._name][f"bascule_{name}"]
 
@@ -82,7 +84,7 @@ class MongoPlace(Place):
             raise unavailable(self, what, OSError(str(error)[:300])) from None
 
     def close(self) -> None:
-        if self._client is not None:
+        if self._client is not None and self._client[0] == os.getpid():
             self._client[1].close()
             self._client = None
 

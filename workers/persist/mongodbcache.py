@@ -20,6 +20,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import threading
 import time
 import uuid
@@ -93,19 +94,19 @@ class RestPlace(Place):
         body = None if document is None else json.dumps(document).encode()
         all_headers = {**self._headers, **(headers or {})}
         for last in (False, True):  # a connection that was kept open may have been closed at the other end
-            connection = getattr(self._local, "connection", None)
-            fresh = connection is None
-            if connection is None:
+            kept: _Kept | None = getattr(self._local, "kept", None)
+            fresh = kept is None or kept.pid != os.getpid()
+            if kept is None or fresh:
                 kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-                connection = self._local.connection = kind(self._host, self._port, timeout=self.timeout)
+                kept = self._local.kept = _Kept(kind(self._host, self._port, timeout=self.timeout))
+            connection = kept.connection
             try:
                 connection.request(method, f"{self.base}{path}" or "/", body, all_headers)
                 answer = connection.getresponse()
                 data = answer.read()
                 break
             except (OSError, http.client.HTTPException) as error:
-                connection.close()
-                self._local.connection = None
+                self._local.kept = None
                 if fresh or last:
                     raise unavailable(self, "the server does not answer", error) from None
         if not data:
@@ -116,6 +117,22 @@ class RestPlace(Place):
             if answer.status >= 400:
                 return answer.status, None
             raise StoreUnavailable(f"{self}: the server does not answer in JSON") from None
+
+    def close(self) -> None:
+        self._local.kept = None
+
+
+class _Kept:
+    """A connection of one thread and process, closed when the thread has ended. A forked child makes its own."""
+
+    __slots__ = ("connection", "pid")
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self.connection = connection
+        self.pid = os.getpid()
+
+    def __del__(self) -> None:
+        self.connection.close()
 
 
 class RestStore(Store):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from bascule.workers.persist.commoncache import Place, UnknownStore
+from bascule.workers.persist.statistics import hand_in_all
 
 KNOWN = {
     "file": "a folder in pypersist's layout: file://persist/",
@@ -43,6 +45,16 @@ def open_place(url: str) -> Place:
     key = (repr(place.identity), os.getpid())
     with _guard:
         return _open.setdefault(key, place)
+
+
+def _close_all() -> None:
+    """At the end: hand in what was counted, then let go of connections."""
+    hand_in_all()
+    for place in list(_open.values()):
+        place.close()
+
+
+atexit.register(_close_all)
 
 
 def absolute(url: str) -> str:

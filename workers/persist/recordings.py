@@ -173,8 +173,7 @@ class Recording:
 
     def opening(self) -> Steps:
         """Take the lock and look; what is found."""
-        self._lock = yield from locking(self._ways.lock, self.flight, bool(LEADING.get()))
-        found = self._ways.look()
+        self._lock, found = yield from locking(self._ways.lock, self._ways.look, self.flight, bool(LEADING.get()))
         self.opened = True
         if found is not None:
             self.over = self.found = True

@@ -56,8 +56,8 @@ class Shelf:
         self.store.with_keys = options.storekey
         self.store.mapped = options.mmap
         self.identity = (place.identity, self.function_name)
-        self._function = function
-        self._fingerprint: bytes | None = None
+        # Now, and not when it is first needed: reading the source takes its time, and then a lock would be held.
+        self._fingerprint = fingerprint(function, options.version)
         dump, load = options.pickle, options.unpickle
         if dump is not None or load is not None:
             dump, load = dump or pickling.pickle, load or pickling.unpickle
@@ -157,8 +157,7 @@ class Shelf:
         form = Form.TEXT
         if stamp is not None:
             form = stamp.form
-            code = self._fingerprint or self.code()
-            if stamp.fingerprint != code and stamp.fingerprint != NOTHING:
+            if stamp.fingerprint != self._fingerprint and stamp.fingerprint != NOTHING:
                 self._code_has_changed()
                 return None
             if self._lifetime is not None:
@@ -189,12 +188,6 @@ class Shelf:
             stored = self.options.unhash(name)
         if not _equal(stored, key):
             raise HashCollisionError(stored, key)
-
-    def code(self) -> bytes:
-        """The fingerprint of the function as it is now."""
-        if self._fingerprint is None:
-            self._fingerprint = fingerprint(self._function, self.options.version)
-        return self._fingerprint
 
     def _code_has_changed(self) -> None:
         if not self._warned_of_code and self.options.verbosity > 0:
@@ -236,7 +229,7 @@ class Shelf:
     def _put(self, name: str, key: Any, value: Any, cost: float, flags: int) -> int:
         form, data = self._serializer.write(value)
         now = time.time()
-        stamp = Stamp(now, self.options.lifetime.expires(now), cost, form | flags, self.code())
+        stamp = Stamp(now, self.options.lifetime.expires(now), cost, form | flags, self._fingerprint)
         metadata = None if self.options.metadata is None else str(self.options.metadata())
         try:
             stored_key = self._write_key(key) if self.options.storekey else None

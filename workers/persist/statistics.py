@@ -92,7 +92,8 @@ class Statistics:
 _all: weakref.WeakSet[Statistics] = weakref.WeakSet()
 
 
-def _at_exit() -> None:
+def hand_in_all() -> None:
+    """Hand in what every function has counted."""
     for each in list(_all):
         each.hand_in()
 
@@ -102,5 +103,5 @@ def _forked() -> None:
         each._forked()
 
 
-atexit.register(_at_exit)
+atexit.register(hand_in_all)
 os.register_at_fork(after_in_child=_forked)

@@ -56,6 +56,8 @@ def urls(tmp_path_factory: pytest.TempPathFactory, needs: Callable[..., None]) -
             return str(known[kind])
 
         yield url
+        for kind in known.keys() - {"mongodb port"}:
+            open_place(known[kind]).close()
 
 
 @pytest.fixture(params=LOCAL + SERVED)
