@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -113,6 +115,28 @@ def test_verify_finds_what_is_damaged_and_removes_it(tmp_path: Path) -> None:
     told = bascule("verify", "--store", "file://store", status=1)
     assert "1 good, 1 damaged" in told.stdout
     assert "2 good" not in bascule("verify", "--store", "file://store").stdout
+
+
+@pytest.mark.parametrize(
+    ("action", "shown"), [("verify", "reading f"), ("prune", "pruning f"), ("export", "writing"), ("import", "storing")]
+)
+def test_progress_is_shown_on_a_terminal(action: str, shown: str, tmp_path: Path) -> None:
+    place = open_place(f"sqlite://{tmp_path}/store.db")
+    persist(cache=place, funcname="f")(lambda x: x)(1)
+    (tmp_path / "out").write_text("")
+    more = ("--file", str(tmp_path / "out")) if action in ("export", "import") else ()
+    command = [sys.executable, "-m", "bascule", "cache", action, *more, "--store", place.url]
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), TERM="xterm")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    told = b""
+    with contextlib.suppress(OSError):  # EIO: nobody has the terminal any more
+        while data := os.read(ours, 65536):
+            told += data
+    os.close(ours)
+    assert process.wait(60) == 0
+    assert shown in told.decode(), told
 
 
 def test_a_wrong_command_line_says_what_is_missing(tmp_path: Path) -> None:

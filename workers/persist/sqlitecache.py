@@ -1,29 +1,22 @@
 """`sqlite://results.db`: one file for all functions, in write-ahead mode: readers and writers wait for nobody.
 
-    functions   id, name, owner, statistics
-    entries     function, name, data (see `entries`), file, key, metadata, size, created, used, expires
-
 A result of more than a few pages stands in a file of its own in `results.db.files/`: reading a large one out of a
 database costs twenty times what reading a file does. Its head, with the checksum, is in the row.
 
-A connection belongs to a thread and to a process; a forked child makes its own. Before each use the file's inode is
-looked at: when somebody removed the file, or `_replace` moved a damaged one away, we begin anew. Locks are bytes of
-`results.db.lock` (see `locks`).
+The tables, and the connections, are in `sqlitefile`. Locks are bytes of `results.db.lock` (see `locks`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from bascule.workers.persist.commoncache import Place, Store, StoreUnavailable, unavailable, warn
+from bascule.workers.persist.commoncache import Store, StoreUnavailable
 from bascule.workers.persist.entries import (
     HEAD_SIZE,
     Damaged,
@@ -35,30 +28,14 @@ from bascule.workers.persist.entries import (
     head_of,
 )
 from bascule.workers.persist.largefiles import LargeFiles
-from bascule.workers.persist.locks import KernelLock, Lock, committing
+from bascule.workers.persist.locks import KernelLock, Lock
+from bascule.workers.persist.sqlitefile import SqliteFile, transaction
 
-SCHEMA_VERSION = 1
 LARGE = 64 << 10  # bytes of a result that gets a file of its own
 ENDS = 1 + HEAD_SIZE  # where a row's head ends
 _PAGE = 1000
-_PATIENCE = 30.0  # seconds to wait for other writers
 _MOST_TOUCHED = 256  # uses that are written together
 _SMALL, _MOST_CHECKED = 512, 1024  # bytes of a row whose checksum is not counted twice, and how many of them
-_SCHEMA = f"""
-PRAGMA auto_vacuum = INCREMENTAL;
-PRAGMA journal_mode = WAL;
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS functions (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, owner TEXT, statistics TEXT
-);
-CREATE TABLE IF NOT EXISTS entries (
-    id INTEGER PRIMARY KEY, function INTEGER NOT NULL, name BLOB NOT NULL, data BLOB NOT NULL, file BLOB, key BLOB,
-    metadata BLOB, size INTEGER NOT NULL, created REAL NOT NULL, used REAL NOT NULL, expires REAL NOT NULL,
-    UNIQUE (function, name)
-);
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
-"""
 _GET = "SELECT data FROM entries WHERE function = ? AND name = ?"
 _GET_ALL = "SELECT data, file, key, metadata FROM entries WHERE function = ? AND name = ?"
 _ALONE, _WITH_MORE = b"\0", b"\1"  # in front of data: whether the row's other columns say something, too
@@ -69,33 +46,14 @@ ON CONFLICT (function, name) DO UPDATE SET data = excluded.data, file = excluded
     metadata = excluded.metadata, size = excluded.size, created = excluded.created, used = excluded.used,
     expires = excluded.expires
 """
-_generation = itertools.count(1)
-_current = next(_generation)  # counts the forks on the way to this process
 
 
-class _Open:
-    """A connection of one thread, and what it knows."""
-
-    __slots__ = ("connection", "cursor", "functions", "generation", "inode")
-
-    def __init__(self, connection: sqlite3.Connection, inode: int) -> None:
-        self.connection = connection
-        self.cursor = connection.cursor()  # for look-ups, which give one row: making one costs a tenth of them
-        self.inode = inode
-        self.generation = _current
-        self.functions: dict[str, int] = {}
-
-
-class SqlitePlace(Place):
-    """A database file."""
+class SqlitePlace(SqliteFile):
+    """A database file, and the folder for what is large."""
 
     def __init__(self, path: str | os.PathLike[str], *, durable: bool = False) -> None:
-        self.path = os.path.abspath(os.path.expanduser(path))
-        super().__init__(f"sqlite://{self.path}", ("sqlite", self.path))
+        super().__init__(path, durable=durable)
         self.files = LargeFiles(f"{self.path}.files", durable=durable)
-        self.lock_path = f"{self.path}.lock"
-        self._durable = durable
-        self._local = threading.local()
 
     def store(self, function: str) -> SqliteStore:
         return SqliteStore(self, function)
@@ -120,108 +78,6 @@ class SqlitePlace(Place):
         except StoreUnavailable:
             return True  # where nothing can be written nobody can be told apart either
 
-    def opened(self, *, create: bool = False) -> _Open | None:
-        """This thread's connection; None when there is no file and none is to be made."""
-        known: _Open | None = getattr(self._local, "opened", None)
-        try:
-            inode = os.stat(self.path).st_ino
-        except FileNotFoundError:
-            inode = 0
-        if known is not None:
-            if known.inode == inode and known.generation == _current:
-                return known
-            if known.generation == _current:
-                known.connection.close()
-            else:
-                _not_ours.append(known)  # the parent's: not even to be closed here
-            self._local.opened = None
-        if not inode and not create:
-            return None
-        if not inode:
-            os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        made = _Open(self._connect(), 0)
-        made.inode = os.stat(self.path).st_ino
-        self._local.opened = made
-        return made
-
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            connection = _connection(self.path)
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                with committing(self.lock_path, "schema"):
-                    connection.executescript(_SCHEMA)
-                version = SCHEMA_VERSION
-        except sqlite3.OperationalError:
-            if not os.path.exists(self.path):
-                raise
-            connection = self._connect_to_read()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            connection.close()
-            raise StoreUnavailable(f"{self}: it is of version {version}, this Bascule reads up to {SCHEMA_VERSION}")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
-        connection.execute("PRAGMA mmap_size = 1073741824")
-        return connection
-
-    def _connect_to_read(self) -> sqlite3.Connection:
-        """Where the folder can't be written; then nobody writes, and the file stays as it is."""
-        from urllib.parse import quote
-
-        connection = _connection(f"file:{quote(self.path)}?mode=ro&immutable=1", uri=True)
-        connection.execute("SELECT 1 FROM entries LIMIT 1").fetchone()
-        return connection
-
-    def function_id(self, opened: _Open, function: str) -> int:
-        """The number of a function, made when there is none."""
-        known = opened.functions.get(function)
-        if known is None:
-            opened.connection.execute("INSERT OR IGNORE INTO functions (name) VALUES (?)", (function,))
-            known = self.known_function(opened, function)
-            assert known is not None
-        return known
-
-    def known_function(self, opened: _Open, function: str) -> int | None:
-        """The number of a function, if it has one."""
-        known = opened.functions.get(function)
-        if known is None:
-            row = opened.connection.execute("SELECT id FROM functions WHERE name = ?", (function,)).fetchone()
-            if row is not None:
-                known = opened.functions[function] = row[0]
-        return known
-
-    @contextlib.contextmanager
-    def trouble(self, what: str, damaged: str | None) -> Iterator[None]:
-        """Whatever SQLite raises: a damaged file is moved away, anything else makes the place unavailable."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            text = str(error)
-            broken = not isinstance(error, sqlite3.OperationalError) or "malformed" in text
-            if broken or (damaged is not None and "disk I/O error" in text):
-                self._replace(text)
-                if damaged is not None:
-                    return
-            raise unavailable(self, what, error) from None
-        except (OSError, sqlite3.Error) as error:
-            if isinstance(error, StoreUnavailable):
-                raise
-            raise unavailable(self, what, error) from None
-
-    def _replace(self, why: str) -> None:
-        """The file is no database any more: put it aside, once, whoever notices."""
-        known: _Open | None = getattr(self._local, "opened", None)
-        with contextlib.suppress(OSError), committing(self.lock_path, "replace"):
-            inode = os.stat(self.path).st_ino
-            if known is not None and known.inode != inode:
-                return  # another process has done so
-            aside = f"{self.path}.damaged-{int(time.time())}"
-            warn(f"a store is damaged and is begun anew: {self}: {why}; the damaged one is now {aside}")
-            os.replace(self.path, aside)
-            for suffix in ("-wal", "-shm"):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self.path + suffix)
-
     def tidy(self, now: float) -> None:
         """Remove files that no row knows."""
         opened = self.opened()
@@ -230,12 +86,6 @@ class SqlitePlace(Place):
             self.files.tidy(
                 now, lambda file: find("SELECT 1 FROM entries WHERE file = ?", (file.encode(),)).fetchone() is not None
             )
-
-    def close(self) -> None:
-        known: _Open | None = getattr(self._local, "opened", None)
-        if known is not None and known.generation == _current:
-            known.connection.close()
-            self._local.opened = None
 
 
 class SqliteStore(Store):
@@ -328,7 +178,7 @@ class SqliteStore(Store):
             try:
                 function = place.function_id(opened, self.function)
                 values = (data, file and file.encode(), entry.key, metadata, size, created, created, expires)
-                with _transaction(connection):
+                with transaction(connection):
                     where = (function, _blob(name))
                     old = connection.execute("SELECT file FROM entries WHERE function = ? AND name = ?", where)
                     before = old.fetchone()
@@ -348,7 +198,7 @@ class SqliteStore(Store):
             if opened is None or function is None:
                 return False
             connection, where = opened.connection, (function, _blob(name))
-            with _transaction(connection):
+            with transaction(connection):
                 row = connection.execute("SELECT file FROM entries WHERE function = ? AND name = ?", where).fetchone()
                 connection.execute("DELETE FROM entries WHERE function = ? AND name = ?", where)
             if row is not None and isinstance(row[0], bytes):
@@ -402,7 +252,7 @@ class SqliteStore(Store):
                 return
             connection = opened.connection
             find = "SELECT file FROM entries WHERE function = ? AND file IS NOT NULL"
-            with _transaction(connection):
+            with transaction(connection):
                 files = connection.execute(find, (function,)).fetchall()
                 connection.execute("DELETE FROM entries WHERE function = ?", (function,))
             for (file,) in files:
@@ -422,7 +272,7 @@ class SqliteStore(Store):
             opened = self.place.opened()
             function = None if opened is None else self.place.known_function(opened, self.function)
             if opened is not None and function is not None:
-                with _transaction(opened.connection):
+                with transaction(opened.connection):
                     opened.connection.executemany(
                         "UPDATE entries SET used = ? WHERE function = ? AND name = ?",
                         [(now, function, _blob(name)) for name, now in touched.items()],
@@ -435,7 +285,7 @@ class SqliteStore(Store):
             if opened is None:
                 return
             function = place.function_id(opened, self.function)
-            with _transaction(opened.connection):
+            with transaction(opened.connection):
                 known = self._statistics(opened.connection, function)
                 for name, number in numbers.items():
                     known[name] = known.get(name, 0.0) + number
@@ -459,22 +309,6 @@ class SqliteStore(Store):
             return {}
 
 
-def _connection(path: str, *, uri: bool = False) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False, uri=uri)
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
 def _text(name: bytes) -> str:
     try:
         return name.decode("utf-8", "surrogatepass")
@@ -484,14 +318,3 @@ def _text(name: bytes) -> str:
 
 def _blob(name: str) -> bytes:
     return name.encode("utf-8", "surrogatepass")
-
-
-_not_ours: list[_Open] = []
-
-
-def _forked() -> None:
-    global _current
-    _current = next(_generation)
-
-
-os.register_at_fork(after_in_child=_forked)

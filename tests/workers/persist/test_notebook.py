@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from bascule.workers.persist import open_place
+from tests.workers.persist.servers import bascule_server, eve_server, mongodb_server
 
 pytestmark = pytest.mark.usefixtures("drop_in")
 
@@ -168,6 +173,103 @@ def test_7_unhashing() -> None:
     assert set(exp.cache) == {2.0, -1.0, 3.14}
     assert dict(exp.cache.items()) == {x: 2.71828**x for x in (2.0, -1.0, 3.14)}
     assert listing("exp") == ["e to the -1.0.out", "e to the 2.0.out", "e to the 3.14.out"]
+
+
+@pytest.fixture(scope="module", params=["eve", "bascule"])
+def rest_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server as the tour wants one: Eve over MongoDB's wire protocol, and ours."""
+    folder = tmp_path_factory.mktemp("servers")
+    with ExitStack() as stack:
+        if request.param == "eve":
+            url = stack.enter_context(eve_server(folder, stack.enter_context(mongodb_server(folder))))
+        else:
+            url = stack.enter_context(bascule_server(folder, f"file://{folder}/served/"))
+        yield url.replace("mongodb+http://", "mongodb://")
+        open_place(url).close()
+
+
+def test_8_using_a_server(rest_url: str, computed: Counter[str]) -> None:
+    from pypersist import persist
+
+    @persist(cache=rest_url)
+    def start_and_end(string: str) -> str:
+        computed["start_and_end"] += 1
+        return string[0] + string[-1]
+
+    start_and_end.clear()
+    assert [start_and_end("Hello World!"), start_and_end("Doctor"), start_and_end("Doctor")] == ["H!", "Dr", "Dr"]
+    assert computed["start_and_end"] == 2
+    assert len(start_and_end.cache) == 2
+    del start_and_end.cache[(("string", "Hello World!"),)]
+    assert len(start_and_end.cache) == 1
+    with pytest.raises(KeyError):
+        start_and_end.cache[(("string", "Hello World!"),)]
+    start_and_end.clear()
+    assert len(start_and_end.cache) == 0
+    assert not Path("persist").exists()
+
+
+REDEFINED = """
+from os import listdir
+from pypersist import persist
+
+computed = []
+
+@persist
+def sum(*args):
+    computed.append(args)
+    return args[0] if len(args) == 1 else args[0] + sum(*args[1:])
+
+sum.clear()
+assert sum(1, 4) == 5 and sum(4, 1) == 5
+print(len(computed), end=" ")
+
+@persist(key=lambda *args: sorted(args))
+def sum(*args):
+    computed.append(args)
+    acc = 0
+    for x in args:
+        acc += x
+    return acc
+
+sum.clear()
+del computed[:]
+assert sum(1, 4, 3, 7, 3, 12) == sum(4, 12, 7, 3, 3, 1) == 30
+print(len(computed), end=" ")
+
+@persist(storekey=True)
+def square(x):
+    return x * x
+
+square.clear()
+square(12), square(0)
+assert sorted(key for key in square.cache) == [(("x", 0),), (("x", 12),)]
+
+@persist(hash=lambda k: "hello world")
+def square(x):
+    return x * x
+
+square.clear()
+assert (square(3), square(4)) == (9, 9)
+assert listdir("persist/square") == ["hello world.out"]
+
+@persist(hash=lambda k: "hello world", storekey=True)
+def square(x):
+    return x * x
+
+square.clear()
+assert square(3) == 9
+try:
+    square(4)
+except Exception as hce:
+    print(type(hce).__name__, hce.args[0], hce.args[1])
+print(sorted(name for name in listdir("persist") if not name.startswith(".")))
+"""
+
+
+def test_functions_that_are_defined_again_keep_their_folder(program: Any) -> None:
+    told = program(REDEFINED).stdout
+    assert told == "4 1 HashCollisionError (('x', 3),) (('x', 4),)\n['square', 'sum']\n"
 
 
 def test_metadata_stands_beside_the_result_and_what_is_found_and_computed_is_told(
