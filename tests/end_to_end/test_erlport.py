@@ -28,6 +28,8 @@ Results = dict[str, list[tuple[str, str]]]
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory, needs: Callable[..., None]) -> dict[str, Results]:
     needs("erl", "erlc")
+    own = os.environ.get("ERLPORT_EBIN")
+    assert not own or (Path(own) / "python.beam").exists(), f"ERLPORT_EBIN names {own}, which has no python.beam"
     folder = tmp_path_factory.mktemp("erlport")
     compiled = subprocess.run(
         ["erlc", "-Werror", "+debug_info", "-o", str(folder), *map(str, sorted(FOLDER.glob("*.erl")))],

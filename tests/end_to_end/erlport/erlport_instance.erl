@@ -4,8 +4,8 @@
 -export([python/0, call/3, call/4, call/5, cast/2, start/1, stop/1, with/1, with/2, apart/1, outcome/1, gone/1]).
 
 python() ->
-    case os:getenv("ERLPORT_EBIN") of
-        false -> erlport_driver;
+    case os:getenv("ERLPORT_EBIN", "") of
+        "" -> erlport_driver;
         _ -> python
     end.
 

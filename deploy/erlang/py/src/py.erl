@@ -75,7 +75,7 @@
 -export([
     abs/1, all/1, any/1, ascii/1, bin/1, bool/0, bool/1, bytearray/0, bytearray/1, bytearray/2, bytearray/3, bytes/0,
     bytes/1, bytes/2, bytes/3, callable/1, chr/1, compile/3, complex/0, complex/1, complex/2, divmod/2, enumerate/1,
-    enumerate/2, filter/2, float/0, float/1, format/1, format/2, frozenset/0, frozenset/1, getattr/2, getattr/3,
+    enumerate/2, file/1, file/2, file/3, filter/2, float/0, float/1, format/1, format/2, frozenset/0, frozenset/1, getattr/2, getattr/3,
     globals/0, hasattr/2, hash/1, help/0, help/1, hex/1, id/1, int/0, int/1, isinstance/2, issubclass/2, iter/1, iter/2,
     len/1, locals/0, map/2, map/3, max/1, max/2, max/3, max/4, memoryview/1, min/1, min/2, min/3, min/4, next/1, next/2,
     object/0, oct/1, open/1, ord/1, pow/2, pow/3, print/0, print/1, range/1, range/2, range/3, repr/1, reversed/1,

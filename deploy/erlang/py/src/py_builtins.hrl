@@ -43,6 +43,10 @@ complex(A, B) -> builtin(<<"complex">>, [A, B]).
 divmod(A, B) -> builtin(<<"divmod">>, [A, B]).
 enumerate(A) -> builtin(<<"enumerate">>, [A]).
 enumerate(A, B) -> builtin(<<"enumerate">>, [A, B]).
+%% Python 2's name for `open'.
+file(A) -> open(A).
+file(A, Mode) -> open(A, Mode).
+file(A, Mode, Buffering) -> builtin(<<"open">>, [A, Mode, Buffering]).
 filter(A, B) -> builtin(<<"filter">>, [A, B]).
 float() -> builtin(<<"float">>, []).
 float(A) -> builtin(<<"float">>, [A]).
