@@ -73,11 +73,17 @@ class Bridge:
 
 
 def run_stdio(
-    spec: PoolSpec, door: Door, early: EarlyWorker, descriptor: int | None = None, *, cache: Rules | None = None
+    spec: PoolSpec,
+    door: Door,
+    early: EarlyWorker,
+    descriptor: int | None = None,
+    *,
+    cache: Rules | None = None,
+    record: str | None = None,
 ) -> int:
     """Serve the one client at descriptors 0 and 1, or at that of a socket, until it leaves; the exit status.
 
-    `cache` says whose answers are kept.
+    `cache` says whose answers are kept, `record` where the trace of its calls goes.
     """
     bridge = Bridge([spec], early.bridge)
     bridge.adopt(early.started)
@@ -90,6 +96,13 @@ def run_stdio(
         from bascule.bridge.caching.shelves import Shelves
 
         bridge.core.cache = AnswerCache(bridge.core, cache, Shelves(), bridge.pump.post)
+    calls = None
+    if record is not None:
+        from pathlib import Path
+
+        from bascule.bridge.operations.call_trace import CallTrace
+
+        calls = CallTrace(bridge.core, Path(record))
     tracing = None
     if endpoint := os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):  # there is no file that could say [tracing]
         from bascule.bridge.operations.tracing import trace_alone
@@ -101,6 +114,8 @@ def run_stdio(
     try:
         return supervise(bridge, ends_with=_session_closed)
     finally:
+        if calls is not None:
+            calls.close()
         if tracing is not None:
             tracing.close()
         if bridge.core.cache is not None:
@@ -111,14 +126,19 @@ def run_stdio(
 
 
 def run_pod(
-    options: PodOptions, early: EarlyWorker, descriptor: int | None = None, *, cache: Rules | None = None
+    options: PodOptions,
+    early: EarlyWorker,
+    descriptor: int | None = None,
+    *,
+    cache: Rules | None = None,
+    record: str | None = None,
 ) -> int:
     """`bascule pod`; its client is at stdio, or at the descriptor of a socket."""
     from bascule.bridge.doors.pod import PodDoor
 
     door = PodDoor(options)
     spec = stdio_spec(workers=options.workers, python=options.python, paths=options.paths, mounts=options.mounts)
-    status = run_stdio(spec, door, early, descriptor, cache=cache)
+    status = run_stdio(spec, door, early, descriptor, cache=cache, record=record)
     return status or door.exit_status
 
 

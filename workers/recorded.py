@@ -1,6 +1,6 @@
 """Tells the bridge which functions clients call, with arguments and results of which types: `bascule serve --record`.
 
-It stands around the function of a plan, so a worker whose service records nothing has no part of it. What is told are
+It stands around the function of a plan, so a worker whose bridge records nothing has no part of it. What is told are
 types, in the trace's format (see `workers/recording/values.py`), each thing once; the bridge knows the door and writes.
 """
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from bascule.workers.calls import Function
 
+    Find = Callable[[str, tuple[str, ...]], Function]
+
 VARIABLE = "BASCULE_RECORD_CALLS"
 _MOST_TOLD = 1 << 14  # different calls remembered; then some are told again, which counting does not mind
 _MOST_ITEMS = 10  # of one MAP
@@ -25,6 +27,33 @@ _MOST_ITEMS = 10  # of one MAP
 def recorder(tell: Callable[[int, str], None]) -> CallRecorder | None:
     """What records this worker's calls; None when nobody wants that."""
     return CallRecorder(tell) if os.environ.get(VARIABLE) == "1" else None
+
+
+def finding(path: str, place: str, find: Find) -> Find:
+    """For a worker without a bridge: a `find` that does the same, and what it finds tells of its calls in a file.
+
+    Args:
+        place: The door and the kind of client, which a bridge would know.
+
+    Raises:
+        OSError: The file can't be written.
+    """
+    from bascule.workers.recording.lines import as_json
+    from bascule.workers.recording.output import Output
+
+    with open(path, "wb"):  # it is begun anew
+        output = Output(path)
+    begin = f'{{"location":{as_json(place)},'
+
+    def tell(_: int, line: str) -> None:
+        output.write(f"{begin}{line[1:]}\n".encode("utf-8", "surrogatepass"))
+
+    recorder = CallRecorder(tell)
+
+    def recorded(module: str, names: tuple[str, ...]) -> Function:
+        return recorder.around(int(Op.CALL), f"{module}:{'.'.join(names)}", find(module, names), lambda: 0)
+
+    return recorded
 
 
 class CallRecorder:

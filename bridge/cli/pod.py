@@ -79,17 +79,18 @@ def run(options: argparse.Namespace | Values) -> int:
     except ValueError as error:
         print(f"bascule pod: {error}", file=sys.stderr)
         return 2
+    record: str | None = getattr(options, "record", None)
     rules = cache_rules("pod", pod.cache)
     if isinstance(rules, int):
         return rules
-    early = start("pod", pod.python)
+    early = start("pod", pod.python, record)
     if isinstance(early, int):
         return early
     from bascule.bridge.app import run_pod
 
     if os.environ.get("BABASHKA_POD_TRANSPORT") != "socket":
-        return run_pod(pod, early, cache=rules)
+        return run_pod(pod, early, cache=rules, record=record)
     from bascule.bridge.cli.pod_socket import one_client
 
     with one_client() as descriptor:
-        return 1 if descriptor is None else run_pod(pod, early, descriptor, cache=rules)
+        return 1 if descriptor is None else run_pod(pod, early, descriptor, cache=rules, record=record)

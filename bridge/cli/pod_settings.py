@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 
-from bascule.bridge.cli.stdio import WORKER_OPTIONS, folders
+from bascule.bridge.cli.stdio import RECORD_OPTION, WORKER_OPTIONS, folders
 from bascule.bridge.cli.table import Option
 from bascule.bridge.doors.pod_options import PodOptions
 from bascule.bridge.doors.pod_vars import kebab
@@ -76,9 +76,10 @@ OPTIONS = (
     Option("--config", "FILE", f"a TOML file with a section [pod] (default: {FILE}, where it is)"),
     Option("--cache", "FILE", "keep answers as the [cache] tables of this file say (default: those of --config)"),
     Option("--no-cache", None, "keep no answers, whatever the file says"),
+    RECORD_OPTION,
 )
 """All options that say what the pod is like; `--attach` and `--install` say what is done with it."""
-_NO_SETTINGS = {"config", "cache", "no_cache"}
+_NO_SETTINGS = {"config", "cache", "no_cache", "record"}
 OF_THE_SERVICE = {option.name for option in WORKER_OPTIONS} | {"mount"} | _NO_SETTINGS
 """What a pod that attaches to a service can't choose."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from bascule.bridge.cli.stdio import WORKER_OPTIONS, cache_rules, folders, start
+from bascule.bridge.cli.stdio import RECORD_OPTION, WORKER_OPTIONS, cache_rules, folders, start
 from bascule.bridge.cli.table import Option, plainly
 
 TYPE_CHECKING = False
@@ -37,6 +37,7 @@ OPTIONS = (
     Option("--mount", "PACKAGE:Class", "an implementation of a contract to offer, may be repeated", many=True),
     Option("--scheduler", "NAME", "how a worker is chosen for a call (default: least_busy)", default="least_busy"),
     Option("--cache", "FILE", "keep answers as the [cache] tables of this configuration say"),
+    RECORD_OPTION,
 )
 
 
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace | Values) -> int:
     rules = cache_rules("port", options.cache)
     if isinstance(rules, int):
         return rules
-    early = start("port", python, ahead=_AHEAD)
+    early = start("port", python, options.record, ahead=_AHEAD)
     if isinstance(early, int):
         return early
     from importlib import import_module
@@ -91,7 +92,7 @@ def run(options: argparse.Namespace | Values) -> int:
         scheduler=options.scheduler,
     )
     try:
-        status = run_stdio(spec, door, early, cache=rules)
+        status = run_stdio(spec, door, early, cache=rules, record=options.record)
     except UnknownScheduler as error:
         print(f"bascule port: --scheduler: {error}", file=sys.stderr)
         return 2

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from bascule.bridge.caching.policy import Rules
 
 
+RECORD_OPTION = Option("--record", "FILE", "write which functions are called, with which types, as a trace")
+
+
 def positive(text: str) -> int:
     """A number above 0.
 
@@ -67,11 +70,22 @@ def cache_rules(command: str, file: str | None) -> Rules | int | None:
         return 2
 
 
-def start(command: str, python: str | None, *, ahead: str = "") -> EarlyWorker | int:
+def start(command: str, python: str | None, record: str | None = None, *, ahead: str = "") -> EarlyWorker | int:
     """Start the first worker, whose interpreter starts up while the rest is imported; else what to exit with.
 
-    `ahead` is a module of ours that it imports while it waits.
+    Args:
+        record: The trace of its calls, if one is wanted: workers are told to tell of them.
+        ahead: A module of ours that it imports while it waits.
     """
+    if record is not None:
+        from bascule.bridge.operations.call_trace import ask_workers
+
+        try:
+            open(record, "wb").close()
+        except OSError as error:
+            print(f"bascule {command}: --record: {record}: {error.strerror}", file=sys.stderr)
+            return 2
+        ask_workers(wanted=True)
     try:
         return start_early(python, ahead=ahead)
     except NotStarted as error:

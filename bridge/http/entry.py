@@ -26,6 +26,12 @@ TRACEPARENT: ContextVar[str | None] = ContextVar("traceparent", default=None)
 """The header of the request that is being answered."""
 
 
+class HttpDoor(ServiceDoor):
+    """What stands behind the HTTP server: a connection like others, under a name of its own."""
+
+    __slots__ = ()
+
+
 class NotAllowed(Exception):
     """A request that is turned away, with a status."""
 
@@ -54,7 +60,7 @@ class _Pair:
         ours.settimeout(10.0)
         fd = theirs.detach()
         pool = self._pool or self._bridge.default_pool()
-        self._bridge.pump.attach_client(fd, fd, ServiceDoor(), pool=pool, identity="http", grant=self._grant)
+        self._bridge.pump.attach_client(fd, fd, HttpDoor(), pool=pool, identity="http", grant=self._grant)
         return ours
 
     def leave(self) -> None:

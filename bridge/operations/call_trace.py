@@ -1,4 +1,4 @@
-"""What clients call, written as a trace: `bascule serve --record PATH`.
+"""What clients call, written as a trace: `--record PATH` of `bascule serve`, `pod` and `port`.
 
 Workers tell the types that a call was made with (`workers/recorded.py`); the bridge knows by which door it came, writes
 that as the place, and decodes nothing. The file is what `bascule record --calls` and `bascule policy suggest` read.
@@ -50,7 +50,8 @@ class CallTrace:
         place = "gone"
         if session is not None:
             door = type(session.door).__name__.removesuffix("Door").lower()
-            place = f"{door}:{_kind(session.identity)}"
+            kind = _kind(session.identity)
+            place = door if kind == door else f"{door}:{kind}"  # an HTTP client says nothing of itself
         whole = f'{{"location":{as_json(place)},{line[1:]}\n'
         known = hash(whole)
         if known in self._known:

@@ -28,10 +28,10 @@ class Done(NamedTuple):
 class Configured(Service):
     """`bascule serve --config`."""
 
-    def __init__(self, folder: Path, text: str) -> None:
+    def __init__(self, folder: Path, text: str, *options: str) -> None:
         self.file = folder / "bascule.toml"
         self.write(text)
-        super().__init__(folder, "--config", str(self.file))
+        super().__init__(folder, "--config", str(self.file), *options)
         eventually(lambda: "listening on" in self.log())
 
     def write(self, text: str) -> None:

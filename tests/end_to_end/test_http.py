@@ -37,9 +37,9 @@ class UnixConnection(HTTPConnection):
 class Web:
     """A service with an HTTP door on a Unix socket, another's on TCP."""
 
-    def __init__(self, folder: Path, more: str = "") -> None:
+    def __init__(self, folder: Path, more: str = "", options: tuple[str, ...] = ()) -> None:
         self.path = folder / "http.sock"
-        self.service = Configured(folder, pool() + f'[http]\nlisten = "unix:{self.path}"\n{more}')
+        self.service = Configured(folder, pool() + f'[http]\nlisten = "unix:{self.path}"\n{more}', *options)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[HTTPResponse, bytes]:
         connection = UnixConnection(self.path)

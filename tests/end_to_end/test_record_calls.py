@@ -1,4 +1,4 @@
-"""`bascule serve --record`: what clients of a service call becomes a trace, stubs and an allow-list."""
+"""`--record`: what clients call through any door becomes a trace, stubs and an allow-list."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tomllib
+from pod_client import PodClient
+from test_erlang_port import started as started_port
+from test_erlport_process import started as started_erlport
+from test_http import Web
+from test_http import call as json_rpc
 
 import bascule
 
@@ -63,3 +69,117 @@ def test_calls_through_a_door_become_stubs_and_an_allow_list(recorded: Path, tmp
     assert suggested["objects"] is True
     whole = tomllib.loads(bascule_says("policy", "suggest", "--modules", recorded))
     assert whole["allow"] == ["fractions:*", "math:*", "os.path:*"]
+
+
+# The same three uses through every door. What a client is called is the second half of the place.
+
+
+def _pod(folder: Path, payload: str) -> str:
+    trace = folder / "calls.jsonl"
+    with PodClient("fractions", "math", "--record", str(trace), payload=payload) as pod:
+        assert pod.invoke("math/pow", 2, 16) == 65536.0
+        assert pod.invoke("py/str", pod.invoke("fractions/Fraction", 1, 3)) == "1/3"
+        with pytest.raises(Exception, match="math domain"):
+            pod.invoke("math/sqrt", -1)
+    return "pod:stdio"
+
+
+def _attached_pod(folder: Path, payload: str) -> str:
+    from running_service import Service
+
+    service = Service(folder, "--record", str(folder / "calls.jsonl"))
+    try:
+        command = [sys.executable, "-m", "bascule", "pod", "--attach", str(service.socket), "fractions", "math"]
+        with PodClient(command=[*command, "--format", payload], describe=False) as pod:
+            pod.payload = payload
+            pod.description = pod.describe()
+            assert pod.invoke("math/pow", 2, 16) == 65536.0
+            assert pod.invoke("py/str", pod.invoke("fractions/Fraction", 1, 3)) == "1/3"
+            with pytest.raises(Exception, match="math domain"):
+                pod.invoke("math/sqrt", -1)
+    finally:
+        service.stop()
+    return "pod:"
+
+
+def _http(folder: Path) -> str:
+    web = Web(folder, more="", options=("--record", str(folder / "calls.jsonl")))
+    try:
+        assert web.rpc(json_rpc("math:pow", 2, 16))["result"] == 65536.0
+        assert web.rpc(json_rpc("fractions:Fraction", 1, 3))["result"] == "1/3"
+        assert "math domain" in json.dumps(web.rpc(json_rpc("math:sqrt", -1)))
+    finally:
+        web.service.stop()
+    return "http"
+
+
+def _port(folder: Path) -> str:
+    with started_port("--record", str(folder / "calls.jsonl")) as node:
+        for number, (target, *arguments) in enumerate(
+            [("math:pow", 2, 16), ("fractions:Fraction", 1, 3), ("math:sqrt", -1)], 1
+        ):
+            node.call(number, target, *arguments)
+            assert node.read()[1] == number
+        node.close()
+        assert node.end()[0] == 0
+    return "port:stdio"
+
+
+def _erlport(folder: Path) -> str:
+    with started_erlport(BASCULE_ERLPORT_RECORD=str(folder / "calls.jsonl")) as node:
+        for number, (module, name, *arguments) in enumerate(
+            [("math", "pow", 2, 16), ("fractions", "Fraction", 1, 3), ("math", "sqrt", -1)], 1
+        ):
+            node.call(number, module, name, *arguments)
+            assert node.read()[1] == number
+        assert node.end() == (0, "")
+    return "erlport:erlang"
+
+
+DOORS: dict[str, Callable[[Path], str]] = {
+    "pod, json": lambda folder: _pod(folder, "json"),
+    "pod, edn": lambda folder: _pod(folder, "edn"),
+    "pod, transit": lambda folder: _pod(folder, "transit+json"),
+    "pod of a service": lambda folder: _attached_pod(folder, "edn"),
+    "http": _http,
+    "port": _port,
+    "erlport": _erlport,
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_door_tells_the_same(door: str, runtime_folder: Path, tmp_path: Path, nothing_left: None) -> None:
+    trace = tmp_path / "calls.jsonl"
+    place = DOORS[door](tmp_path)
+    told = [json.loads(line) for line in trace.read_text().splitlines()]
+    assert {line["location"][: len(place)] for line in told} == {place}
+    by_target = {line["target"]: line for line in told if "target" in line}
+    assert by_target["math:pow"]["bound_params"]["pos_only"] == [["x", {"t": "int"}], ["y", {"t": "int"}]]
+    assert by_target["math:pow"]["returns"] == {"t": "float"}
+    assert by_target["math:sqrt"]["raises"] == {"t": "ValueError"}
+    assert by_target["fractions:Fraction"]["function"]["v"] == {"module": "fractions", "name": "Fraction"}
+
+    steps = [
+        ("counts", trace, "-o", tmp_path / "grouped.jsonl"),
+        ("infer", tmp_path / "grouped.jsonl", "--label", "nodes", "-o", tmp_path / "one.json"),
+        ("combine", tmp_path / "one.json", tmp_path / "one.json", "-o", tmp_path / "api.json"),
+        ("write", tmp_path / "api.json", "-o", tmp_path / "stubs"),
+    ]
+    for step in steps:
+        bascule_says("record", *step)
+    assert "usage.nodes: 1" in (tmp_path / "stubs" / "math.pyi").read_text()
+    suggested = tomllib.loads(bascule_says("policy", "suggest", trace))
+    assert set(suggested["allow"]) >= {"fractions:Fraction", "math:pow", "math:sqrt"}
+
+
+@pytest.mark.parametrize("command", ["pod", "port"])
+def test_a_trace_that_cannot_be_written_is_told_before_anything_starts(command: str, nothing_left: None) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bascule", command, "--record", "/nowhere/calls.jsonl"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"bascule {command}: --record: /nowhere/calls.jsonl: No such file or directory" in done.stderr

@@ -7,7 +7,8 @@ The first is how `python:start` asks for a version; the second is the port progr
 for a Python interpreter, which we are already.
 
 Environment: BASCULE_ERLPORT_THREADS is how many calls may run at a time (64); with 1 all of them run in the main
-thread. BASCULE_ERLPORT_PYTHON is another interpreter to run in.
+thread. BASCULE_ERLPORT_PYTHON is another interpreter to run in. BASCULE_ERLPORT_RECORD is a file: which functions are
+called, with which types, is written there as a trace.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 THREADS: Final = "BASCULE_ERLPORT_THREADS"
 PYTHON: Final = "BASCULE_ERLPORT_PYTHON"
+RECORD: Final = "BASCULE_ERLPORT_RECORD"
 _MODULE: Final = "erlport.cli"
 _MOST: Final = 64
 _HIGH: Final = 1000  # descriptors from here on: few programs get so far, or close so far
@@ -145,6 +147,14 @@ def serve(options: Options, most: int) -> int:
     from bascule.workers.erlport.stdio import NoInput, PortOutput
 
     exchange = Exchange(ErlportConversation(options.packet, options.compressed), fd_out)
+    trace = os.environ.get(RECORD)
+    if trace:
+        from bascule.workers.recorded import finding
+
+        try:
+            exchange.find = finding(trace, "erlport:erlang", exchange.find)
+        except OSError as error:
+            sys.exit(f"bascule-erlport: {RECORD}={trace}: {error.strerror}")
     loop = Loop(exchange, fd_in, most=most, chunk=options.buffer_size)
     api.connect(loop, exchange)
     sys.stdin, sys.stdout = NoInput(), PortOutput(exchange)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bascule.protocols.erlport.messages import Call, ErlportConversation, Message, Refused
 
     Codec = Callable[[Any], Any]
+    Find = Callable[[str, tuple[str, ...]], Callable[..., Any]]
 
 
 class Exchange:
@@ -37,6 +38,7 @@ class Exchange:
         self.encoder: Codec | None = None
         self.decoder: Codec | None = None
         self.handler: Codec | None = None
+        self.find: Find = find  # what a call names -> what is called
         self.forked = False  # this process is a forked child: the port is its parent's
         self._fd = fd
         self._lock = allocate_lock()
@@ -47,7 +49,7 @@ class Exchange:
             arguments = call.arguments()
             if self.decoder is not None:
                 arguments = list(map(self.decoder, arguments))
-            result = find(call.module, call.names)(*arguments)
+            result = self.find(call.module, call.names)(*arguments)
             if self.encoder is not None:
                 result = self.encoder(result)
             pieces = self.conversation.reply(call.id, result)
