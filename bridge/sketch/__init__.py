@@ -4,7 +4,7 @@
     for member in public(module): ...           what it offers
     for module in sketch_all(folder): ...       all modules below a folder
 
-`model` says what comes out. `reading` turns one file into it (and is the only module that knows griffe), `finding`
+`model` says what comes out. `reading` turns one file into it (and alone knows griffe), `finding`
 tells where files are, `library` follows names from file to file. `live` looks at an imported module in a worker, for
 what no source tells. `choosing` picks what is public; `writing` and `classic` put it into the formats of `bascule
 sketch`, `changes` compares two.
