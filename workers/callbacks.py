@@ -385,6 +385,8 @@ class SharedReading:
     def read(self, objects: ObjectTable) -> list[Frame] | None:
         """On the main thread: the next frames that are for it."""
         self.start(by_main=True)
+        if objects.sweep_is_due():
+            objects.sweep()
         while True:
             try:
                 return self._mailbox.get(timeout=None if objects.lease is None else objects.lease / 2)

@@ -244,13 +244,28 @@ class Loop(ABC):
 
     def _wait_sweeping(self) -> None:
         """Wait for input, and let leases run out meanwhile."""
-        lease = self.state.objects.lease
-        if lease is None or not self.state.objects.sessions:
+        objects = self.state.objects
+        lease = objects.lease
+        if lease is None or not objects.sessions:
             return
         poller = poll()
         poller.register(self.fd, POLLIN)
+        if objects.sweep_is_due():
+            self._sweep()
         while not poller.poll(max(1, int(lease * 500))):
-            self.state.objects.sweep()
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Let leases run out.
+
+        Raises:
+            Leave: SIGTERM came meanwhile. A finalizer may have swallowed what the signal raised.
+        """
+        self.state.page[ASIDE] = 1
+        self.state.objects.sweep()
+        self.state.page[ASIDE] = 0
+        if self.state.leaving:
+            raise Leave
 
     def _on_term(self, _signal: int, _frame: object) -> None:
         self.state.leaving = self.attention = True

@@ -77,6 +77,7 @@ class ObjectTable:
         self._next_index = 0
         self._lock = allocate_lock()
         self._watchers: dict[str, list[Callable[[], None]]] = {}
+        self._swept = clock()
 
     def __len__(self) -> int:
         return sum([len(table.by_token) for table in list(self._sessions.values())])
@@ -166,11 +167,16 @@ class ObjectTable:
             self._tell_watchers(list(table.by_token.values()))
         del table  # here its objects' finalizers run
 
+    def sweep_is_due(self) -> bool:
+        """Whether the last one was a while ago: a worker that is never idle must let go of things too."""
+        return self.lease is not None and self._clock() - self._swept >= self.lease / 2
+
     def sweep(self) -> None:
         """Drop what was not used for the length of the lease."""
         if self.lease is None:
             return
-        oldest = self._clock() - self.lease
+        self._swept = self._clock()
+        oldest = self._swept - self.lease
         dropped: list[_Entry] = []
         with self._lock:
             for session, table in list(self._sessions.items()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from bascule.protocols.calls import Op, Want
@@ -158,6 +160,19 @@ def test_a_lease_ends_what_nobody_uses_even_in_an_idle_worker(tmp_path) -> None:
         wait_until((tmp_path / "gone").exists)
         assert worker.error("name", op=Op.GETATTR, on=marked)["kind"] == "handle_lost"
         assert worker.ask("ping")["handles"] == 0
+
+
+def test_a_lease_ends_what_nobody_uses_even_in_a_worker_that_is_never_idle() -> None:
+    lease = 0.2
+    with Worker(handle_lease=lease, handle_cap=2) as worker:
+        for _ in range(2):
+            worker.call("builtins:object", op=Op.INIT)
+        assert worker.error("builtins:object", op=Op.INIT)["kind"] == "too_many_handles"
+        over = time.monotonic() + 2 * lease
+        while time.monotonic() < over:  # busy all the time: nothing is swept because there is nothing else to do
+            worker.call("math:sqrt", 4)
+        worker.call("builtins:object", op=Op.INIT)
+        assert len(worker.ask("handles")["handles"]) == 1
 
 
 def test_objects_are_copied_to_another_worker_for_one_call() -> None:
