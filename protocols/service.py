@@ -208,7 +208,7 @@ class ServiceSide:
                 raise self._refusal(call_id, f"a TRACE of {len(payload)} bytes is over the limit of {MAX_TRACE}")
         elif kind in _ANSWERS and self.hello is not None and self.hello.callbacks:
             if not _FIRST_CODEC <= codec <= _LAST_CODEC:
-                raise self._refusal(call_id, f"codec {codec} is unknown; there are 1 (msgpack), 2 (JSON), 3 (ETF)")
+                raise self._refusal(call_id, _unknown(codec))
         else:
             name = Kind(kind).name if kind in Kind._value2member_map_ else "unknown"
             raise self._refusal(call_id, f"a frame of kind {kind} ({name}) is none that a client may send")
@@ -217,7 +217,8 @@ class ServiceSide:
         """A NESTED or PLACED call; what is wrong with one of these ends the connection."""
         known = _FIRST_CODEC <= codec <= _LAST_CODEC and flags & ~_FRESH <= MOST_CALL_FLAGS
         if not (known and call_id and len(payload) >= number):
-            problem = f"such a call has a codec from 1 to 3, an id above 0, and first a number of {number} bytes"
+            codecs = f"a codec from {_FIRST_CODEC} to {_LAST_CODEC}"
+            problem = f"such a call has {codecs}, an id above 0, and first a number of {number} bytes"
             raise self._refusal(call_id, problem)
 
     def _control(self, codec: int, call_id: int, payload: bytes) -> dict[str, Any]:
@@ -235,7 +236,7 @@ class ServiceSide:
         if not call_id:
             problem = "a call's id must not be 0"
         elif not _FIRST_CODEC <= codec <= _LAST_CODEC:
-            problem = f"codec {codec} is unknown; there are {', '.join(f'{one.value} ({one.name})' for one in Codec)}"
+            problem = _unknown(codec)
         else:
             problem = f"the flags {flags:#x} are none of a call: 1 idempotent, with 2 cast or 4 stream, and 16 fresh"
         payload = write_message(_refused_call(problem))
@@ -245,6 +246,10 @@ class ServiceSide:
         payload = write_message({"op": "refused", "kind": ErrorKind.REFUSED.value, "message": problem})
         self._output.append(encode_frame(Kind.CONTROL, Codec.MSGPACK, 0, call_id, 0, 0, payload))
         return RemoteProtocolError(problem)
+
+
+def _unknown(codec: int) -> str:
+    return f"codec {codec} is unknown; there are {', '.join(f'{one.value} ({one.name})' for one in Codec)}"
 
 
 def read_message(payload: bytes) -> dict[str, Any]:

@@ -66,3 +66,8 @@ def call_on(service: str, target: str, *args: Any) -> Any:
 
     with bascule.connect(service, tracing=True) as client:
         return client.call(target, *args)
+
+
+def pid_beside(_held: Any) -> int:
+    """Run where `_held` lives: that worker's pid."""
+    return os.getpid()
