@@ -142,7 +142,14 @@ class Service:
         tree.beside.append(self._attendant.run)
         tree.on_hangup = self._hung_up
         self.gatherer = Gatherer(tree, self._counted(self.config))
-        office = Office(tree, self._recent, reload=self.reload, add_pool=self._add_pool, metrics=self._metrics)
+        office = Office(
+            tree,
+            self._recent,
+            reload=self.reload,
+            add_pool=self._add_pool,
+            remove_pool=self._end_pool,
+            metrics=self._metrics,
+        )
         children = [ChildSpec("office", office.run), ChildSpec("gatherer", self.gatherer.run)]
         if self._audit is not None:
             children.append(ChildSpec("audit", self._audit.run))
@@ -307,6 +314,7 @@ class Service:
         return None
 
     async def _end_pool(self, name: str) -> None:
+        """By a reload, or an operator: a pool that its file still has comes back with the next reload."""
         await self._tree.remove_pool(name)
         self._note("pools", name, None)
 

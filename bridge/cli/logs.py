@@ -21,7 +21,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     add_json(parser)
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is logged from now on")
     parser.add_argument(
-        "-n", "--lines", type=int, default=100, metavar="N", help="how many to begin with (default: 100)"
+        "-n", "--lines", type=_count, default=100, metavar="N", help="how many to begin with (default: 100)"
     )
 
 
@@ -38,6 +38,12 @@ def run(options: argparse.Namespace) -> int:
         return DONE
 
     return with_service(options, show)
+
+
+def _count(word: str) -> int:
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"{word!r} is no whole number of at least 0")
+    return int(word)
 
 
 def _print(records: list[dict[str, Any]], *, as_json: bool) -> None:

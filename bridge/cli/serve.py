@@ -88,6 +88,7 @@ _POOL_OPTIONS = (
     "max_calls",
     "max_memory",
 )
+_FLAGS = {"size": "--workers", "paths": "--path"}  # of those whose option has another name
 
 
 def run(options: argparse.Namespace) -> int:
@@ -147,7 +148,8 @@ def _configuration(options: argparse.Namespace) -> ServiceConfig:
         given["paths"] = [str(Path(folder).resolve()) for folder in given["paths"]]
     if options.config is not None:
         if given:
-            raise ConfigError(f"--config describes the pools; {', '.join(given)} can't be given beside it")
+            flags = ", ".join(_FLAGS.get(name, f"--{name.replace('_', '-')}") for name in given)
+            raise ConfigError(f"--config describes the pools: {flags} can't be given beside it, but stand in the file")
         return load(options.config).model_copy(update=_override(options))
     data: dict[str, object] = {"pools": {"default": given}}
     if options.socket is not None:

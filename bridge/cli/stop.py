@@ -1,8 +1,11 @@
-"""`bascule stop`: have a service drain and end."""
+"""`bascule stop`: have a service drain and end, and wait for that: what comes next may start another at its place."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import select
+import sys
 from typing import Any
 
 
@@ -13,7 +16,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser(
         "stop",
         help="have a service drain and end",
-        description="Have a service finish the calls that it has accepted, take nothing new, and end.",
+        description="Have a service finish the calls that it has accepted, take nothing new, and end; wait for that.",
     )
     add_socket(parser)
 
@@ -23,8 +26,23 @@ def run(options: argparse.Namespace) -> int:
     from bascule.bridge.cli.operating import DONE, with_service
 
     def work(client: Any) -> int:
-        client.ask("stop")
-        print("it drains and ends")
+        answer = client.ask("stop")
+        print("it drains and ends", flush=True)
+        _wait(answer.get("pid"))
         return DONE
 
     return with_service(options, work)
+
+
+def _wait(pid: Any) -> None:
+    """Until that process is gone, if it can be seen from here. Ctrl-C ends the wait alone."""
+    try:
+        watched = os.pidfd_open(pid)
+    except (OSError, TypeError):
+        return
+    try:
+        select.select([watched], [], [])
+    except KeyboardInterrupt:
+        print("bascule stop: it goes on draining", file=sys.stderr)
+    finally:
+        os.close(watched)

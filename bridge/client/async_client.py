@@ -18,6 +18,7 @@ from bascule.bridge.client.encoding import milliseconds, want_of
 from bascule.bridge.client.futures import Answer, Entry, SafeAnswer
 from bascule.bridge.client.many import FOLD, WORKERS, Reducing, give_up, start_everywhere, start_methods
 from bascule.bridge.client.mapping import MapRun
+from bascule.bridge.client.names import AsyncName
 from bascule.bridge.client.operations import Operations, Wanted
 from bascule.bridge.client.places import Place
 from bascule.bridge.client.progress import Told, teller
@@ -237,6 +238,10 @@ class AsyncClient(Operations):
             entry_type=Flow,
         )
         return AsyncStream(self._connection, start, window)
+
+    def module(self, name: str) -> AsyncName:
+        """A module as if it were imported here: `np = client.module("numpy"); await np.arange(6)`."""
+        return AsyncName(self, name)
 
     def release(self, *proxies: Any) -> None:
         """Let go of proxies' objects now, rather than when the garbage collector finds the proxies."""

@@ -3,9 +3,12 @@
     np = client.module("numpy")
     np.linalg.norm(np.arange(3.0))
 
+    np = client.module("numpy")                         with the clients of trio and asyncio
+    await np.linalg.norm(await np.arange(3.0))
+
 A `Name` is not bound to a worker: it is a name and nothing else, and each call through it goes to whichever worker is
 free. Its attributes are looked up once; what is a value comes as a value each time it is asked for, all else (a
-function, a class, a submodule) is a `Name` again.
+function, a class, a submodule) is a `Name` again. An `AsyncName` asks for nothing before it is awaited.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from bascule.bridge.errors import NotFound
 from bascule.protocols.calls import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
+    from bascule.bridge.client.async_client import AsyncClient
     from bascule.bridge.client.blocking import Client
 
 
@@ -71,3 +75,32 @@ class Name:
         if ":" in target:
             return self._bascule_client.const(target, want=Want.HANDLE)
         return self._bascule_client.call("importlib:import_module", target, want=Want.HANDLE)
+
+
+class AsyncName:
+    """The same for trio and asyncio: to be awaited, or called and then awaited."""
+
+    __slots__ = ("_bascule_client", "_bascule_target")
+
+    def __init__(self, client: AsyncClient, target: str) -> None:
+        self._bascule_client = client
+        self._bascule_target = target
+
+    def __getattr__(self, name: str) -> AsyncName:
+        if name.startswith("__") and name.endswith("__") and name not in ("__version__", "__file__", "__name__"):
+            raise AttributeError(f"{name} is not asked of a module's name")
+        target = self._bascule_target
+        return AsyncName(self._bascule_client, f"{target}.{name}" if ":" in target else f"{target}:{name}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it, when awaited, in whichever worker is free."""
+        return self._bascule_client.apply(self._bascule_target, args, kwargs)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        target = self._bascule_target
+        if ":" in target:
+            return self._bascule_client.const(target).__await__()
+        return self._bascule_client.call("importlib:import_module", target).__await__()
+
+    def __repr__(self) -> str:
+        return f"<remote {self._bascule_target}>"

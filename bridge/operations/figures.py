@@ -95,6 +95,8 @@ class Gatherer:
             self._handles.pop(worker.name, None)
 
     def _copy(self, core: RouterCore) -> Figures:
+        live = {worker.name for worker in core.workers.values()}
+        self._handles = {name: handles for name, handles in self._handles.items() if name in live}
         return Figures(
             at=time.time(),
             status=descriptions.status(core),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ class Office:
         recent: What was logged lately.
         reload: Reads the configuration again; gives what has changed, in words.
         add_pool: Adds the pool that a table of the configuration describes.
+        remove_pool: Drains a pool and ends it.
         metrics: The figures, as Prometheus wants them.
     """
 
@@ -55,12 +57,14 @@ class Office:
         *,
         reload: Callable[[], Awaitable[list[str]]],
         add_pool: Callable[[str, dict[str, Any]], Awaitable[None]],
+        remove_pool: Callable[[str], Awaitable[None]],
         metrics: Callable[[], Awaitable[str]],
     ) -> None:
         self._tree = tree
         self._recent = recent
         self._reload = reload
         self._add_pool = add_pool
+        self._remove_pool = remove_pool
         self._metrics = metrics
         self._send, self._orders = trio.open_memory_channel[tuple[Answer, Reply]](math.inf)
         self._handlers: dict[str, Callable[[Answer], Awaitable[Answer]]] = {
@@ -123,7 +127,7 @@ class Office:
         pool = self._pool(request)
         if len(self._tree.pools) == 1:
             raise OrderRefused("a service has at least one pool, and this is its last")
-        await self._tree.remove_pool(pool.spec.name)
+        await self._remove_pool(pool.spec.name)
         return {"op": "pool_remove", "pool": request["pool"]}
 
     async def _pool_restart(self, request: Answer) -> Answer:
@@ -171,7 +175,7 @@ class Office:
     async def _stop(self, _request: Answer) -> Answer:
         _log.info("an operator stops the service: it drains and ends")
         self._tree.stop()
-        return {"op": "stop"}
+        return {"op": "stop", "pid": os.getpid()}
 
     async def _logs(self, request: Answer) -> Answer:
         """What was logged after a number; where nothing was, wait for it when that is asked."""

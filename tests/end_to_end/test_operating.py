@@ -154,8 +154,8 @@ def test_stop_finishes_what_was_accepted(runtime_folder: Path, nothing_left: Non
             client.flush()
             eventually(lambda: client.status()["calls"]["outstanding"] == 3)
             assert service.command("stop").returncode == 0
+            assert service.process.poll() == 0  # the command has waited for its end: another may start here
             assert all(future.result(30) for future in futures)  # those that waited in the queue, too
-        assert service.process.wait(30) == 0
     finally:
         service.stop()
         service.file.unlink()
@@ -187,3 +187,7 @@ def test_metrics_are_told_by_pool_function_and_cause(service: Configured) -> Non
         assert found["bascule_process_resident_bytes", "bridge"] > 1 << 20
         assert any(name[0] == "bascule_process_cpu_seconds_total" and name[1] != "bridge" for name in found)
         assert held is not None
+        eventually(lambda: any(name[0] == "bascule_worker_handles" for name in samples()))
+        assert service.command("pool", "restart", "default").returncode == 0
+        names = {row["name"] for row in client.status()["workers"]}
+        assert {name[1] for name in samples() if name[0] == "bascule_worker_handles"} <= names

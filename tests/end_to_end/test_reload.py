@@ -93,6 +93,20 @@ def test_sighup_reloads_and_pools_come_and_go(place: Path) -> None:
         service.stop()
 
 
+def test_a_pool_that_an_operator_removed_comes_back_with_a_reload(place: Path) -> None:
+    service = Configured(place, pool() + "[pools.extra]\nsize = 1\n")
+    try:
+        assert service.command("pool", "remove", "extra").returncode == 0
+        service.write(pool() + "[pools.extra]\nsize = 2\n")
+        done = service.command("reload")
+        assert (done.returncode, done.stdout) == (0, "pools.extra: added\n"), done.stderr
+        with bascule.connect(str(service.socket), pool="extra") as client:
+            assert client.status()["pools"]["extra"]["size"] == 2
+            assert client.call("math:sqrt", 4) == 2
+    finally:
+        service.stop()
+
+
 def test_handles_outlive_a_restart_of_their_pool_and_are_then_lost_as_recycled(place: Path) -> None:
     service = Configured(place, pool(size=1, handle_wait=60))
     try:

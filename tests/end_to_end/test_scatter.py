@@ -280,6 +280,13 @@ async def use_all(client: Any) -> None:
     assert await client.call("math:pow", 2, 16) == 65536
     with pytest.raises(ZeroDivisionError):
         await client.operator("truediv", 1, 0)
+    math = client.module("math")
+    assert await math.pow(2, 4) == 16
+    assert await math.pi == await client.const("math:pi")
+    assert str(client.module("os").path.join) == "<remote os:path.join>"
+    assert await client.module("os").path.join("a", "b") == "a/b"
+    with pytest.raises(AttributeError, match="has no attribute 'pov'"):
+        await math.pov(2, 4)
     box = await client.object("served:Box")
     assert await box.pid() > 0
     assert [item async for item in client.stream("itertools:islice", "abc", 2)] == ["a", "b"]
