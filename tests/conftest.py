@@ -2,7 +2,8 @@
 
 Fixtures:
     needs: `needs("erl", "erlc")` fails under CI=true when a foreign runtime is missing, and skips elsewhere.
-    interpreters: the CPythons found on this machine, oldest first: `{(3, 9): "/usr/bin/python3.9", ...}`.
+    interpreters: the CPythons found on this machine through PATH, pyenv and uv, oldest first:
+        `{(3, 9): "/usr/bin/python3.9", ...}`; asking for one that is missing fails under CI=true, and skips elsewhere.
     runtime_folder: a short-named folder that is XDG_RUNTIME_DIR and TMPDIR for the test and whatever it starts; empty
         at the end, or the test fails.
     nothing_left: fails the test when a process that it started, however indirectly, or a descriptor outlives it.
@@ -67,6 +68,17 @@ def needs() -> Callable[..., None]:
     return require
 
 
+class Interpreters(dict[tuple[int, int], str]):
+    """CPythons by version."""
+
+    def __missing__(self, version: tuple[int, int]) -> str:
+        wanted = ".".join(map(str, version))
+        message = f"no CPython {wanted} found on PATH, in ~/.pyenv or in uv's folder: `pyenv install {wanted}` gets one"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message, pytrace=False)
+        pytest.skip(message)
+
+
 @pytest.fixture(scope="session")
 def interpreters() -> dict[tuple[int, int], str]:
     candidates = [sys.executable]
@@ -75,6 +87,8 @@ def interpreters() -> dict[tuple[int, int], str]:
         if found := shutil.which(name):
             candidates.append(found)
         candidates += [str(path) for path in sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))]
+        uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", Path.home() / ".local" / "share" / "uv" / "python"))
+        candidates += [str(path) for path in sorted(uv.glob(f"cpython-3.{minor}.*/bin/python3"))]
     found_ones: dict[tuple[int, int], str] = {}
     ask = "import sys; print(*sys.version_info[:2]) if sys.implementation.name == 'cpython' else None"
     for candidate in candidates:
@@ -82,7 +96,7 @@ def interpreters() -> dict[tuple[int, int], str]:
         if told.returncode == 0 and told.stdout.strip():
             major, minor_text = told.stdout.split()
             found_ones.setdefault((int(major), int(minor_text)), candidate)
-    return dict(sorted(found_ones.items()))
+    return Interpreters(sorted(found_ones.items()))
 
 
 @pytest.fixture

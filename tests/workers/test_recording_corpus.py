@@ -29,6 +29,7 @@ def record(
     users: tuple[str, ...] = (),
     exhaustive: bool = False,
     cwd: Path = CORPUS,
+    env: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     wanted = {
         "output": str(output),
@@ -38,7 +39,7 @@ def record(
         "results": True,
     }
     command = [python, "-c", START, str(ROOT), json.dumps(wanted), *program]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
 def lines_of(output: Path) -> list[dict]:
@@ -153,3 +154,11 @@ def test_a_recorded_program_does_the_same(
     assert (recorded.returncode, recorded.stdout) == (plain.returncode, plain.stdout)
     assert plain.returncode == 0, plain.stderr
     assert sys.version_info >= (3, 11)
+
+
+def test_an_interpreter_that_is_missing_fails_under_ci(
+    interpreters: dict[tuple[int, int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match=r"no CPython 3\.1 found on PATH, in ~/\.pyenv or in uv's folder"):
+        interpreters[(3, 1)]

@@ -47,13 +47,16 @@ class Does(IntEnum):
     GET_ATTRIBUTE = 10  # x; what: the attribute
     SET_ATTRIBUTE = 11  # value, x
     DELETE_ATTRIBUTE = 12  # x
-    ITERATE = 13  # x; what: the builtin that is as if called: iter, aiter, next, anext
+    ITERATE = 13  # x; what: the builtin that is as if called: iter, aiter, next, anext, len
     SPREAD_MAPPING = 14  # x
     ENTER = 15  # x; what: the method called
     EXCEPT_EXIT = 16  # the exit method, two that are not looked at, the exception
     CALL = 17  # function and self or NULL in either order, the arguments; what: names of the last ones, or None
     CALL_NAMED = 18  # the same, and the names on top
     CALL_SPREAD = 19  # function, iterable; what: whether a mapping is on top
+    FORMAT = 20  # x, and its format where it has one; what: the builtin that is as if called
+    MATCH_CLASS = 21  # x, a class, names of attributes; what: how many more are the class's own positional ones
+    MATCH_KEYS = 22  # x, keys
 
 
 class Step:
@@ -136,12 +139,15 @@ _ITERATE = {
     "FOR_ITER": "next",
     "GET_AITER": "aiter",
     "GET_ANEXT": "anext",
+    "GET_LEN": "len",
 }
 _ENTER = {
     "BEFORE_WITH": "__enter__",
     "BEFORE_ASYNC_WITH": "__aenter__",
     "GET_AWAITABLE": "__await__",
 }
+_FORMATS = ("format", "str", "repr", "ascii")
+_SPEC_BIT = 4
 _FIXED = {
     "BINARY_SUBSCR": (Does.GET_ITEM, 2),
     "STORE_SUBSCR": (Does.SET_ITEM, 3),
@@ -152,6 +158,7 @@ _FIXED = {
     "DICT_UPDATE": (Does.SPREAD_MAPPING, 1),
     "DICT_MERGE": (Does.SPREAD_MAPPING, 1),
     "WITH_EXCEPT_START": (Does.EXCEPT_EXIT, 4),
+    "MATCH_KEYS": (Does.MATCH_KEYS, 2),
 }
 _POSITIVE_INTRINSIC = 5
 _METHOD_BIT = 1
@@ -183,6 +190,14 @@ def _step(code: CodeType, each: Instruction, before: Instruction | None, names: 
                 return None
             arg >>= 1
         return Step(at, Does.GET_ATTRIBUTE, 1, code.co_names[arg])
+    if name == "FORMAT_VALUE":  # until 3.12; then in two steps
+        return Step(at, Does.FORMAT, 2 if arg & _SPEC_BIT else 1, _FORMATS[arg & 3])
+    if name == "CONVERT_VALUE":
+        return Step(at, Does.FORMAT, 1, _FORMATS[arg])
+    if name in ("FORMAT_SIMPLE", "FORMAT_WITH_SPEC"):
+        return Step(at, Does.FORMAT, 2 if name == "FORMAT_WITH_SPEC" else 1, "format")
+    if name == "MATCH_CLASS":
+        return Step(at, Does.MATCH_CLASS, 3, arg)
     if name == "STORE_ATTR":
         return Step(at, Does.SET_ATTRIBUTE, 2, code.co_names[arg])
     if name == "DELETE_ATTR":

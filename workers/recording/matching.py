@@ -40,6 +40,11 @@ def is_class(value: object) -> bool:
     return type in _mro_of(type(value))
 
 
+def is_instance(value: object, cls: type) -> bool:
+    """Whether a value is of a class, without asking either of them."""
+    return any(base is cls for base in _mro_of(type(value)))
+
+
 def find(cls: type, name: str) -> tuple[type, object] | None:
     """The class in which an attribute is found, and what stands there, without calling any descriptor."""
     for base in _mro_of(cls):

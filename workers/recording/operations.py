@@ -15,7 +15,7 @@ import types
 from itertools import islice
 
 from .bytecode import Does
-from .matching import FUNCTIONS, Matcher, find, is_class, module_name
+from .matching import FUNCTIONS, Matcher, find, is_class, is_instance, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,15 +47,21 @@ _MIRRORED = {"lt": "__gt__", "gt": "__lt__", "le": "__ge__", "ge": "__le__", "eq
 
 
 class Use:
-    """One use: what was called, with what. `gives`: what the step leaves on the stack is what the call gave."""
+    """One use: what was called, with what.
 
-    __slots__ = ("args", "function", "gives", "kwargs")
+    Attributes:
+        gives: Whether what the step leaves on the stack is what the call gave.
+        more: Another use by the same step.
+    """
+
+    __slots__ = ("args", "function", "gives", "kwargs", "more")
 
     def __init__(self, function: object, args: Operands, kwargs: dict[str, object] = _NO_KEYWORDS) -> None:
         self.function = function
         self.args = args
         self.kwargs = kwargs
         self.gives = True
+        self.more: Use | None = None
 
 
 class Operations:
@@ -83,6 +89,9 @@ class Operations:
             Does.CALL: self._call,
             Does.CALL_NAMED: self._call_named,
             Does.CALL_SPREAD: self._call_spread,
+            Does.FORMAT: self._format,
+            Does.MATCH_CLASS: self._match_class,
+            Does.MATCH_KEYS: self._match_keys,
         }
 
     def _uses(self, value: object, *names: str) -> bool:
@@ -165,6 +174,37 @@ class Operations:
         name: str = step.what  # type: ignore[assignment]
         uses = self._uses(operands[0], f"__{name}__", "__getitem__")
         return Use(getattr(builtins, name), operands) if uses else None
+
+    def _format(self, step: Step, operands: Operands) -> Use | None:
+        name: str = step.what  # type: ignore[assignment]
+        value = operands[0]
+        if name != "format":  # what is formatted then is a text
+            return Use(getattr(builtins, name), (value,)) if self._uses(value, f"__{name}__") else None
+        return Use(format, operands) if self._uses(value, "__format__") else None
+
+    def _match_class(self, step: Step, operands: Operands) -> Use | None:
+        """The attributes that are compared, where the object is certainly of the class."""
+        value, cls, named = operands
+        if not is_class(cls) or not is_instance(value, cls):  # type: ignore[arg-type]
+            return None
+        own = find(cls, "__match_args__")  # type: ignore[arg-type]
+        count: int = step.what  # type: ignore[assignment]
+        positional = own[1][:count] if own is not None and type(own[1]) is tuple else ()
+        use = None
+        for name in reversed((*positional, *named)):  # type: ignore[misc]
+            if type(name) is str and self._uses(value, name):
+                use = _before(Use(getattr, (value, name)), use)
+        return use
+
+    def _match_keys(self, step: Step, operands: Operands) -> Use | None:
+        value, keys = operands
+        found = find(type(value), "get")
+        if found is None or not self._uses(value, "get"):
+            return None
+        use = None
+        for key in reversed(keys):  # type: ignore[call-overload]
+            use = _before(Use(found[1], (value, key)), use)
+        return use
 
     def _spread_mapping(self, step: Step, operands: Operands) -> Use | None:
         return self._special(operands[0], "keys")
@@ -250,3 +290,9 @@ class Operations:
             if found is not None and found[0] is not object and not self.matcher.is_target(module_name(found[0])):
                 return False
         return True
+
+
+def _before(first: Use, then: Use | None) -> Use:
+    first.gives = False
+    first.more = then
+    return first

@@ -107,6 +107,9 @@ class Telling:
                 return
             site.touched = True
             told = self._tell(site, use)
+            while use.more is not None:
+                use = use.more
+                self._tell(site, use)
             if site.gives and use.gives and self.results:
                 site.follow[frame] = told
         except Exception as error:  # whatever it was, the program goes on

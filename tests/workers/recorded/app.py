@@ -292,7 +292,7 @@ class Body:
 
 def match_it(value):
     match value:
-        case Vector(x=1):
+        case Vector(x=1):  #: getattr(Vector, 'x')
             pass
         case {"a": library.LIMIT}:
             pass
@@ -313,3 +313,32 @@ def generator():
 next(generator())
 for _ in generator():
     pass
+
+
+def formatted(p, n):
+    f"{p}"  #: format(value: Point)
+    f"{p:>{n}}"  #: format(value: Point, format_spec: '>3')
+    f"{p!r:>40}"  #: repr(obj: Point)
+    f"{p!s}{n}"  #: str(Point)
+    f"{n:>3}{n!r}"
+
+
+formatted(library.Point(1, 2), 3)  #: Point(x: int, y: int) -> Point
+
+
+def matched(value):
+    match value:
+        case library.Point(1, y=3):  #: getattr(library, 'Point') -> type[Point]; getattr(Point, 'x'); getattr(Point, 'y')
+            return 1
+        case library.Point(x, 2):  #: getattr(library, 'Point') -> type[Point]; getattr(Point, 'x'); getattr(Point, 'y')
+            return 2
+        case {"a": a, "b": b}:  #: len(obj: Table); Table.get(self: Table, key: 'a'); Table.get(self: Table, key: 'b')
+            return 3
+        case [one, two]:  #: len(obj: Row); iter(Row)
+            return 4
+
+
+assert matched(library.Point(1, 2)) == 2  #: Point(x: int, y: int) -> Point
+assert matched(library.Table()) == 3  #: ABCMeta[Table]() -> Table
+assert matched(library.Row()) == 4  #: ABCMeta[Row]() -> Row
+assert matched([1]) is None

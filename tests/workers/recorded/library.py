@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import functools
 import operator
 
@@ -85,6 +86,39 @@ class Mapping:
 
     def __getitem__(self, key):
         return 1
+
+
+class Point:
+    __match_args__ = ("x", "y")
+
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+    def __format__(self, spec):
+        return spec
+
+
+class Table(collections.abc.Mapping):
+    def __getitem__(self, key):
+        return key
+
+    def __iter__(self):
+        return iter(())
+
+    def __len__(self):
+        return 2
+
+    def get(self, key, default=None):
+        return key
+
+
+class Row(collections.abc.Sequence):
+    def __getitem__(self, index):
+        return (1, 2)[index]
+
+    def __len__(self):
+        return 2
 
 
 class Cursor:
