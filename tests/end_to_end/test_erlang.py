@@ -2,7 +2,7 @@
 
 The promises themselves are the tests in deploy/erlang/py/test: eunit suites, each in a node of its own, and a
 common_test suite for what several nodes do together. What fails is reported here with the names and reasons that they
-give. Dialyzer finds nothing to say, and rebar3 compiles the application with no network.
+give. Dialyzer finds nothing to say, edoc makes its pages, and rebar3 compiles the application with no network.
 """
 
 from __future__ import annotations
@@ -176,6 +176,15 @@ def _table_of_types(home: Path) -> Path:
         assert draft.exists(), made.stdout + made.stderr
         shutil.move(draft, table)
     return table
+
+
+def test_its_pages_are_made_without_a_complaint(tmp_path: Path, needs: Callable[..., None]) -> None:
+    needs("erl")
+    sources = ", ".join(f'"{path}"' for path in sorted(APPLICATION.glob("src/py*.erl")))
+    make = f'edoc:files([{sources}], [{{dir, "{tmp_path}"}}, {{includes, ["{APPLICATION / "src"}"]}}]), halt().'
+    made = subprocess.run(["erl", "-noshell", "-eval", make], capture_output=True, text=True, timeout=100, check=False)
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    assert "py_down" in (tmp_path / "py_monitor.html").read_text()
 
 
 def test_rebar3_compiles_it_without_a_network(tmp_path: Path, needs: Callable[..., None]) -> None:

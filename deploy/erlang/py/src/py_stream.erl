@@ -8,7 +8,7 @@
 %% '''
 %%
 %% Python sends as many values ahead as the option `window' says (16), and then waits: who does not take them is never
-%% run over. A stream belongs to the process that opened it; when that dies the stream is closed. {@link send_to/4} has
+%% run over. A stream belongs to the process that opened it; when that dies the stream is closed. {@link send_to/3} has
 %% one sent to another process as messages instead:
 %%
 %% <ul>
@@ -18,7 +18,7 @@
 -module(py_stream).
 
 -export([open/4, next/1, next/2, take/2, fold/3, to_list/1, close/1]).
--export([send_to/4, credit/2]).
+-export([send_to/3, credit/2]).
 
 -export_type([stream/0, relay/0]).
 
@@ -149,14 +149,25 @@ close(#stream{pending = Pending, taken = Taken} = Stream) ->
     end.
 
 %% @doc Have the values sent to a process: `Open' opens the stream, `Credit' of them may come before it says so again.
--spec send_to(pid(), fun(() -> stream()), non_neg_integer(), map()) -> relay().
-send_to(To, Open, Credit, _Options) when is_pid(To), is_function(Open, 0), is_integer(Credit), Credit >= 0 ->
+%% When that process dies the stream is closed.
+-spec send_to(pid(), fun(() -> stream()), non_neg_integer()) -> relay().
+send_to(To, Open, Credit) when is_pid(To), is_function(Open, 0), is_integer(Credit), Credit >= 0 ->
     Leader = group_leader(),
-    spawn(fun() ->
+    Relay = spawn(fun() ->
         _ = group_leader(Leader, self()),
-        Monitor = monitor(process, To),
-        relay(To, Monitor, Credit, Open)
-    end).
+        relay(To, Credit, Open)
+    end),
+    _ = spawn(fun() -> end_with(To, Relay) end),
+    Relay.
+
+%% The relay may wait for a value that never comes. Who dies has its streams closed, see py_watcher.
+end_with(To, Relay) ->
+    Receiver = monitor(process, To),
+    Sender = monitor(process, Relay),
+    receive
+        {'DOWN', Receiver, process, _, _} -> exit(Relay, kill);
+        {'DOWN', Sender, process, _, _} -> true
+    end.
 
 %% @doc So many more values may come.
 -spec credit(relay(), pos_integer()) -> ok.
@@ -164,34 +175,28 @@ credit(Relay, Count) when is_integer(Count), Count > 0 ->
     Relay ! {credit, Count},
     ok.
 
-relay(To, Monitor, Credit, Open) ->
+relay(To, Credit, Open) ->
     try
-        pump(To, Monitor, Credit, Open())
+        pump(To, Credit, Open())
     of
-        Last -> To ! {py_stream, self(), Last}
+        done -> To ! {py_stream, self(), done}
     catch
         error:{py_error, Error} -> To ! {py_stream, self(), {error, Error}}
     end.
 
 %% The receiver's credit first, then the next value.
-pump(To, Monitor, 0, Stream) ->
+pump(To, 0, Stream) ->
     receive
-        {credit, More} -> pump(To, Monitor, More, Stream);
-        {'DOWN', Monitor, process, _, _} -> closed(Stream)
+        {credit, More} -> pump(To, More, Stream)
     end;
-pump(To, Monitor, Credit, Stream) ->
+pump(To, Credit, Stream) ->
     case next(Stream) of
         {ok, Value} ->
             To ! {py_stream, self(), {item, Value}},
             receive
-                {credit, More} -> pump(To, Monitor, Credit - 1 + More, Stream);
-                {'DOWN', Monitor, process, _, _} -> closed(Stream)
-            after 0 -> pump(To, Monitor, Credit - 1, Stream)
+                {credit, More} -> pump(To, Credit - 1 + More, Stream)
+            after 0 -> pump(To, Credit - 1, Stream)
             end;
         done ->
             done
     end.
-
-closed(Stream) ->
-    ok = close(Stream),
-    done.

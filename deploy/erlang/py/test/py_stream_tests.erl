@@ -14,6 +14,7 @@
     an_object_is_iterated/0,
     a_lost_server_ends_the_stream/0,
     another_process_gets_the_values_as_messages/0,
+    a_stream_ends_with_the_process_that_it_is_sent_to/0,
     a_stream_in_a_callback_goes_on/0,
     answers_are_taken_when_they_are_wanted/0,
     yield_does_not_wait/0,
@@ -99,14 +100,32 @@ a_lost_server_ends_the_stream() ->
     ok = logger:set_primary_config(level, notice).
 
 another_process_gets_the_values_as_messages() ->
-    Relay = py_stream:send_to(self(), fun() -> py:stream(py_fixture, count_to, [5]) end, 2, #{}),
+    Relay = py_stream:send_to(self(), fun() -> py:stream(py_fixture, count_to, [5]) end, 2),
     ?assertEqual([0, 1], [receive {py_stream, Relay, {item, Item}} -> Item end || _ <- [1, 2]]),
     ?assertEqual(timeout, receive {py_stream, Relay, Early} -> Early after 50 -> timeout end),
     ok = py_stream:credit(Relay, 10),
     ?assertEqual([2, 3, 4], [receive {py_stream, Relay, {item, Item}} -> Item end || _ <- [1, 2, 3]]),
     ?assertEqual(done, receive {py_stream, Relay, Last} -> Last end),
-    Failing = py_stream:send_to(self(), fun() -> py:stream(math, sqrt, [-1]) end, 1, #{}),
+    Failing = py_stream:send_to(self(), fun() -> py:stream(math, sqrt, [-1]) end, 1),
     ?assertMatch({error, #{class := <<"ValueError">>}}, receive {py_stream, Failing, Error} -> Error end).
+
+%% While there is credit, and none, and while Python takes its time.
+a_stream_ends_with_the_process_that_it_is_sent_to() ->
+    Self = self(),
+    [
+        begin
+            Marker = py_test_server:marker(),
+            Receiver = spawn(fun() ->
+                Relay = py_stream:send_to(self(), fun() -> py:stream(py_fixture, Function, [Limit, Marker]) end, Credit),
+                receive {py_stream, Relay, {item, 0}} -> Self ! {self(), began} end,
+                receive never -> ok end
+            end),
+            receive {Receiver, began} -> ok end,
+            exit(Receiver, kill),
+            ?assertEqual(<<"closed">>, py_test_server:read(<<Marker/binary, ".closed">>))
+        end
+     || {Function, Limit, Credit} <- [{count_to, 1_000_000, 1}, {count_to, 1_000_000, 1_000_000}, {one_and_no_more, 1, 5}]
+    ].
 
 stream_here() -> py_stream:to_list(py:stream(py_fixture, count_to, [50])).
 

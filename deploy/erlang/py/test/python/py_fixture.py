@@ -226,6 +226,16 @@ def total(accounts: Any) -> int:
     return sum(map(total, accounts))
 
 
+def one_and_no_more(_limit: int, marker: str) -> Any:
+    """Its second value never comes."""
+    try:
+        yield 0
+        while True:
+            time.sleep(0.005)
+    finally:
+        publish(marker + ".closed", "closed")
+
+
 def worker() -> int:
     return os.getpid()
 
