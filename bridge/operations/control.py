@@ -29,6 +29,7 @@ from bascule.protocols import limits
 
 PROTOCOL_VERSION = 1
 MOST_LISTED = 10_000  # calls or sessions in one answer
+TOO_MANY = "too many questions to workers have no answer yet; try later"
 
 Answer = dict[str, Any]
 Reply = Callable[[Answer], None]
@@ -159,11 +160,13 @@ class Control:
         asked = [
             worker
             for worker in self._core.workers.values()
-            if worker.state in (WorkerState.ACTIVE, WorkerState.RETIRING)
+            if worker.state not in (WorkerState.STARTING, WorkerState.DEAD)
             and (bool(worker.sessions) if which is None else which in worker.sessions)
         ]
         if not asked:
             return {"op": "handles", "handles": []}
+        if self._core.queries.are_many:
+            return refused(TOO_MANY)
         found: list[Answer] = []
         left = len(asked)
 
@@ -185,6 +188,8 @@ class Control:
         worker = self._core.owner_of(token.encode(errors="replace")) if isinstance(token, str) else None
         if worker is None:
             return {"op": "watch", "reason": "lost"}
+        if self._core.queries.are_many:
+            return refused(TOO_MANY)
 
         def gone(answer: Answer | None) -> None:
             known = answer.get("reason") if answer is not None else "worker_lost"

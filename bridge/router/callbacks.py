@@ -26,6 +26,7 @@ from bascule.bridge.errormaps import encode_error, error_map
 from bascule.bridge.notices import KillReason
 from bascule.bridge.router.calls import SETTLED, Call, Head, NestedCall, PlacedCall
 from bascule.bridge.router.peers import WorkerState
+from bascule.bridge.router.requests import MOST_STREAMS, QUEUE_BYTES
 from bascule.protocols.envelope import Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 
@@ -148,6 +149,10 @@ class Callbacks:
             if denied is not None:
                 core.refuse(session, client_id, codec, ErrorKind.DENIED, denied, head.target)
                 return
+        if parent.worker.unwritten > QUEUE_BYTES or len(session.calls) >= MOST_STREAMS:
+            message = f"{len(session.calls)} calls wait in the course of callbacks; let these end first"
+            core.refuse(session, client_id, codec, ErrorKind.OVERLOADED, message, head.target)
+            return
         call = NestedCall(parent, session, client_id, codec, flags, payload, head, core.now)
         call.object_token = bytes(payload[head.start - head.object_length : head.start])
         session.calls[client_id] = call

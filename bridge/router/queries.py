@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bascule.bridge.router.peers import Worker
 
+MOST_WAITING = 100_000
+"""Questions that may be under way when a client has one more: workers answer between calls, so it may take long."""
+
 OnAnswer = Callable[[dict[str, Any] | None], None]
 """Called with the worker's message, or None when it died first."""
 
@@ -23,6 +26,11 @@ class Queries:
         self._send = send
         self._ids = count(1)
         self._waiting: dict[int, tuple[Worker, OnAnswer]] = {}
+
+    @property
+    def are_many(self) -> bool:
+        """Whether so many are under way that nobody's wish is reason to put another."""
+        return len(self._waiting) >= MOST_WAITING
 
     def ask(self, worker: Worker, message: dict[str, Any], on_answer: OnAnswer) -> None:
         """Put a question; it is answered in the worker's own time, between calls."""

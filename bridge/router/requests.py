@@ -13,7 +13,7 @@ from bascule.bridge.router.peers import Grant, Session, Worker
 from bascule.bridge.router.placed import accept_placed
 from bascule.bridge.router.pools import Pool
 from bascule.protocols import tokens
-from bascule.protocols.envelope import Codec, Kind
+from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 from bascule.protocols.limits import MAX_TRACE
 
@@ -24,10 +24,12 @@ _CALL, _CANCEL, _CREDIT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CREDIT)
 _RELEASE, _CONTROL, _NESTED = int(Kind.RELEASE), int(Kind.CONTROL), int(Kind.NESTED)
 _PLACED, _TRACE = int(Kind.PLACED), int(Kind.TRACE)
 _ANSWERS = (int(Kind.REPLY), int(Kind.ERROR))  # to callbacks
+_STREAM = int(Flag.STREAM)
 
 HINT_WINDOW = 64 << 10  # how far a payload is searched for handles; beyond, the worker finds them
 TURN = 64  # requests of one session handled in one turn, so that nobody starves
-QUEUE_BYTES = 1 << 30  # payload bytes that may wait in one pool; more than a frame has
+QUEUE_BYTES = 1 << 30  # payload bytes that may wait in one pool, or for one worker; more than a frame has
+MOST_STREAMS = 100_000  # calls that a session may have open when it asks for one more stream: idle ones wait nowhere
 SOFT_UNWRITTEN = 1 << 20  # a client with so many unread bytes is not read from
 MOST_CREDIT = (1 << 32) - 1
 HOLD_CREDIT = SOFT_UNWRITTEN // 4  # with so many its streams get no credit: what else it says is still heard
@@ -123,6 +125,8 @@ class Requests:
         core = self._core
         requests = session.requests
         for _ in range(min(TURN, len(requests))):
+            if session.dead:  # the last one was the last straw
+                return
             kind, codec, flags, client_id, deadline_ms, payload = requests.popleft()
             if kind == _CALL:
                 self._accept(session, codec, flags, client_id, deadline_ms, payload)
@@ -198,6 +202,10 @@ class Requests:
             if problem is not None:
                 core.refuse(session, client_id, codec, *problem, head.target)
                 return
+        if flags & _STREAM and len(session.calls) >= MOST_STREAMS:
+            message = f"the session has {len(session.calls)} calls and streams open; close some first"
+            core.refuse(session, client_id, codec, ErrorKind.OVERLOADED, message, head.target)
+            return
         call = Call(session, client_id, codec, flags, payload, head, core.now)
         session.calls[client_id] = call
         deadline_ms = deadline_ms or pool.policy.default_deadline_ms
@@ -280,14 +288,23 @@ class Requests:
             if worker is not None:
                 by_worker.setdefault(worker, []).append(token)
         for worker, some in by_worker.items():
+            if self._is_flooded(session, worker):
+                return
             core.send(worker, _RELEASE, Codec.MSGPACK, 0, 0, session.id, b"".join(some))
 
     def _give_credit(self, call: Call, payload: bytes) -> None:
         call.credit = min(call.credit + int.from_bytes(payload, "little"), MOST_CREDIT)
         if call.session.unwritten > HOLD_CREDIT:
             call.session.held_credit.add(call)
-        elif call.state not in NOT_SENT:
+        elif call.worker is not None and call.state not in NOT_SENT and not self._is_flooded(call.session, call.worker):
             self._core.pass_credit(call)
+
+    def _is_flooded(self, session: Session, worker: Worker) -> bool:
+        """Whether a worker has so much to read already that who sends it more, which no call waits for, is dropped."""
+        if worker.unwritten <= QUEUE_BYTES:
+            return False
+        self.close_session(session)
+        return True
 
     def release_credit(self, session: Session) -> None:
         """The client reads again: pass on the credit that was held back."""
