@@ -26,7 +26,8 @@ from bascule.workers.persist.locks import Lock
 
 _DATABASE = "bascule"
 _PIECE = 8 << 20  # bytes; a document may have 16 MiB
-_TIMEOUT_MS = 5000
+_TIMEOUTS = {"serverSelectionTimeoutMS": 5000, "connectTimeoutMS": 5000, "socketTimeoutMS": 60_000}
+"""Unless the URL says them."""
 _not_ours: list[Any] = []  # clients of the process that we were forked from: not even to be closed here
 
 
@@ -42,7 +43,7 @@ class MongoPlace(Place):
         super().__init__(url, ("mongodb", url))
         self._errors: tuple[type[Exception], ...] = (pymongo.errors.PyMongoError, OSError)
         self.duplicate: type[Exception] = pymongo.errors.DuplicateKeyError
-        self._timeouts = {"serverSelectionTimeoutMS": _TIMEOUT_MS, "connectTimeoutMS": _TIMEOUT_MS}
+        self._timeouts = {name: ms for name, ms in _TIMEOUTS.items() if name.lower() not in url.lower()}
         self._name = urlsplit(url).path.strip("/") or _DATABASE
         self._pymongo: Any = pymongo
         self._client: tuple[int, Any] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 import uuid
@@ -254,14 +255,30 @@ def test_a_function_works_on_every_place(place: Place) -> None:
     assert len(f.cache) == 0
 
 
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Where connections are taken, and nothing is ever answered."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
 @pytest.mark.parametrize(
     "url",
-    ["redis://127.0.0.1:{port}/0", "mongodb+http://127.0.0.1:{port}/persist/?timeout=2", "sqlite:///proc/nowhere/x.db"],
+    [
+        "redis://127.0.0.1:{port}/0",
+        "redis://127.0.0.1:{silent}/0?timeout=0.2",
+        "mongodb://127.0.0.1:{port}/results?serverSelectionTimeoutMS=200",
+        "mongodb://127.0.0.1:{silent}/results?serverSelectionTimeoutMS=200&connectTimeoutMS=200",
+        "mongodb+http://127.0.0.1:{port}/persist/?timeout=2",
+        "mongodb+http://127.0.0.1:{silent}/persist/?timeout=0.2",
+        "sqlite:///proc/nowhere/x.db",
+    ],
 )
-def test_a_place_that_can_not_be_used_is_warned_of_once_and_the_function_works(url: str) -> None:
+def test_a_place_that_is_down_or_slow_is_warned_of_once_and_the_function_works(url: str, silent_port: int) -> None:
     calls = []
+    url = url.format(port=free_port(), silent=silent_port)
 
-    @persist(cache=url.format(port=free_port()))
+    @persist(cache=url)
     def f(x: int) -> int:
         calls.append(x)
         return 2 * x
@@ -272,6 +289,7 @@ def test_a_place_that_can_not_be_used_is_warned_of_once_and_the_function_works(u
     assert calls == [1, 1, 2]
     with pytest.raises(StoreUnavailable):
         f.cache[(("x", 1),)] = 5
+    open_place(url).close()
 
 
 def test_an_unknown_url_is_refused_with_what_there_is() -> None:
