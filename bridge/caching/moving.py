@@ -17,7 +17,7 @@ from typing import IO
 from bascule.workers.persist.commoncache import CacheWarning, Place, Store
 from bascule.workers.persist.diskcache import FilePlace
 from bascule.workers.persist.entries import Damaged, Entry, OtherVersion, Stamp, seal_all, unseal_all
-from bascule.workers.persist.limits import Eviction, Keeper, Limits
+from bascule.workers.persist.limits import BATCH, Eviction, Keeper, Limits
 from bascule.workers.persist.sqlitecache import SqlitePlace
 
 Progress = Callable[[int], None]
@@ -46,12 +46,17 @@ def stores(place: Place, function: str | None) -> Iterator[tuple[str, Store]]:
 def prune(store: Store, pruning: Pruning, progress: Progress) -> int:
     """Remove what is of no use any more; how many entries."""
     removed = 0
+    doomed: list[str] = []
     for listed in store.iterate():
         expired = bool(listed.expires) and listed.expires <= pruning.now
         unused = pruning.unused_since is not None and listed.used < pruning.unused_since
         if expired or unused:
-            removed += store.delete(listed.name)
+            doomed.append(listed.name)
+            if len(doomed) >= BATCH:
+                removed += store.delete_many(doomed)
+                doomed = []
         progress(1)
+    removed += store.delete_many(doomed)
     if pruning.limits is not None:
         before = store.count()
         Keeper(store, pruning.limits).was_put("", 0)

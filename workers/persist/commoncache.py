@@ -11,7 +11,7 @@ import abc
 import contextlib
 import sys
 import warnings
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 
 from bascule.workers.persist.entries import Entry, Listed
 from bascule.workers.persist.locks import Lock
@@ -80,6 +80,10 @@ class Store(abc.ABC):
         """Remove all entries."""
         for listed in self.iterate():
             self.delete(listed.name)
+
+    def delete_many(self, names: Sequence[str]) -> int:
+        """Remove some entries, at most some ten thousand; how many there were."""
+        return sum(map(self.delete, names))
 
     def touch(self, name: str, now: float) -> None:
         """This entry was used: what is used stays longest where there is a limit."""

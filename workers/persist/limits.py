@@ -8,15 +8,16 @@ while; a small one is kept exactly.
 from __future__ import annotations
 
 import enum
-import heapq
 import threading
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bascule.workers.persist.commoncache import Store
 from bascule.workers.persist.entries import Listed
 
 _EXACT = 100  # entries up to which a limit is kept exactly
+BATCH = 20_000  # entries that are removed together
 
 
 class Eviction(enum.Enum):
@@ -84,18 +85,43 @@ class Keeper:
         self._entries, self._size = total(self._store)
         if not limits.over(self._entries, self._size):
             return
-        aim, order = limits.aim(), _ORDERS[limits.eviction]
-        # The listing is not kept: of a million entries only those that go are remembered, some at a time.
-        while aim.over(self._entries, self._size):
-            batch = heapq.nsmallest(1000, (each for each in self._store.iterate() if each.name != newest), key=order)
-            if not batch:
-                return
-            for listed in batch:
-                if not aim.over(self._entries, self._size):
-                    return
-                self._store.delete(listed.name)
-                self._entries -= 1
-                self._size -= listed.size
+        doomed = []
+        for listed in self._first_to_go(limits.aim(), _ORDERS[limits.eviction], newest):
+            self._entries -= 1
+            self._size -= listed.size
+            doomed.append(listed.name)
+            if len(doomed) >= BATCH:
+                self._store.delete_many(doomed)
+                doomed = []
+        self._store.delete_many(doomed)
+
+    def _first_to_go(self, aim: Limits, order: Callable[[Listed], float], newest: str) -> Iterator[Listed]:
+        """The entries that must go. The store is listed twice: of each of a million two numbers are kept, not more."""
+        places, sizes = array("d"), array("q")
+        entries = size = 0
+        for listed in self._store.iterate():
+            entries += 1
+            size += listed.size
+            if listed.name != newest:
+                places.append(order(listed))
+                sizes.append(listed.size)
+        last, of_last = float("-inf"), 0  # the place in the order up to which they go, and how many of that very place
+        for index in sorted(range(len(places)), key=places.__getitem__):
+            if not aim.over(entries, size):
+                break
+            of_last = of_last + 1 if places[index] == last else 1
+            last = places[index]
+            entries -= 1
+            size -= sizes[index]
+        for listed in self._store.iterate():
+            place = order(listed)
+            if listed.name == newest or place > last:
+                continue
+            if place == last:
+                of_last -= 1
+                if of_last < 0:
+                    continue
+            yield listed
 
 
 def total(store: Store) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bascule.workers.persist.commoncache import Store, StoreUnavailable
@@ -38,6 +38,12 @@ _MOST_TOUCHED = 256  # uses that are written together
 _SMALL, _MOST_CHECKED = 512, 1024  # bytes of a row whose checksum is not counted twice, and how many of them
 _GET = "SELECT data FROM entries WHERE function = ? AND name = ?"
 _GET_ALL = "SELECT data, file, key, metadata FROM entries WHERE function = ? AND name = ?"
+_FILE = "SELECT file FROM entries WHERE function = ? AND name = ?"
+# By the table itself: with the index of names all rows of a function would be sorted for each page.
+LIST = """
+SELECT id, name, size, created, used, expires, key FROM entries NOT INDEXED WHERE id > ? AND function = ?
+ORDER BY id LIMIT ?
+"""
 _ALONE, _WITH_MORE = b"\0", b"\1"  # in front of data: whether the row's other columns say something, too
 _PUT = """
 INSERT INTO entries (function, name, data, file, key, metadata, size, created, used, expires)
@@ -180,8 +186,7 @@ class SqliteStore(Store):
                 values = (data, file and file.encode(), entry.key, metadata, size, created, created, expires)
                 with transaction(connection):
                     where = (function, _blob(name))
-                    old = connection.execute("SELECT file FROM entries WHERE function = ? AND name = ?", where)
-                    before = old.fetchone()
+                    before = connection.execute(_FILE, where).fetchone()
                     connection.execute(_PUT, (*where, *values))
             except BaseException:
                 if file is not None:
@@ -191,20 +196,28 @@ class SqliteStore(Store):
                 place.files.remove(before[0].decode("ascii", "replace"))
 
     def delete(self, name: str) -> bool:
-        place = self.place
+        return self.delete_many([name]) > 0
+
+    def delete_many(self, names: Sequence[str]) -> int:
+        place, files, there = self.place, [], 0
         with place.trouble("can't delete", None):
             opened = place.opened()
             function = None if opened is None else place.known_function(opened, self.function)
             if opened is None or function is None:
-                return False
-            connection, where = opened.connection, (function, _blob(name))
+                return 0
+            connection = opened.connection
             with transaction(connection):
-                row = connection.execute("SELECT file FROM entries WHERE function = ? AND name = ?", where).fetchone()
-                connection.execute("DELETE FROM entries WHERE function = ? AND name = ?", where)
-            if row is not None and isinstance(row[0], bytes):
-                place.files.remove(row[0].decode("ascii", "replace"))
-            return row is not None
-        return False
+                for name in names:
+                    where = (function, _blob(name))
+                    row = connection.execute(_FILE, where).fetchone()
+                    if row is not None:
+                        connection.execute("DELETE FROM entries WHERE function = ? AND name = ?", where)
+                        there += 1
+                        if isinstance(row[0], bytes):
+                            files.append(row[0].decode("ascii", "replace"))
+            for file in files:
+                place.files.remove(file)
+        return there
 
     def iterate(self) -> Iterator[Listed]:
         self._write_touched()
@@ -224,9 +237,8 @@ class SqliteStore(Store):
             function = None if opened is None else place.known_function(opened, self.function)
             if opened is not None and function is not None:
                 return opened.connection.execute(
-                    "SELECT id, name, size, created, used, expires, key FROM entries "
-                    "WHERE function = ? AND id > ? ORDER BY id LIMIT ?",
-                    (function, after, _PAGE),
+                    LIST,
+                    (after, function, _PAGE),
                 ).fetchall()
         return []
 

@@ -18,6 +18,7 @@ import pytest
 
 from bascule.workers.persist import Place, Store, StoreUnavailable, UnknownStore, open_place, persist
 from bascule.workers.persist.entries import Entry, Form, Stamp
+from bascule.workers.persist.sqlitecache import LIST, SqlitePlace
 from tests.workers.persist.servers import bascule_server, eve_server, free_port, mongodb_server, redis_server
 
 LOCAL = ["file", "sqlite", "memory"]
@@ -103,6 +104,26 @@ def test_what_is_put_is_there_and_what_is_deleted_is_not(store: Store) -> None:
     assert store.get("a") is None
     store.clear()
     assert (store.count(), store.get("b")) == (0, None)
+
+
+def test_many_are_deleted_at_once(store: Store) -> None:
+    names = [f"name{number}" for number in range(30)]
+    for name in names:
+        store.put(name, entry(b"x" * (100_000 if name == "name7" else 10)))
+    assert store.delete_many([*names[:20], "nobody's"]) == 20
+    assert sorted(listed.name for listed in store.iterate()) == sorted(names[20:])
+    assert store.delete_many([]) == 0
+
+
+def test_no_page_of_a_listing_sorts_all_that_is_there(tmp_path: Path) -> None:
+    place = SqlitePlace(tmp_path / "s.db")
+    place.store("f").put("name", entry())
+    opened = place.opened()
+    assert opened is not None
+    plan = opened.connection.execute(f"EXPLAIN QUERY PLAN {LIST}", (0, 1, 1000)).fetchall()
+    assert "USING INTEGER PRIMARY KEY" in str(plan)
+    assert "B-TREE" not in str(plan)
+    place.close()
 
 
 def test_a_stamp_travels_where_the_place_has_room_for_it(store: Store, place: Place) -> None:
