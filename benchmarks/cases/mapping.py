@@ -51,7 +51,7 @@ def measure() -> Iterator[Row]:
             yield _row("map of 10,000 trivial calls, ms", map_ours, peer, theirs, target, rounds, _EXPECTED)
         for peer, theirs in naps:
             mine = _maps(client, _NAP, _NAPS)
-            yield _row("map of 1,000 naps of 1 ms, ms", mine, peer, theirs, _BEST, 2, [None] * len(_NAPS))
+            yield _row("map of 1,000 naps of 1 ms, ms", mine, peer, theirs, _BEST, 5, [None] * len(_NAPS))
 
 
 def _chunked(executor: Any, function: Callable[..., object], *arguments: list[Any]) -> Map:

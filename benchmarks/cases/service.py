@@ -29,8 +29,9 @@ _EACH = 40
 _TOTAL = _CLIENTS * _EACH
 _IDLE = 10_000
 _OPEN_CLIENTS = 64
+_OPEN_ROUNDS, _OPEN_SECONDS = 9, 0.5
 _FIRST, _MANY = 10_000, 1_000_000
-_REPLY = int(Kind.REPLY)
+_ID = slice(8, 16)  # where a frame has its call's id
 
 
 class RawClient:
@@ -118,19 +119,27 @@ def clients() -> Iterator[Row]:
 
 
 def steady() -> Iterator[Row]:
-    """64 clients that call when their time has come, whether or not they were answered, at 70 % of what it can do."""
+    """64 clients that call when their time has come, whether or not they were answered, at 70 % of what it can do.
+
+    With arrivals as irregular as these, p99 is 6.6 times p50 in a queue whose calls take irregular times (M/M/1), at
+    any load: there is little room below 10. And what else the machine does moves its capacity from one second to the
+    next; beyond it a queue only grows. So capacity is measured anew right before each of several short rounds, and the
+    round in the middle counts.
+    """
     with ours.service(2) as (client, _), ExitStack() as stack:
         raw = [RawClient(client.path) for _ in range(_OPEN_CLIENTS)]
         for each in raw:
             stack.callback(each.close)
         call = frames(1)  # as they will come: in batches it can do more
-        capacity = statistics.median(
-            rate(lambda: _exchange(raw, call, _EACH, call), _OPEN_CLIENTS * _EACH)() for _ in range(5)
-        )
-        taken = _open_loop(raw, 0.7 * capacity, 3.0)
-        middle, high = statistics.median(taken), statistics.quantiles(taken, n=100)[98]
+        calls_per_second = rate(lambda: _exchange(raw, call, _EACH, call), _OPEN_CLIENTS * _EACH)
+        rounds = []
+        for _ in range(_OPEN_ROUNDS):
+            taken = _open_loop(raw, 0.7 * calls_per_second(), _OPEN_SECONDS)
+            middle, high = statistics.median(taken), statistics.quantiles(taken, n=100)[98]
+            rounds.append((high / middle, high, middle))
+        ratio, high, middle = sorted(rounds)[_OPEN_ROUNDS // 2]
         what = f"{_OPEN_CLIENTS} open-loop clients at 70 % load, p99, us"
-        yield Row(what, high * 1e6, "p50", middle * 1e6, high / middle, AtMost(10))
+        yield Row(what, high * 1e6, "p50", middle * 1e6, ratio, AtMost(10))
 
 
 def _open_loop(clients: list[RawClient], calls_per_second: float, how_long: float) -> list[float]:
@@ -147,13 +156,15 @@ def _open_loop(clients: list[RawClient], calls_per_second: float, how_long: floa
     sent: dict[tuple[int, int], float] = {}
     taken: list[float] = []
     number = 1_000_000
+    frame = bytearray(frames(1))  # made once: a load that is slow to make is not the one that was meant
     while due or sent:
         now = time.perf_counter()
         while due and due[0][0] <= now:
             when, at = heapq.heappop(due)
             number += 1
             sent[clients[at].sock.fileno(), number] = when
-            clients[at].sock.sendall(frames(1, number))
+            frame[_ID] = number.to_bytes(8, "little")
+            clients[at].sock.sendall(frame)
             following = when + chance.expovariate(1 / gap)
             if following < start + how_long:
                 heapq.heappush(due, (following, at))
