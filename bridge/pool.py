@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from bascule.bridge.notices import KILLED_SINCE, KillReason, Notice, RecycleWanted, WorkerExited, WorkerReady
+from bascule.bridge.notices import KillReason, Notice, RecycleWanted, WorkerExited, WorkerReady
 from bascule.bridge.pool_changes import needs_new_workers
 from bascule.bridge.pool_departures import Departures, Router
-from bascule.bridge.pool_places import Phase, Place, PoolWorker
+from bascule.bridge.pool_places import Phase, Place, Places, PoolWorker
 from bascule.bridge.pool_restarts import Restarts, Verdict, judge
 from bascule.bridge.pool_spec import PoolSpec
+from bascule.bridge.pool_words import failed, status_of, why_it_ended
 from bascule.bridge.slots import Slots
 from bascule.bridge.supervision.lives import grace
 from bascule.bridge.supervision.process import Undertaker
@@ -89,7 +90,7 @@ class Pool:
         self._reset()
 
     def _reset(self) -> None:
-        self._places = [Place() for _ in range(self.size + self.spec.spares)]
+        self._places = Places(Place() for _ in range(self.size + self.spec.spares))
         self._workers: dict[tuple[int, int], PoolWorker] = {}  # all that are not dead, leaving ones included
         self._restarts = Restarts(self.spec.allowed_exits(self.size), self.spec.period)
         self._departures = Departures(
@@ -97,7 +98,7 @@ class Pool:
             self._undertaker,
             self._slots,
             self.spec.grace,
-            on_lost=lambda worker: self._forget(worker, self._place_of(worker)),
+            on_lost=self._forget,
         )
         self._retry_at = 0.0
         self._fatal: str | None = None
@@ -160,14 +161,8 @@ class Pool:
         self.size = size
         self._restarts = replace(self._restarts, intensity=self.spec.allowed_exits(size))
         self._router.set_pool(self.spec.policy(size))
-        wanted = size + self.spec.spares
-        self._places += [Place() for _ in range(wanted - len(self._places))]
-        # The empty ones go first, then those that are not ready yet, then the youngest.
-        self._places.sort(key=_worth, reverse=True)
-        for place in self._places[wanted:]:
-            for worker in place.workers():
-                self._departures.retire(worker, self.spec.drain)
-        del self._places[wanted:]
+        for worker in self._places.resize(size + self.spec.spares):
+            self._departures.retire(worker, self.spec.drain)
         self._change()
 
     def reconfigure(self, spec: PoolSpec) -> None:
@@ -192,14 +187,8 @@ class Pool:
 
     def _retire_starting(self) -> None:
         """Workers that are just being started are of a kind that is not wanted any more."""
-        for place in self._places:
-            for worker in place.workers():
-                if worker.phase is Phase.STARTING:
-                    self._departures.retire(worker, 0.0)
-                    if worker is place.worker:
-                        place.worker, place.successor = place.successor, None
-                    else:
-                        place.successor = None
+        for worker in self._places.give_up_starting():
+            self._departures.retire(worker, 0.0)
 
     def _go_back(self, why: str) -> None:
         """The new spec can't work: the workers that run are kept, and nothing has changed."""
@@ -234,11 +223,7 @@ class Pool:
 
     async def wait_replaced(self, before: set[tuple[int, int]]) -> None:
         """Until none of these that is to be replaced has a place any more."""
-
-        def is_left(place: Place) -> bool:
-            return place.recycle and any((worker.slot, worker.incarnation) in before for worker in place.workers())
-
-        while any(is_left(place) for place in self._places):
+        while self._places.are_left(before):
             await self._changed.wait()
 
     def ready_count(self) -> int:
@@ -253,16 +238,7 @@ class Pool:
             "spares": self.spec.spares,
             "failure": self.failure,
             "counted_exits": len(self._restarts.exits),
-            "workers": [
-                {
-                    "slot": worker.slot,
-                    "incarnation": worker.incarnation,
-                    "pid": worker.process.pid,
-                    "phase": worker.phase.value,
-                    "age": now - worker.spawned_at,
-                }
-                for worker in self._workers.values()
-            ],
+            "workers": [status_of(worker, now) for worker in self._workers.values()],
         }
 
     # The loop.
@@ -351,10 +327,7 @@ class Pool:
         wire = spawned.wire
         worker = PoolWorker(wire.slot, wire.incarnation, spawned.process, now)
         self._workers[wire.slot, wire.incarnation] = worker
-        if place.worker is None:
-            place.worker = worker
-        else:
-            place.successor = worker
+        self._places.enter(place, worker)
 
     # What happens to workers.
 
@@ -369,7 +342,7 @@ class Pool:
             self._restarts = replace(self._restarts, exits=())
             self._router.restore_pool(self.spec.name)
             _log.warning("pool %s is whole again", self.spec.name)
-        place = self._place_of(worker)
+        place = self._places.of(worker)
         if place is not None and worker is place.successor:
             assert place.worker is not None
             self._departures.retire(place.worker, math.inf, self.spec.handle_wait)
@@ -383,7 +356,10 @@ class Pool:
         verdict = judge(was_ready=notice.was_ready, had_started_call=notice.had_started_call, reason=notice.reason)
         if worker.phase is Phase.LEAVING:
             verdict = Verdict.PLANNED
-        why = self._explain(worker, notice)
+        if notice.init_error is not None and not worker.overdue:
+            trace = notice.init_error.get("traceback")
+            _log.error("pool %s: a worker could not start:\n%s", self.spec.name, trace)
+        why = why_it_ended(notice, overdue=worker.overdue, ready_timeout=self.spec.ready_timeout)
         _log.log(
             logging.INFO if verdict is Verdict.PLANNED else logging.WARNING,
             "pool %s: worker %d.%d (pid %d) ended: %s",
@@ -393,9 +369,9 @@ class Pool:
             worker.process.pid,
             why,
         )
-        place = self._place_of(worker)
+        place = self._places.of(worker)
         was_starting = worker.phase is Phase.STARTING
-        self._forget(worker, place)
+        self._forget(worker)
         if was_starting and self._tried_before is not None:
             self._go_back(why)
         elif place is not None and verdict is Verdict.EXCUSED:
@@ -404,27 +380,11 @@ class Pool:
             self._count_exit(why, now)
         self._change()
 
-    def _forget(self, worker: PoolWorker, place: Place | None) -> None:
-        """It is dead: its place is its successor's, or empty; its remains are the undertaker's."""
+    def _forget(self, worker: PoolWorker) -> None:
+        """It is dead; its remains are the undertaker's."""
         del self._workers[worker.slot, worker.incarnation]
-        if place is not None:
-            if worker is place.worker:
-                place.worker, place.recycle = place.successor, False
-            place.successor = None
+        self._places.leave(worker)
         self._departures.bury(worker)
-
-    def _explain(self, worker: PoolWorker, notice: WorkerExited) -> str:
-        if worker.overdue:
-            cause = notice.cause._replace(not_ready=True, ready_timeout=self.spec.ready_timeout)
-            return cause.describe()
-        if notice.init_error is not None:
-            error = notice.init_error
-            _log.error("pool %s: a worker could not start:\n%s", self.spec.name, error.get("traceback"))
-            return f"it could not start: {error.get('class')}: {error.get('message')}"
-        if notice.reason is not None:
-            return f"ended by the bridge, {KILLED_SINCE[notice.reason]}"
-        when = "in a call" if notice.had_started_call else "idle" if notice.was_ready else "before it was ready"
-        return f"{notice.cause.describe()}, {when}"
 
     def _back_off(self, place: Place, worker: PoolWorker, now: float) -> None:
         place.back_off, delay = place.back_off.lose(now - worker.spawned_at)
@@ -436,14 +396,8 @@ class Pool:
         self._restarts, too_many = self._restarts.count(now)
         if not too_many and self.failure is None:
             return
-        spec, limit = self.spec, self._restarts
-        if self.failure is None:
-            what = (
-                f"more than {limit.intensity} of its workers ended within {limit.period:g} s, and no call is to blame"
-            )
-        else:
-            what = "the worker with which it tried again ended too"
-        message = f"pool {spec.name!r} is failed: {what}; the last one: {why}"
+        spec = self.spec
+        message = failed(spec.name, self._restarts, why, tried_again=self.failure is not None)
         self._restarts = replace(self._restarts, exits=())
         if not self._ever_ready or spec.significant:
             self._fatal = message
@@ -453,21 +407,16 @@ class Pool:
         _log.error("%s", self.failure)
         for worker in list(self._workers.values()):
             self._departures.retire(worker, spec.drain)
-        for place in self._places:
-            place.worker = place.successor = None
-            place.recycle = False
+        self._places.empty()
 
     def _recycle(self, worker: PoolWorker, why: str) -> None:
-        place = self._place_of(worker)
+        place = self._places.of(worker)
         if place is None or worker is not place.worker or place.recycle or worker.phase is not Phase.READY:
             return
         place.recycle = True
         self._back_off(place, worker, trio.current_time())
         _log.info("pool %s: worker %d.%d is recycled: %s", self.spec.name, worker.slot, worker.incarnation, why)
         self._change()
-
-    def _place_of(self, worker: PoolWorker) -> Place | None:
-        return next((place for place in self._places if place.holds(worker)), None)
 
     # Beside the loop.
 
@@ -495,10 +444,3 @@ class Pool:
             self._workers.clear()
             for worker in left:
                 await self._departures.kill(worker)
-
-
-def _worth(place: Place) -> tuple[int, float]:
-    """How much is lost with a place: nothing, a start, or a worker that is the more worth the older it is."""
-    if place.worker is None:
-        return 0, 0.0
-    return (2 if place.worker.phase is Phase.READY else 1), -place.worker.spawned_at

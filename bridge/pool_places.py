@@ -1,4 +1,4 @@
-"""What a pool remembers of each of its workers and places."""
+"""What a pool remembers of each of its workers, and the places that they have."""
 
 from __future__ import annotations
 
@@ -55,3 +55,68 @@ class Place:
     def workers(self) -> list[PoolWorker]:
         """Who is here."""
         return [worker for worker in (self.worker, self.successor) if worker is not None]
+
+
+class Places(list[Place]):
+    """All places of one pool."""
+
+    def of(self, worker: PoolWorker) -> Place | None:
+        """The worker's place; None when it has none any more."""
+        return next((place for place in self if place.holds(worker)), None)
+
+    def enter(self, place: Place, worker: PoolWorker) -> None:
+        """A worker was spawned here: the place's own, or the successor of the one that is recycled."""
+        if place.worker is None:
+            place.worker = worker
+        else:
+            place.successor = worker
+
+    def leave(self, worker: PoolWorker) -> None:
+        """It is dead: its place is its successor's, or empty."""
+        place = self.of(worker)
+        if place is not None:
+            if worker is place.worker:
+                place.worker, place.recycle = place.successor, False
+            place.successor = None
+
+    def empty(self) -> None:
+        """Nobody has a place any more."""
+        for place in self:
+            place.worker = place.successor = None
+            place.recycle = False
+
+    def resize(self, wanted: int) -> list[PoolWorker]:
+        """Be so many; the workers that have lost their places."""
+        self += [Place() for _ in range(wanted - len(self))]
+        # The empty ones go first, then those that are not ready yet, then the youngest.
+        self.sort(key=_worth, reverse=True)
+        lost = [worker for place in self[wanted:] for worker in place.workers()]
+        del self[wanted:]
+        return lost
+
+    def give_up_starting(self) -> list[PoolWorker]:
+        """Take their places from the workers that are just being started; which these are."""
+        lost = []
+        for place in self:
+            for worker in place.workers():
+                if worker.phase is Phase.STARTING:
+                    lost.append(worker)
+                    if worker is place.worker:
+                        place.worker, place.successor = place.successor, None
+                    else:
+                        place.successor = None
+        return lost
+
+    def are_left(self, lives: set[tuple[int, int]]) -> bool:
+        """Whether one of these that is to be replaced still has a place."""
+        return any(
+            place.recycle and any((worker.slot, worker.incarnation) in lives for worker in place.workers())
+            for place in self
+        )
+
+
+def _worth(place: Place) -> tuple[int, float]:
+    """How much is lost with a place: nothing, a start, or a worker that is the more worth the older it is."""
+    if place.worker is None:
+        return 0, 0.0
+    return (2 if place.worker.phase is Phase.READY else 1), -place.worker.spawned_at

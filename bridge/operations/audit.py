@@ -49,6 +49,7 @@ class AuditLog:
         self._lines: deque[dict[str, Any]] = deque(maxlen=_MOST_WAITING)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._lost = 0
+        self._torn = False  # the disk was full in the middle of a line
 
     def note(self, session: Session, target: bytes, outcome: str, call: Call | None) -> None:
         """A call has ended, or was refused (then there is no `Call`). In the router's thread."""
@@ -88,9 +89,13 @@ class AuditLog:
             row["target"] = row["target"][:_MOST_CHARACTERS].decode(errors="replace")
             lines.append(json.dumps(row, ensure_ascii=False) + "\n")
         data = "".join(lines).encode()
+        if self._torn and data:
+            data = b"\n" + data  # what follows is whole again
         try:
             while data:
-                data = data[os.write(self._file, data) :]
+                written = os.write(self._file, data)
+                self._torn = data[written - 1 : written] != b"\n"
+                data = data[written:]
         except OSError as error:
             if not self._lost:
                 _log.error("audit: lines are lost: %s: %s", self.path, error.strerror)

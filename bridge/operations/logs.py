@@ -85,6 +85,11 @@ class QuietFile(_Quiet, logging.FileHandler):
                 self.stream.flush()
                 self.complained = False
 
+    def close(self) -> None:
+        """No more of it; what the disk had no room for is lost."""
+        with contextlib.suppress(OSError):
+            super().close()
+
 
 class JournalHandler(_Quiet):
     """Systemd's journal, with fields, by its native protocol: a datagram of NAME=value lines."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,3 +192,51 @@ def test_metrics_are_told_by_pool_function_and_cause(service: Configured) -> Non
         assert service.command("pool", "restart", "default").returncode == 0
         names = {row["name"] for row in client.status()["workers"]}
         assert {name[1] for name in samples() if name[0] == "bascule_worker_handles"} <= names
+
+
+def test_a_full_disk_costs_lines_of_logs_and_audit_and_nothing_else(runtime_folder: Path, nothing_left: None) -> None:
+    full = '[logging]\nfile = "/dev/full"\n[audit]\nfile = "/dev/full"\n'
+    service = Configured(runtime_folder, pool() + full)
+    audit = runtime_folder / "audit.jsonl"
+    try:
+        with service.client() as client:
+            assert [client.call("math:sqrt", 4) for _ in range(100)] == [2] * 100
+            eventually(lambda: "audit: lines are lost: /dev/full: No space left on device" in service.log())
+            eventually(lambda: "log lines are lost: [Errno 28] No space left on device" in service.log())
+            assert client.call("math:sqrt", 9) == 3
+            service.write(pool() + f'[audit]\nfile = "{audit}"\n')  # there is room elsewhere
+            assert service.command("reload").returncode == 0
+            assert client.call("math:sqrt", 16) == 4
+        eventually(lambda: audit.stat().st_size)
+        assert json.loads(audit.read_text().splitlines()[-1])["target"] == "math:sqrt"
+    finally:
+        assert service.stop() == 0
+        service.file.unlink()
+        audit.unlink(missing_ok=True)
+
+
+def test_a_line_of_the_audit_that_was_torn_spoils_no_other(tmp_path: Path) -> None:
+    program = """
+        import resource, signal, sys
+        from pathlib import Path
+        from bascule.bridge.operations.audit import AuditLog
+        from bascule.bridge.router.core import RouterCore
+        from bascule.bridge.router.peers import Session
+        from bascule.bridge.doors.service import ServiceDoor
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        core = RouterCore()
+        log = AuditLog(core, Path(sys.argv[1]))
+        session = Session(1, ServiceDoor(), "default", "")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+        log.note(session, b"first:of_all", "ok", None)
+        log.write()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        log.note(session, b"second:one", "ok", None)
+        log.close()
+        """
+    file = tmp_path / "audit.jsonl"
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program), str(file)], check=True, timeout=60)
+    torn, whole = file.read_text().splitlines()
+    assert len(torn) == 100
+    assert json.loads(whole)["target"] == "second:one"
