@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -61,13 +62,17 @@ class SocketPlace:
         if len(os.fsencode(self.path)) > _LONGEST_PATH:
             raise NoService(f"{self.path} can't be a Unix socket: its path has more than {_LONGEST_PATH} bytes")
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(_ANSWERS_WITHIN)
         _widen(sock)
         try:
+            # Python's own time limit makes the socket one that does not wait: so many others come that the service has
+            # a queue of them, and a Unix socket says no at once.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(_ANSWERS_WITHIN))
             sock.connect(str(self.path))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(0.0))
         except OSError as error:
             sock.close()
             raise self._no_service(error) from None
+        sock.settimeout(_ANSWERS_WITHIN)
         return sock
 
     def leave(self) -> None:
@@ -139,6 +144,10 @@ class PrivatePlace:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _timeval(seconds: float) -> bytes:
+    return struct.pack("@ll", int(seconds), int(seconds % 1 * 1e6))
 
 
 def _widen(sock: socket.socket) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import secrets
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -338,6 +340,60 @@ def test_who_does_not_read_loses_his_own_calls_and_nobody_waits(place: Path) -> 
             assert other.status()["calls"]["outstanding"] == 0
     finally:
         service.stop()
+
+
+def test_ten_thousand_clients_are_served_and_forgotten(place: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = before[1] if before[1] != resource.RLIM_INFINITY else 1 << 16
+    count = min(10_000, most - 600)  # where the machine lets nobody have so many, as many as it does
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], count + 500), before[1]))
+    service = Configured(place, pool(size=1))
+    clients: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            sock = socket.socket(socket.AF_UNIX)
+            clients.append(sock)
+            sock.connect(str(service.socket))  # waits, when too many others do
+            sock.settimeout(READY_WITHIN)
+            sock.sendall(hello(0))
+        for sock in clients:
+            assert len(sock.recv(4096)) > 24  # the answer to its hello
+        with service.client() as client:
+            assert client.status()["sessions"] == count + 1
+            assert client.call("math:sqrt", 4) == 2
+            for sock in clients:
+                sock.close()
+            eventually(lambda: client.status()["sessions"] == 1)
+            assert client.call("math:sqrt", 9) == 3
+    finally:
+        for sock in clients:
+            sock.close()
+        service.stop()
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_who_finds_many_before_him_waits_his_turn(place: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place / "b.sock"))
+        listener.listen(0)
+        with socket.socket(socket.AF_UNIX) as first:
+            first.connect(str(place / "b.sock"))  # and nobody else has room
+            outcome: list[str] = []
+
+            def connect() -> None:
+                try:
+                    bascule.connect(place / "b.sock").close()
+                except (NoService, ServiceRefused) as error:
+                    outcome.append(str(error))
+
+            thread = threading.Thread(target=connect)
+            thread.start()
+            listener.accept()[0].close()
+            listener.settimeout(READY_WITHIN)
+            listener.accept()[0].close()  # it has come
+            thread.join()
+            assert "closed the connection without a word" in outcome[0]
+    (place / "b.sock").unlink()
 
 
 def test_a_service_without_descriptors_serves_on(place: Path) -> None:
