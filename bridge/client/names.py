@@ -98,9 +98,10 @@ class AsyncName:
 
     def __await__(self) -> Generator[Any, Any, Any]:
         target = self._bascule_target
-        if ":" in target:
-            return self._bascule_client.const(target).__await__()
-        return self._bascule_client.call("importlib:import_module", target).__await__()
+        client = self._bascule_client
+        wanted = client.const(target) if ":" in target else client.call("importlib:import_module", target)
+        value: Generator[Any, Any, Any] = wanted.__await__()
+        return value
 
     def __repr__(self) -> str:
         return f"<remote {self._bascule_target}>"
