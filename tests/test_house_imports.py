@@ -42,7 +42,7 @@ MAY_IMPORT = {
 FOREIGN = {
     "protocols": {"msgpack", "bcoding"},
     "workers": {"msgpack"},
-    "bridge": {"msgpack", "bcoding", "trio", "outcome", "pydantic", "rich", "griffe", "yaml", "shtab"},
+    "bridge": {"msgpack", "bcoding", "trio", "outcome", "pydantic", "pydantic_core", "rich", "griffe", "yaml", "shtab"},
 }
 OPTIONAL = {
     "bridge/operations/prometheus.py": {"prometheus_client"},
@@ -55,7 +55,7 @@ NO_IO = {"socket", "select", "selectors", "subprocess", "threading", "multiproce
 HEAVY_FOR_WORKERS = {
     *("dataclasses", "typing", "inspect", "json", "asyncio", "trio", "pydantic", "traceback", "rich", "bcoding"),
 }
-HEAVY_FOR_DOORS = {"trio", "pydantic", "rich", "asyncio", "griffe", "yaml", "shtab"}
+HEAVY_FOR_DOORS = {"trio", "pydantic", "pydantic_core", "rich", "asyncio", "griffe", "yaml", "shtab"}
 
 
 @dataclass(frozen=True)

@@ -401,3 +401,17 @@ def test_nothing_is_imported_or_run(tmp_path: Path) -> None:
     file.write_text(f"open({str(mark)!r}, 'w')\nraise SystemExit(3)\ndef f(x=open({str(mark)!r}, 'w')): ...\n")
     assert read_file(file, "harmful").member("f") is not None
     assert not mark.exists()
+
+
+def test_a_name_that_is_set_several_times_has_the_value_of_its_line() -> None:
+    lines = ["class Many:"]
+    for number in range(300):
+        lines += [f"    name{number} = {len(lines) + 1}", "    def __init__(self, given=1):"]
+        lines += [f"        self.name{number} = {len(lines) + 1}", "        if given:"]
+        lines += [f"            self.other{number} = {len(lines) + 1}", "        else:"]
+        lines += [f"            self.other{number} = {len(lines) + 1}"]
+    module = read_source("\n".join(lines), "many", Path("many.py"))
+    (many,) = module.members
+    assert isinstance(many, Class)
+    assert len(many.fields) == 600
+    assert [(one.name, one.value) for one in many.fields if one.value != str(one.line)] == []

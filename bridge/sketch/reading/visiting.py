@@ -26,6 +26,7 @@ _WITHOUT_DEFINITIONS = (
     ast.Raise,
     ast.Pass,
 )
+_NO_ARGUMENTS = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
 
 
 class Reader(griffe.Visitor):
@@ -36,7 +37,8 @@ class Reader(griffe.Visitor):
         self.full_name = name
         self.is_package = package
         self.nodes: dict[int, ast.AST] = {}
-        """By the id of griffe's object, which lives as long as the module does."""
+        """By the id of griffe's object, which is kept alive: another must not get its id when it is replaced."""
+        self._alive: list[object] = []
         self.captured: dict[int, griffe.Function | griffe.Class] = {}
         """What another name stood for when it was assigned: it may have been replaced since."""
         self.explicit: set[str] = set()
@@ -69,17 +71,20 @@ class Reader(griffe.Visitor):
             self._note(node.name.id, node)  # type: ignore[attr-defined]
 
     def handle_function(self, node: FunctionNode, labels: set[str] | None = None) -> None:
-        """As griffe does, noting the node."""
+        """As griffe does, noting the node. Parameters are cut out of the source later: here it sees none."""
         here = self.current
         before = here.members.get(node.name)
+        arguments, returns = node.args, node.returns
+        node.args, node.returns = _NO_ARGUMENTS, None
         super().handle_function(node, labels)
+        node.args, node.returns = arguments, returns
         made = here.members.get(node.name)
         if made is not None and made is not before:
-            self.nodes[id(made)] = node
+            self._keep(made, node)
             for overload in getattr(made, "overloads", None) or ():
                 overload.parent = here
         elif node.decorator_list and (overloads := getattr(here, "overloads", {}).get(node.name)):
-            self.nodes[id(overloads[-1])] = node
+            self._keep(overloads[-1], node)
 
     def handle_attribute(self, node: ast.Assign | ast.AnnAssign, annotation: str | griffe.Expr | None = None) -> None:
         """As griffe does, noting the node, with names that are unpacked from a tuple too."""
@@ -101,7 +106,7 @@ class Reader(griffe.Visitor):
                 made.labels.add("class-attribute")
                 holder.set_member(name, made)
             if id(made) not in self.nodes and not made.is_alias and made.lineno == node.lineno:
-                self.nodes[id(made)] = node
+                self._keep(made, node)
                 if isinstance(captured, (griffe.Function, griffe.Class)) and captured is not made:
                     self.captured[id(made)] = captured
 
@@ -142,4 +147,8 @@ class Reader(griffe.Visitor):
     def _note(self, name: str, node: ast.AST) -> None:
         made = self.current.members.get(name) if self.current is not None else None
         if made is not None and not made.is_alias:
-            self.nodes[id(made)] = node
+            self._keep(made, node)
+
+    def _keep(self, made: object, node: ast.AST) -> None:
+        self.nodes[id(made)] = node
+        self._alive.append(made)
