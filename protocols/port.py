@@ -112,7 +112,12 @@ class PortConversation:
                 stop = start + length_of(data, position)[0]
                 if stop > end or not REST_SIZE <= stop - start <= most:
                     break
-                self._take(_unpack(data, start), data[start + REST_SIZE : stop], requests)
+                kind, codec, flags, call_id, session, deadline = head = _unpack(data, start)
+                payload = data[start + REST_SIZE : stop]
+                if kind == _CALL and codec == _ETF and flags <= MOST_CALL_FLAGS and call_id and not session:
+                    requests.append((_CALL, _ETF, flags, call_id, deadline, payload))
+                else:
+                    self._take(head, payload, requests)
                 position = stop
         if position < end:
             for frame in self._reader.receive_data(data[position:] if position else data):
