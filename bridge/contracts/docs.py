@@ -33,7 +33,9 @@ class Docs:
         What stands in the first line of its definition, `first`, has no documentation of its own: that is the
         definition's.
         """
-        return "" if line == first else self.before(line) or self._behind.get(line, "")
+        if line == first:
+            return ""
+        return (self.before(line) if line - 1 in self._alone else "") or self._behind.get(line, "")
 
 
 def _cleaned(text: str) -> str:

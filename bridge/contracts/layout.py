@@ -14,28 +14,25 @@ from bascule.bridge.contracts.tokens import Kind, Token, advance
 
 def lay_out(tokens: list[Token], text: str) -> list[Token]:
     """The tokens of one file, with those of its block put in."""
-    laid: list[Token] = []
-    add = laid.append
-    block = 0  # the column of the open block
-    opening = False
-    seen_where = False
-    for token in tokens:
-        if opening:
-            opening = False
-            block = _column(token, text)
-            add(Token(Kind.BLOCK_OPEN, "", token.offset, token.line, 0))
-        elif block and token.column:
-            if token.column == block:
-                add(Token(Kind.BLOCK_NEXT, "", token.offset, token.line, 0))
-            elif token.column < block:
-                add(Token(Kind.BLOCK_CLOSE, "", token.offset, token.line, 0))
-                block = 0
-        if token.kind is Kind.WHERE and not seen_where:
-            opening = seen_where = True
-        elif token.kind is Kind.END and block:
-            add(Token(Kind.BLOCK_CLOSE, "", token.offset, token.line, 0))
-        add(token)
-    return laid
+    where = next((index for index, token in enumerate(tokens) if token.kind is Kind.WHERE), None)
+    if where is None:
+        return tokens
+    at = where + 1
+    first = tokens[at]
+    block = _column(first, text)
+    laid = [*tokens[:at], Token(Kind.BLOCK_OPEN, "", first.offset, first.line, 0)]
+    for index in [index for index, token in enumerate(tokens) if token.column and index > at]:
+        token = tokens[index]
+        if token.column > block:
+            continue
+        closes = token.column < block
+        laid += tokens[at:index]
+        laid.append(Token(Kind.BLOCK_CLOSE if closes else Kind.BLOCK_NEXT, "", token.offset, token.line, 0))
+        at = index
+        if closes:
+            return laid + tokens[at:]
+    end = tokens[-1]
+    return [*laid, *tokens[at:-1], Token(Kind.BLOCK_CLOSE, "", end.offset, end.line, 0), end]
 
 
 def _column(token: Token, text: str) -> int:

@@ -5,6 +5,9 @@ One regular expression does nearly all of it: white space, comments, names, symb
 expression between `{-# FOREIGN` and a `#-}` that stands alone. And layout wants to know which token is the first of its
 line, and in which column Gugugu believes it to be.
 
+Most lines hold nothing but names and symbols. Such a line is recognized as a whole and cut up by one call into the
+regular expressions; the loop goes from word to word only in all others.
+
 An *extended* file (one that begins with `{-# EXTENDED #-}`, which Gugugu refuses) has more: qualified names, literals,
 `*` and `!`. No file that Gugugu accepts is read differently for it.
 """
@@ -105,6 +108,9 @@ _EXTENDED_CODE: Final = re.compile(
     |(?P<number> -?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?) | (?P<text> "(?:[^"\\\n]|\\.)*") | (?P<nothing> $))""",
     re.VERBOSE,
 )
+_LINE: Final = re.compile(r"(?:[ ]*(?:[A-Za-z_][A-Za-z0-9_]*|::|->|[=|,(){}]))+[ ]*(?=\n)")
+_LINES_WORDS: Final = re.compile(r"([ ]*)([A-Za-z_][A-Za-z0-9_]*|::|->|[=|,(){}])")
+_LINES_END: Final = re.compile(r"(\n+)([ ]*)(?![ \t\r\n\f\v])")
 _PRAGMA: Final = re.compile(
     r"[ ]*(?: (?P<blank> [\t\r\n\f\v][ \t\r\n\f\v]*) | (?P<comment> --[^\n]*) | (?P<word> [!-~]+) | (?P<nothing> $))",
     re.VERBOSE,
@@ -127,7 +133,27 @@ def scan(source: Source, *, extended: bool = False) -> Scanned:
     line = 1
     column = 1  # of the next token, while it is the first of its line; else 0
     pragma_at = 0
+    kinds: dict[str, Kind] = {**_SYMBOLS, **_RESERVED, "{": Kind.LBRACE}
+    var, con, known = Kind.VAR, Kind.CON, kinds.get
+    is_line, words_of, line_end = _LINE.match, _LINES_WORDS.findall, _LINES_END.match
     while position < end:
+        if column and match_next is code and (whole := is_line(text, position)) is not None:
+            start, position = position, whole.end()
+            for blank, word in words_of(text, start, position):
+                length = len(blank)
+                start += length
+                kind = known(word)
+                if kind is None:
+                    kind = kinds[word] = con if word[0] <= "Z" else var
+                add(new(Token, (kind, word, start, line, column and column + length)))
+                start += len(word)
+                column = 0
+            next_line = line_end(text, position)
+            if next_line is not None:
+                line += next_line.end(1) - position
+                position = next_line.end()
+                column = 1 + position - next_line.end(1)
+            continue
         match = match_next(text, position)
         if match is None:
             problems.append(_unreadable(source, position))
