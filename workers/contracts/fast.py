@@ -1,15 +1,20 @@
-"""JSON read by msgspec, where that is installed: for each record a struct that has its shape.
+"""JSON read and written by msgspec, where that is installed: for each record a struct that has its shape.
 
-msgspec knows nothing of enums that travel by name, nor of a key that stands twice. So it reads into structs of plain
-values, of which a generated `_build` makes the real ones; and what it read is counted: JSON that has more members than
-the values that came of it may have one twice, and is left to the slow way, as is everything that is wrong. The slow way
-knows how to say so.
+msgspec knows nothing of enums that travel by name, nor of a key that stands twice, and would take a tuple for a list
+and anything with the right attributes for a record. So it works on structs of plain values. What it read is counted:
+JSON that has more members than the values that came of it may have one twice. What it is to write is looked at, all
+values of a field at once: each must be of the very class that is wanted. Whatever is odd is left to the slow way, as is
+everything that is wrong: the slow way knows how to say so.
 """
 
 from __future__ import annotations
 
+import enum
 import sys
 import typing
+from dataclasses import fields
+from itertools import chain
+from operator import attrgetter, getitem
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +23,10 @@ from .wire import FAILURES, write_json
 msgspec: Any = __import__("msgspec")  # by name: who has it not, need not have its types either
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    Count = int | Callable[[Any], int]
+    # A field whose values are looked into: how to get it, the Maybes and Lists around its values, and what they are.
+    Inside = tuple[Callable[[Any], Any], list[str], str]
 
 failures_of_msgspec = (*FAILURES, msgspec.MsgspecError)
 _SCALARS = {
@@ -31,6 +37,10 @@ _SCALARS = {
     "Int64": "Int64",
     "Integer": "int",
 }
+_Enum: Any = enum.Enum
+_BIGGEST = sys.float_info.max
+_ODD = 1 << 60
+"""More members than any JSON has."""
 
 
 def reader(cls: Any, known: dict[str, dict[str, Any]]) -> Callable[[str | bytes], Any] | None:
@@ -40,14 +50,14 @@ def reader(cls: Any, known: dict[str, dict[str, Any]]) -> Callable[[str | bytes]
         return None
     shapes = _Shapes(known)
     decode = msgspec.json.Decoder(shapes.struct(kind)).decode
-    count = shapes.count(kind)
+    members = _Members(known).of
     build = cls._build
 
     def read(text: str | bytes) -> Any:
         try:
             data = text.encode() if isinstance(text, str) else text
             found = decode(data)
-            expected = count if isinstance(count, int) else count(found)
+            expected = members(kind, [found])
             if data.count(b":") != expected and _members(data) != expected:
                 return None
             return build(found)
@@ -55,6 +65,29 @@ def reader(cls: Any, known: dict[str, dict[str, Any]]) -> Callable[[str | bytes]
             return None
 
     return read
+
+
+def writer(cls: Any, known: dict[str, dict[str, Any]], classes: dict[str, Any]) -> Callable[[Any], bytes | None] | None:
+    """What makes JSON of a record, or None of what must be looked at with more care.
+
+    None for what is no record, and for one that has other things inside than records, enums, and plain values.
+    """
+    kind = cls.WIRE_KIND
+    shapes = _ToWrite(known, classes)
+    if "record" not in known.get(kind, {}) or not shapes.can_write(kind):
+        return None
+    shape = shapes.struct(kind)
+    right = shapes.right
+    convert, encode = msgspec.convert, msgspec.json.encode
+
+    def write_record(value: Any) -> bytes | None:
+        try:
+            read = convert(value, shape, from_attributes=True, dec_hook=getitem)
+            return bytes(encode(read)) if right(kind, [value]) else None
+        except failures_of_msgspec:
+            return None
+
+    return write_record
 
 
 def write(plain: Any) -> bytes:
@@ -76,13 +109,13 @@ class _Shapes:
     def __init__(self, known: dict[str, dict[str, Any]]) -> None:
         self._known = known
         self._names: dict[str, str] = {}
-        self._counts: dict[str, Count | None] = {}
         self._module = ModuleType(f"{__name__}_{id(self):x}")
         self._module.__dict__.update(Any=Any, Maybe=typing.Optional, List=list)
         for name, bits in (("Int32", 31), ("Int64", 63)):
             bound = 1 << bits
             limits = msgspec.Meta(ge=-bound, le=bound - 1)
             setattr(self._module, name, _annotated(int, limits))
+        self._module.__dict__["Finite"] = _annotated(float, msgspec.Meta(ge=-_BIGGEST, le=_BIGGEST))
         sys.modules[self._module.__name__] = self._module
 
     def struct(self, kind: str) -> Any:
@@ -90,17 +123,18 @@ class _Shapes:
         if kind not in self._names:
             name = self._names[kind] = f"R{len(self._names)}"
             described = self._known[kind]["record"]
-            fields: list[Any] = []
-            for index, each in enumerate(described):
-                field = [f"f{index}", self._annotation(each[1])]
+            names = self._fields(kind)
+            entries: list[Any] = []
+            for called, each in zip(names, described):
+                field = [called, self._annotation(each[1])]
                 if len(each) > 2:
                     field.append(each[2]["default"])
-                fields.append(tuple(field))
+                entries.append(tuple(field))
             made = msgspec.defstruct(
                 name,
-                fields,
+                entries,
                 module=self._module.__name__,
-                rename={f"f{index}": each[0] for index, each in enumerate(described)},
+                rename={called: each[0] for called, each in zip(names, described)},
                 forbid_unknown_fields=True,
                 kw_only=True,
                 gc=False,
@@ -108,84 +142,155 @@ class _Shapes:
             setattr(self._module, name, made)
         return getattr(self._module, self._names[kind], None)
 
+    def _fields(self, kind: str) -> list[str]:
+        """What the fields are called in the struct."""
+        return [f"f{index}" for index in range(len(self._known[kind]["record"]))]
+
     def _annotation(self, kind: Any) -> str:
         if isinstance(kind, str):
             definition = self._known.get(kind, {})
             if "record" in definition:
                 self.struct(kind)
                 return self._names[kind]
-            return "str" if "enum" in definition else _SCALARS.get(kind, "Any")
+            return self._enum(kind) if "enum" in definition else self._scalar(kind)
         head = kind[0]
         inner = self._annotation(kind[1])
         if head == "Maybe" and isinstance(kind[1], (str, list)) and kind[1][0] != "Maybe":
             return f"Maybe[{inner}]"
         return f"List[{inner}]" if head == "List" else "Any"
 
-    def count(self, kind: Any) -> Count:
-        """How many members the JSON of a value has: a number, or a function of the value."""
-        if isinstance(kind, str):
-            described = self._known.get(kind, {}).get("record")
-            if described is None:
-                return 0 if kind in _SCALARS or "enum" in self._known.get(kind, {}) else _anything
-            if kind in self._counts:
-                known = self._counts[kind]
-                return known if known is not None else lambda value: self._late(kind, value)
-            self._counts[kind] = None
-            self._counts[kind] = found = self._of_record(described)
-            return found
-        if kind[0] not in ("Maybe", "List"):
-            return _anything
-        inner = self.count(kind[1])
-        if inner == 0:
-            return 0
-        if kind[0] == "Maybe":
-            return _of_maybe(inner)
-        return _of_list(inner)
+    def _enum(self, kind: str) -> str:
+        """An enum is read as the text that it is."""
+        return "str"
 
-    def _late(self, kind: str, value: Any) -> int:
-        known = self._counts[kind]
-        assert known is not None
-        return known if isinstance(known, int) else known(value)
+    def _scalar(self, kind: str) -> str:
+        return _SCALARS.get(kind, "Any")
 
-    def _of_record(self, described: list[Any]) -> Count:
+
+class _ToWrite(_Shapes):
+    """The same for writing: the fields are called as those of the classes, and an enum is made its name."""
+
+    def __init__(self, known: dict[str, dict[str, Any]], classes: dict[str, Any]) -> None:
+        super().__init__(known)
+        self._classes = classes
+        self._enums = {kind for kind, each in known.items() if "enum" in each}
+        self._inside: dict[str, list[Inside]] = {}
+
+    def can_write(self, kind: Any, seen: frozenset[str] = frozenset()) -> bool:
+        """Whether a type has nothing but what is plain, and of every record the class is there."""
+        if not isinstance(kind, str):
+            nested = kind[0] == "Maybe" and not isinstance(kind[1], str) and kind[1][0] == "Maybe"
+            return kind[0] in ("Maybe", "List") and not nested and self.can_write(kind[1], seen)
+        if kind in seen or kind in _SCALARS or "enum" in self._known.get(kind, {}):
+            return True
+        described = self._known.get(kind, {}).get("record")
+        if described is None or kind not in self._classes:
+            return False
+        return all(len(each) == 2 and self.can_write(each[1], seen | {kind}) for each in described)
+
+    def right(self, kind: str, values: list[Any]) -> bool:
+        """Whether values are of a record's class, and so is everything inside."""
+        if _kinds(values) != {kind}:
+            return False
+        found = self._inside.get(kind)
+        if found is None:
+            described = self._known[kind]["record"]
+            found = self._inside[kind] = [
+                inside
+                for name, each in zip(self._fields(kind), described)
+                if (inside := _inside(name, each[1]))[1] or inside[2] not in _SCALARS
+            ]
+        for get, around, leaf in found:
+            column = list(map(get, values)) if around else map(get, values)
+            for each in around:
+                if each == "Maybe":
+                    column = [value for value in column if value is not None]
+                elif not set(map(type, column)) <= {list}:
+                    return False
+                else:
+                    column = list(chain.from_iterable(column))
+            if leaf in self._enums:
+                if not _kinds(column) <= {leaf}:
+                    return False
+            elif leaf not in _SCALARS and (column := list(column)) and not self.right(leaf, column):
+                return False
+        return True
+
+    def _fields(self, kind: str) -> list[str]:
+        return [each.name for each in fields(self._classes[kind])]
+
+    def _enum(self, kind: str) -> str:
+        name = f"E{kind.replace('.', '_')}"
+        if not hasattr(self._module, name):
+            # A class of no kind that msgspec knows, so it asks what to make of a member, with `made[member]`: that is a
+            # member of an enum of texts, which it writes as the text. What is no index fails, or is found by `right`.
+            made: Any = type(name, (), {})
+            members = {f"m{index}": each for index, each in enumerate(self._known[kind]["enum"])}
+            texts = _Enum(name, members, type=made)
+            made.__class_getitem__ = tuple(texts).__getitem__
+            setattr(self._module, name, made)
+        return name
+
+    def _scalar(self, kind: str) -> str:
+        return "Finite" if kind == "Double" else super()._scalar(kind)
+
+
+class _Members:
+    """How many members the JSON of values has, counted over all values of a field at once."""
+
+    def __init__(self, known: dict[str, dict[str, Any]]) -> None:
+        self._known = known
+        self._inside: dict[str, list[Inside] | None] = {}
+
+    def of(self, kind: str, values: list[Any]) -> int:
+        """Those of a record's values; of one that has members which may be absent it can't be known."""
+        described = self._known[kind]["record"]
+        if kind not in self._inside:
+            self._inside[kind] = self._look_inside(described)
+        found = self._inside[kind]
+        if found is None:
+            return -_ODD
+        total = len(values) * len(described)
+        for get, around, leaf in found:
+            column = list(map(get, values))
+            for each in around:
+                column = [value for value in column if value is not None]
+                if each == "List":
+                    column = list(chain.from_iterable(column))
+            if column:
+                total += self.of(leaf, column) if leaf else _of_anything(column)
+        return total
+
+    def _look_inside(self, described: list[Any]) -> list[Inside] | None:
         if any(len(each) > 2 for each in described):
-            return _never
-        base = len(described)
-        more = []
+            return None
+        found = []
         for index, each in enumerate(described):
-            inner = self.count(each[1])
-            if isinstance(inner, int):
-                base += inner
-            else:
-                more.append((f"f{index}", inner))
-        if not more:
-            return base
-        if len(more) == 1:
-            ((name, only),) = more
-            return lambda value: base + only(getattr(value, name))
-        return lambda value: base + sum([inner(getattr(value, name)) for name, inner in more])
+            get, around, leaf = _inside(f"f{index}", each[1])
+            if leaf not in _SCALARS and "enum" not in self._known.get(leaf, {}):
+                is_record = "record" in self._known.get(leaf, {})
+                found.append((get, around, leaf) if is_record else (get, [], ""))
+        return found
 
 
-def _of_maybe(inner: Count) -> Count:
-    if isinstance(inner, int):
-        return lambda value: 0 if value is None else inner
-    return lambda value: 0 if value is None else inner(value)
+def _inside(name: str, kind: Any) -> Inside:
+    """The Maybes and Lists around a field's values, and what these are; empty for what is none of that."""
+    around = []
+    while not isinstance(kind, str) and kind[0] in ("Maybe", "List"):
+        around.append(kind[0])
+        kind = kind[1]
+    return attrgetter(name), around, kind if isinstance(kind, str) else ""
 
 
-def _of_list(inner: Count) -> Count:
-    if isinstance(inner, int):
-        return lambda value: len(value) * inner
-    return lambda value: sum([inner(each) for each in value])
+def _kinds(values: Iterable[Any]) -> set[str]:
+    """What generated values say that they are."""
+    classes: set[Any] = set(map(type, values))
+    return {each.WIRE_KIND for each in classes}
 
 
-def _anything(value: Any) -> int:
+def _of_anything(column: list[Any]) -> int:
     """Of what was read without a shape: a key that stood twice can't be seen any more, so only leaves are trusted."""
-    return -1 << 60 if isinstance(value, (dict, list)) else 0
-
-
-def _never(_value: Any) -> int:
-    """Of a record whose members may be absent."""
-    return -1
+    return -_ODD if any(isinstance(each, (dict, list)) for each in column) else 0
 
 
 def _annotated(kind: Any, meta: Any) -> Any:

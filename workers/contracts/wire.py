@@ -89,6 +89,7 @@ def mismatch() -> NoReturn:
 # ---- Descriptions and converters, by name
 
 _known: Description = {}
+_classes: dict[str, type] = {}  # of records, by their kinds
 _converters: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {}
 _CONVERTERS_FAIL_WITH = (Exception,)  # they are their users'
 
@@ -358,7 +359,14 @@ U = TypeVar("U")
 class Wired:
     """A generated type: its values go out as plain ones and as JSON, and come back."""
 
+    __slots__ = ()
     WIRE_KIND: ClassVar[str]
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        kind = cls.__dict__.get("WIRE_KIND")
+        if kind is not None:
+            _classes[kind] = cls
 
     def _write(self) -> Any:
         """The plain form; raises one of `FAILURES`."""
@@ -397,6 +405,10 @@ class Wired:
         Raises:
             EncodeError: It is not what its type says.
         """
+        write = _writer_of(type(self))
+        text = None if write is None else write(self)
+        if text is not None:
+            return text
         plain = self.to_wire()
         return write_json(plain) if _write_fast is None else _write_fast(plain)
 
@@ -478,11 +490,9 @@ def unique(items: list[T]) -> set[T]:
 try:
     from . import fast
 except ImportError:  # no msgspec here
-    _make_reader = None
-    _write_fast = None
+    _make_reader = _make_writer = _write_fast = None
 else:
-    _make_reader = fast.reader
-    _write_fast = fast.write
+    _make_reader, _make_writer, _write_fast = fast.reader, fast.writer, fast.write
 _readers: dict[type, Callable[[str | bytes], Any] | None] = {}
 
 
@@ -493,6 +503,19 @@ def _reader_of(cls: type) -> Callable[[str | bytes], Any] | None:
     except KeyError:
         found = None if _make_reader is None else _make_reader(cls, _known)
         _readers[cls] = found
+        return found
+
+
+_writers: dict[type, Callable[[Any], bytes | None] | None] = {}
+
+
+def _writer_of(cls: type) -> Callable[[Any], bytes | None] | None:
+    """What writes a type's JSON with msgspec, where that is installed; it gives None for what it does not take."""
+    try:
+        return _writers[cls]
+    except KeyError:
+        found = None if _make_writer is None else _make_writer(cls, _known, _classes)
+        _writers[cls] = found
         return found
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import pprint
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -60,6 +61,8 @@ class ModernModule:
         if options.codec and (module.definitions or (options.service and module.functions)):
             typing = types.imports.module("typing")
             variables = f'\n\n_S = {typing}.TypeVar("_S")\n_R = {typing}.TypeVar("_R")'
+            if any(isinstance(each, Record) for each in module.definitions):
+                variables += "\n_new = object.__new__"
         imports = types.imports.lines(types.own_modules)
         name = options.module(module.name).rpartition(".")[2]
         noqa = "" if name == name.lower() else "# ruff: noqa: N999 (the name was asked for)\n"
@@ -91,12 +94,18 @@ class ModernModule:
         lines += docstring(record.doc or f"The record {record.ref.name}.", 4)
         lines.append("")
         if self._options.codec:
-            lines += [f'    WIRE_KIND = "{ref_name(record.ref)}"', ""]
+            lines += [f'    WIRE_KIND = "{ref_name(record.ref)}"']
+            if all(each.default is None for each in record.fields):  # a default would stand in the slot's way
+                slots = ", ".join(json.dumps(name) for name in sorted(names, key=_natural))
+                lines.append(f"    __slots__ = ({slots}{',' if len(names) == 1 else ''})")
+            lines.append("")
         lines += self._field_lines(record.fields, names)
         if self._options.codec:
             lines += self._record_codec(record, cls, names)
             lines += ["", *self._writer(record.fields, names), "", *self._reader(record.fields, cls)]
-            lines += ["", *self._builder(record.fields, cls)]
+            lines += ["", *self._builder(record.fields, cls, names), "", ""]
+            coders = {way: self._names.coder(way, record.ref.name) for way in ("encode", "decode")}
+            lines += [f"_{cls}_{way} = {cls}.{method}" for way, method in {**coders, "build": "_build"}.items()]
         self._types.shadowed = frozenset()
         return "\n".join(lines)
 
@@ -145,8 +154,8 @@ class ModernModule:
     def _record_codec(self, record: Record, cls: str, names: list[str]) -> list[str]:
         encode, decode = self._coder_heads(record.ref.name, cls)
         fields, count = record.fields, len(record.fields)
-        lines = ["", *encode, "        field = impl.encode_record_field", "", "        def k(s1: _S) -> _S:"]
-        lines += self._encode_fields(fields, names, call="field")
+        lines = ["", *encode, "", "        def k(s1: _S) -> _S:"]
+        lines += self._encode_fields(fields, names)
         lines += ["            return s1", "", f"        return impl.encode_record(s, {count}, k)"]
         tuple_ = self._types.builtin("tuple")
         lines += ["", *decode, "", f"        def k(s1: _S) -> {tuple_}[_S, {cls}]:", *self._decode_fields(fields)]
@@ -154,13 +163,12 @@ class ModernModule:
         lines += [f"            return s1, {cls}({values})", "", f"        return impl.decode_record(s, {count}, k)"]
         return lines
 
-    def _encode_fields(
-        self, fields: Iterable[Field], names: list[str], indent: int = 12, call: str = "impl.encode_record_field"
-    ) -> list[str]:
+    def _encode_fields(self, fields: Iterable[Field], names: list[str], indent: int = 12) -> list[str]:
         lines = []
         for index, (name, each) in enumerate(zip(names, fields, strict=True)):
             value = self._types.encode(each.type, "t", f"a.{name}")
-            lines.append(f'{" " * indent}s1 = {call}(s1, {index}, "{each.wire}", lambda t: {value})')
+            call = f'impl.encode_record_field(s1, {index}, "{each.wire}", lambda t: {value})'
+            lines.append(f"{' ' * indent}s1 = {call}")
         return lines
 
     def _decode_fields(self, fields: Iterable[Field], indent: int = 12) -> list[str]:
@@ -202,18 +210,21 @@ class ModernModule:
             lines.append(f"        v{index} = {value}")
         return [*lines, *self._call(cls, [self._types.read(each.type, f"v{i}") for i, each in enumerate(fields)])]
 
-    def _builder(self, fields: Iterable[Field], cls: str) -> list[str]:
+    def _builder(self, fields: Iterable[Field], cls: str, names: list[str]) -> list[str]:
         any_ = f"{self._types.imports.module('typing')}.Any"
-        lines = ["    @classmethod", f"    def _build(cls, read: {any_}) -> {cls}:"]
-        values = []
-        for index, each in enumerate(fields):
+        lines = [
+            "    @staticmethod",
+            f"    def _build(read: {any_}) -> {cls}:",
+            f"        made = _new({cls})",
+        ]
+        for index, (name, each) in enumerate(zip(names, fields, strict=True)):
             value = self._types.build(each.type, f"v{index}")
-            if value == f"v{index}":
-                value = f"read.f{index}"
+            if value.count(f"v{index}") == 1:
+                value = value.replace(f"v{index}", f"read.f{index}")
             else:
                 lines.append(f"        v{index} = read.f{index}")
-            values.append(value)
-        return [*lines, *self._call(cls, values)]
+            lines.append(f"        made.{name} = {value}")
+        return [*lines, "        return made"]
 
     @staticmethod
     def _call(cls: str, values: list[str]) -> list[str]:
@@ -356,6 +367,11 @@ def _joined(blocks: list[str]) -> str:
 
 def _is_wide(block: str) -> bool:
     return block.startswith(("class ", "def ", "@"))
+
+
+def _natural(name: str) -> list[tuple[int, int]]:
+    """The order in which ruff wants slots: numbers in names by their values."""
+    return [(ord("0"), int(each)) if each.isdigit() else (ord(each), 0) for each in re.findall(r"[0-9]+|[^0-9]", name)]
 
 
 def a_or_an(name: str) -> str:

@@ -9,7 +9,9 @@ from bascule.bridge.contracts.generators.python_options import PythonOptions
 from bascule.bridge.contracts.schema import Foreign, Ref, Schema, Sum
 
 _BUILTINS = frozenset(name for name in dir(builtins) if not name.startswith("_"))
-_METHODS = frozenset(("to_wire", "from_wire", "to_json", "from_json", "WIRE_KIND", "WIRE_TAG"))
+_METHODS = frozenset(
+    ("to_wire", "from_wire", "to_json", "from_json", "WIRE_KIND", "WIRE_TAG", "_write", "_read", "_build", "__slots__")
+) | {"classmethod", "staticmethod"}
 _OF_ENUMS = frozenset(("name", "value", "mro", "real", "imag", "numerator", "denominator", "conjugate", "bit_length"))
 _OF_MODULES = frozenset(("to_transport", "from_transport", "NAMESPACE", "CONTRACT"))
 
