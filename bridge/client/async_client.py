@@ -6,21 +6,22 @@ in the service. A connection says how it is waited; see `AsyncConnection`.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
-from bascule.bridge.client.calling import Calling, read_answer
+from bascule.bridge.client.async_connection import AsyncConnection
+from bascule.bridge.client.calling import read_answer
 from bascule.bridge.client.encoding import milliseconds, want_of
-from bascule.bridge.client.futures import Answer, Entry, SafeAnswer
+from bascule.bridge.client.futures import Answer, SafeAnswer
 from bascule.bridge.client.many import FOLD, WORKERS, Reducing, give_up, start_everywhere, start_methods
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.names import AsyncName
 from bascule.bridge.client.operations import Operations, Wanted
 from bascule.bridge.client.places import Place
+from bascule.bridge.client.printing import OnOutput, print_output
 from bascule.bridge.client.progress import Told, teller
 from bascule.bridge.client.proxy import release
 from bascule.bridge.client.scattering import Errors, Options, Progress, Result, ScatterRun
@@ -35,46 +36,27 @@ _IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STR
 _FRESH = int(Flag.FRESH)
 
 
-class AsyncConnection(Calling[Any]):
-    """A way to the service, across the service's restarts.
-
-    Attributes:
-        welcome: What the service said of itself when we connected last.
-        closed: Whether it is of no use any more.
-    """
-
-    welcome: Welcome
-    closed: bool
-
-    @abstractmethod
-    async def live(self) -> None:
-        """Have a link that is not known to be broken."""
-
-    @abstractmethod
-    async def wait(self, entry: Entry, timeout: float | None) -> None:
-        """Return when `entry` has an outcome. Cancelled, it is cancelled in the service too."""
-
-    @abstractmethod
-    async def wait_for_news(self, entries: Iterable[Any], patience: float | None) -> None:
-        """Return when one of them has news, or after so many seconds."""
-
-    @abstractmethod
-    async def pause(self) -> None:
-        """Let others run."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Leave. Calls under way fail."""
-
-
 class AsyncClient(Operations):
     """What the clients for trio and asyncio have in common: all but the connection."""
 
-    def __init__(self, place: Place, connection: AsyncConnection, *, timeout: float | None) -> None:
+    connection_type: ClassVar[type[AsyncConnection]]
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        pool: str | None = None,
+        timeout: float | None = None,
+        output: OnOutput | None = None,
+        name: str | None = None,
+        patience: float = 5.0,
+    ) -> None:
         milliseconds(timeout)  # to complain now
         self.place = place
         self._timeout = timeout
-        self._connection = connection
+        self._connection = self.connection_type(
+            self, place, pool=pool, name=name, patience=patience, output=output or print_output
+        )
 
     @property
     def welcome(self) -> Welcome:

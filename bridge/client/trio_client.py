@@ -12,23 +12,20 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import trio
 
-from bascule.bridge.client.async_client import AsyncClient, AsyncConnection
-from bascule.bridge.client.connecting import Greeted, greet, pauses
-from bascule.bridge.client.connection import OVERDUE
-from bascule.bridge.client.futures import RAISED, Entry
-from bascule.bridge.client.places import Place, place_of
-from bascule.bridge.client.printing import OnOutput, print_output, tell
+from bascule.bridge.client.async_client import AsyncClient
+from bascule.bridge.client.async_connection import AsyncConnection
+from bascule.bridge.client.async_link import AsyncLink
+from bascule.bridge.client.connecting import Greeted
+from bascule.bridge.client.places import place_of
+from bascule.bridge.client.printing import OnOutput
 from bascule.bridge.client.tracing import Source, source_of
 from bascule.bridge.client.trio_link import TrioLink
-from bascule.bridge.errors import BasculeError, ClientClosed, NoService, Timeout
-from bascule.protocols.service import Welcome
 
 
 @asynccontextmanager
@@ -62,73 +59,22 @@ async def connect_trio(
 
 
 class TrioConnection(AsyncConnection):
-    """The trio client's way to the service, across the service's restarts.
+    """The trio client's way to the service."""
 
-    Attributes:
-        client: Whose it is.
-        welcome: What the service said of itself when we connected last.
-        closed: Whether it is of no use any more.
-    """
+    def _make_lock(self) -> trio.Lock:
+        return trio.Lock()
 
-    welcome: Welcome
+    async def _in_thread(self, function: Callable[[], Greeted]) -> Greeted:
+        return await trio.to_thread.run_sync(function, abandon_on_cancel=True)
 
-    def __init__(
-        self,
-        client: TrioClient,
-        place: Place,
-        *,
-        pool: str | None,
-        name: str | None,
-        patience: float,
-        output: OnOutput,
-    ) -> None:
-        super().__init__()
-        self.client = client
-        self.closed = False
-        self._greet: Callable[[], Greeted] = partial(greet, place, pool=pool, name=name)
-        self._place, self._patience = place, patience
-        self._tell_output = partial(tell, output)
-        self._connecting = trio.Lock()
+    async def _sleep(self, seconds: float) -> None:
+        await trio.sleep(seconds)
 
-    async def open(self, patience: float) -> None:
-        """Connect."""
-        waits = pauses(patience)
-        while True:
-            if self.closed:
-                raise ClientClosed(f"this client of {self._place} was closed")
-            try:
-                greeted = await trio.to_thread.run_sync(self._greet, abandon_on_cancel=True)
-                break
-            except NoService:
-                pause = next(waits, None)
-                if pause is None:
-                    raise
-            await trio.sleep(pause)
-        self.welcome = greeted.welcome
-        greeted.sock.setblocking(False)
-        self._link = TrioLink(self, greeted.sock, greeted.reader, self._tell_output, self._on_broken)
+    def _make_link(self, greeted: Greeted) -> AsyncLink:
+        return TrioLink(self, greeted, self._tell_output, self._on_broken)
 
-    async def live(self) -> None:
-        """Have a link that is not known to be broken."""
-        if self._link.broken is not None:
-            async with self._connecting:
-                if self._link.broken is not None:
-                    await self.open(self._patience)
-
-    async def wait(self, entry: Entry, timeout: float | None) -> None:
-        """Return when `entry` has an outcome. Cancelled, it is cancelled in the service too."""
-        event = trio.Event()
-        entry.watch(event.set)
-        entry.link.flush()
-        try:
-            with trio.move_on_after(math.inf if timeout is None else timeout + OVERDUE):
-                await event.wait()
-        except trio.Cancelled:
-            entry.abandon()
-            raise
-        if not entry.state:
-            entry.abandon()
-            raise Timeout(f"the service has not answered call {entry.call_id}, {entry.what}, at all")
+    def _start(self, function: Callable[[AsyncLink], Awaitable[None]], link: AsyncLink) -> None:
+        trio.lowlevel.spawn_system_task(function, link)
 
     async def wait_for_news(self, entries: Iterable[Any], patience: float | None) -> None:
         """Return when one of them has news, or after so many seconds."""
@@ -143,50 +89,8 @@ class TrioConnection(AsyncConnection):
             for entry in watched:
                 entry.unwatch(event.set)
 
-    async def pause(self) -> None:
-        """Let others run."""
-        await trio.lowlevel.checkpoint()
-
-    def close(self) -> None:
-        """Leave. Calls under way fail."""
-        self.closed = True
-        self._link.fail("the client was closed")
-        self._place.leave()
-
-    def _on_broken(self, link: TrioLink) -> None:
-        if link.carried:
-            trio.lowlevel.spawn_system_task(self._send_again, link)
-
-    async def _send_again(self, link: TrioLink) -> None:
-        """Send on a new link what can be sent again."""
-        carried, link.carried = link.carried, []
-        try:
-            await self.live()
-        except BasculeError as error:
-            for entry, _ in carried:
-                entry.settle(RAISED, error)
-            return
-        for entry, frame in carried:
-            entry.link = self._link
-            self._link.pending[entry.call_id] = entry
-            self._link.out.extend(frame)
-        self._link.flush()
-
 
 class TrioClient(AsyncClient):
     """A connection to a service, as `connect_trio` gives it."""
 
-    _connection: TrioConnection
-
-    def __init__(
-        self,
-        place: Place,
-        *,
-        pool: str | None = None,
-        timeout: float | None = None,
-        output: OnOutput | None = None,
-        name: str | None = None,
-        patience: float = 5.0,
-    ) -> None:
-        connection = TrioConnection(self, place, pool=pool, name=name, patience=patience, output=output or print_output)
-        super().__init__(place, connection, timeout=timeout)
+    connection_type = TrioConnection
