@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import enum
-import time
 from collections import deque
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +16,7 @@ from bascule.bridge.doors.base import BufferedDoor, Door, Request
 from bascule.bridge.notices import KillReason, WorkerWire
 from bascule.bridge.router.calls import Call, Head
 from bascule.bridge.router.pools import FairQueue
+from bascule.bridge.scheduling import cpu_time_of
 from bascule.protocols.envelope import FrameReader
 
 if TYPE_CHECKING:
@@ -156,12 +156,8 @@ class Worker(Peer):
         self.slow = sum([not call.profile.waiting for call in calls.values()]) if calls else 0
 
     def cpu_time(self) -> float:
-        """Seconds of processor time that its process has used (0 when it is gone)."""
-        try:
-            # The kernel's number for 'the CPU clock of process pid' (clock_getcpuclockid).
-            return time.clock_gettime((~self.pid << 3) | 2)
-        except OSError:
-            return 0.0
+        """Seconds of processor time that its process has used."""
+        return cpu_time_of(self.pid)
 
 
 class Grant(NamedTuple):

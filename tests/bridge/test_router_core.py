@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -184,6 +186,14 @@ def test_the_scheduler_sees_the_workers_in_the_order_of_their_slots() -> None:
     for _ in range(3):
         client.call()
     assert [len(worker.calls()) for worker in workers] == [1, 1, 1]
+
+
+def test_the_least_processor_time_is_not_that_of_a_worker_that_is_gone() -> None:
+    world = World(workers=2, scheduler="least_reductions")
+    world.workers[0].core.pid = 1 << 22  # beyond all pids: its death is not known yet
+    world.workers[1].core.pid = os.getpid()
+    world.client().call()
+    assert [len(worker.calls()) for worker in world.workers] == [0, 1]
 
 
 def test_a_deadline_settles_the_call_then_interrupts_then_kills() -> None:
