@@ -137,6 +137,8 @@ class Monitoring:
         telling = self._telling
         frame = sys._getframe(1)
         name = frame.f_globals.get("__name__")
+        if name is None and frame.f_back is not None:  # code that was run with a namespace of its own
+            name = frame.f_back.f_globals.get("__name__")
         if telling.matcher.is_user(name):
             if id(code) not in self._plans:
                 self._look_at(code)

@@ -19,6 +19,7 @@ import sys
 import types
 
 from .errors import RecordError
+from .loading import show_without
 from .session import Recording, Wanted, invite
 
 TYPE_CHECKING = False
@@ -99,7 +100,7 @@ class Program:
         except SystemExit as error:
             return _status(error)
         except BaseException as error:
-            _show(error)
+            show_without(error, __name__)
             return 130 if isinstance(error, KeyboardInterrupt) else 1
         finally:
             _finish(recording, quiet=quiet)
@@ -113,15 +114,6 @@ def _status(error: SystemExit) -> int:
         return error.code & 0xFF
     print(error.code, file=sys.stderr)
     return 1
-
-
-def _show(error: BaseException) -> None:
-    """The traceback as the program alone would have it: without this module's own frames."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__") == __name__:
-        trace = trace.tb_next
-    error.__traceback__ = trace
-    sys.excepthook(type(error), error, trace)
 
 
 def _find(arguments: list[str]) -> Program:

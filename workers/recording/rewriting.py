@@ -8,9 +8,8 @@ that has told enough empties its list and costs that one test from then on.
 A method call keeps its quick form (`LOAD_METHOD`) once it is switched off; before, the method is loaded like any
 attribute, since the quick form leaves a NULL or an object on the stack and nothing can tell which.
 
-Code is rewritten when it is loaded: by the loaders of source files, byte code files and zip files, by pytest's
-rewriting of assertions, and at the start in all functions that exist already. Code that a program compiles itself and
-runs with `exec` is not seen.
+Code is rewritten when it is loaded (`loading.py` says from where), and at the start in all functions that there are.
+What recorded code hands to `exec` and `eval` is exchanged on the stack, so that these see the caller's own frame.
 """
 
 from __future__ import annotations
@@ -21,10 +20,12 @@ import types
 import weakref
 from functools import lru_cache
 
-from .assembler import Assembler, Emitted, Label, Range, exception_entries
+from .assembler import Assembler, Emitted, Label
 from .bytecode import NULL, Analysis, Does, Instruction, behind
+from .loading import Loading
 from .operations import APPLIED
 from .splicing import body_of, insert
+from .writer import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,16 +58,13 @@ class Rewriting:
         self._watches: dict[int, weakref.ref[CodeType]] = {}
         self._gates: list[_Gate] = []
         self._entrances: list[list[bool]] = []
+        self._loading = Loading(self.rewrite)
         self._undo: list[Callable[[], None]] = []
         self._rewritten: dict[types.FunctionType, CodeType] = {}
 
     def start(self) -> None:
         """Begin to see."""
-        from importlib.machinery import SourceFileLoader, SourcelessFileLoader
-        from zipimport import zipimporter
-
-        for loader in (SourceFileLoader, SourcelessFileLoader, zipimporter):
-            self._patch(loader, "get_code", self._loading)
+        self._loading.start()
         for function in [each for each in gc.get_objects() if type(each) is types.FunctionType]:
             module = function.__globals__.get("__name__")
             fresh = self.rewrite(function.__code__, module)
@@ -81,6 +79,7 @@ class Rewriting:
             gate.site.follow.clear()
         for entrance in self._entrances:
             entrance.clear()
+        self._loading.stop()
         for undo in reversed(self._undo):
             undo()
         self._undo.clear()
@@ -94,37 +93,13 @@ class Rewriting:
             return self._entered(code)
         return code
 
-    def _patch(self, owner: type, name: str, around: Callable[..., object]) -> None:
-        original = getattr(owner, name)
-        own = name in vars(owner)
-        setattr(owner, name, around(original))
-
-        def undo() -> None:
-            if own:
-                setattr(owner, name, original)
-            else:
-                delattr(owner, name)
-
-        self._undo.append(undo)
-
-    def _loading(self, original: Callable[..., CodeType | None]) -> Callable[..., CodeType | None]:
-        def get_code(loader: object, fullname: str) -> CodeType | None:
-            code = original(loader, fullname)
-            return None if code is None else self.rewrite(code, fullname)
-
-        return get_code
-
-    def patch_pytest(self) -> None:
+    def see_pytest(self) -> None:
         """See the modules whose assertions pytest rewrites."""
-        module = sys.modules.get("_pytest.assertion.rewrite")
-        if module is None:
-            return
+        self._loading.see_pytest()
 
-        def execute(code: CodeType, namespace: dict[str, object]) -> None:
-            exec(self.rewrite(code, namespace.get("__name__")), namespace)
-
-        vars(module)["exec"] = execute
-        self._undo.append(lambda: vars(module).pop("exec", None) and None)
+    def see_script(self) -> None:
+        """See the script that this interpreter, which has just begun, is about to run."""
+        self._loading.see_script()
 
     # ---- Code of recorded modules ----------------------------------------------------------------------------------
 
@@ -139,7 +114,7 @@ class Rewriting:
         if id(code) in self._calls:
             return code  # it is what came out
         analysis = Analysis(code)
-        writer = _Writer(code, analysis)
+        writer = Writer(code, analysis)
         calls: dict[int, Emitted] = {}
         sites: dict[int, Site] = {}
         gates = {step.offset: self._gate(code, step) for step in analysis.steps}
@@ -188,11 +163,13 @@ class Rewriting:
         self._gates.append(gate)
         return gate
 
-    def _hand_over(self, writer: _Writer, each: Instruction, analysis: Analysis, gate: _Gate) -> None:
+    def _hand_over(self, writer: Writer, each: Instruction, analysis: Analysis, gate: _Gate) -> None:
         step = gate.site.step
         take = step.take
         if gate.site.calls:
             stack = analysis.stacks[each.first]
+            if step.does is Does.CALL and step.what is None and _may_make(analysis, step):
+                writer.exchange(each, self._loading.made, step.take - 1)
             take -= stack[len(stack) - take] == NULL
         writer.call_behind(each, gate.open, self._see(gate), take)
 
@@ -343,137 +320,10 @@ def _loaded_by(analysis: Analysis, step: Step) -> int:
     return stack[len(stack) - step.take + 1]
 
 
-class _Writer:
-    """Copies a code object's instructions, with more in between."""
-
-    def __init__(self, code: CodeType, analysis: Analysis) -> None:
-        self.code = code
-        self.emitted: dict[int, Emitted] = {}
-        self._assembler = Assembler()
-        self._labels = {each.first: Label() for each in analysis.all}
-        self._end = Label()
-        self._labels[len(code.co_code)] = self._end
-        self._added: list[object] = []
-        self._positions = list(code.co_positions())
-        self._stack = 0
-        self._all = analysis.all
-
-    def begin(self, each: Instruction) -> None:
-        """Whoever jumps to this instruction comes here."""
-        self._assembler.place(self._labels[each.first])
-
-    def copy(self, each: Instruction) -> Emitted:
-        """Add it as it was."""
-        target = None
-        if each.op in _JUMPS:
-            distance = each.arg * 2
-            target = self._labels[each.end - distance if "BACKWARD" in each.name else each.end + distance]
-        made = self._assembler.emit(each.name, each.arg, self._position(each), target)
-        self.emitted[each.offset] = made
-        return made
-
-    def load_method(self, each: Instruction, opened: list[bool]) -> None:
-        """Load a method like an attribute as long as the list is not empty."""
-        emit, at = self._assembler.emit, self._position(each)
-        quick, done = Label(), Label()
-        emit("LOAD_CONST", self._const(opened), at)
-        emit("POP_JUMP_FORWARD_IF_FALSE", 0, at, quick)
-        emit("LOAD_ATTR", each.arg, at)
-        emit("PUSH_NULL", 0, at)
-        emit("SWAP", 2, at)
-        emit("JUMP_FORWARD", 0, at, done)
-        self._assembler.place(quick)
-        self.emitted[each.offset] = emit("LOAD_METHOD", each.arg, at)
-        self._assembler.place(done)
-        self._stack = max(self._stack, 2)
-
-    def call_behind(self, each: Instruction, opened: list[bool], function: object, take: int) -> None:
-        """Unless the list is empty, call a function with copies of the topmost entries."""
-        emit, at = self._assembler.emit, self._position(each)
-        done = Label()
-        emit("LOAD_CONST", self._const(opened), at)
-        emit("POP_JUMP_FORWARD_IF_FALSE", 0, at, done)
-        self._call(function, take, take, at)
-        self._assembler.place(done)
-
-    def tell_result(self, each: Instruction, follow: object, function: object) -> None:
-        """While `follow` holds something, call a function with what an instruction gave."""
-        emit, at = self._assembler.emit, self._position(each)
-        done = Label()
-        emit("LOAD_CONST", self._const(follow), at)
-        emit("POP_JUMP_FORWARD_IF_FALSE", 0, at, done)
-        self._call(function, 1, 1, at)
-        self._assembler.place(done)
-
-    def tell_error(self, each: Instruction, function: object) -> None:
-        """Call a function with the exception that a handler begins to handle."""
-        self._call(function, 1, 1, self._position(each))
-
-    def catch_all(self, function: object) -> None:
-        """A handler for what the function itself does not handle: it is told, and goes on."""
-        emit = self._assembler.emit
-        at = (None, None, None, None)
-        handler = Label()
-        start = next((each.end for each in self._all if each.name == "RESUME"), None)
-        if start is None:
-            return
-        covered = sorted((entry.start, entry.end) for entry in exception_entries(self.code))  # type: ignore[attr-defined]
-        for low, high in _gaps(covered, start, len(self.code.co_code)):
-            self._assembler.ranges.append(Range(self._labels[low], self._labels[high], handler, 0, True))
-        self._assembler.place(self._end)
-        self._end = Label()
-        self._assembler.place(handler)
-        emit("PUSH_EXC_INFO", 0, at)
-        self._call(function, 1, 1, at)
-        emit("SWAP", 2, at)
-        emit("POP_EXCEPT", 0, at)
-        emit("RERAISE", 1, at)
-        self._stack = max(self._stack, 4)
-
-    def finish(self, consts: list[object]) -> CodeType:
-        """The code object with all that was added."""
-        self._assembler.place(self._end)
-        for entry in exception_entries(self.code):
-            start, end, target = (self._labels[getattr(entry, name)] for name in ("start", "end", "target"))
-            self._assembler.ranges.append(Range(start, end, target, entry.depth, entry.lasti))  # type: ignore[attr-defined]
-        return self._assembler.finish(self.code, (*consts, *self._added), self._stack)
-
-    def _call(self, function: object, take: int, above: int, at: object) -> None:
-        emit = self._assembler.emit
-        emit("PUSH_NULL", 0, at)
-        emit("LOAD_CONST", self._const(function), at)
-        for _ in range(take):
-            emit("COPY", above + 2, at)
-        emit("PRECALL", take, at)
-        emit("CALL", take, at)
-        emit("POP_TOP", 0, at)
-        self._stack = max(self._stack, take + 3)
-
-    def _const(self, value: object) -> int:
-        self._added.append(value)
-        return len(self.code.co_consts) + len(self._added) - 1
-
-    def _position(self, each: Instruction) -> object:
-        return self._positions[each.offset // 2]
-
-
-def _jumps() -> frozenset[int]:
-    import opcode
-
-    return frozenset(opcode.hasjrel)
-
-
-_JUMPS = _jumps()
-
-
-def _gaps(covered: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
-    """What no handler covers, from `start` to `end`."""
-    found = []
-    at = start
-    for low, high in covered:
-        if low > at:
-            found.append((at, low))
-        at = max(at, high)
-    if at < end:
-        found.append((at, end))
-    return found
+def _may_make(analysis: Analysis, step: Step) -> bool:
+    """Whether a call, by the name of what is called, may be one of `exec` or `eval`."""
+    each = analysis.by_offset.get(_loaded_by(analysis, step))
+    if each is None or each.name not in ("LOAD_GLOBAL", "LOAD_NAME") or not 3 <= step.take <= 5:
+        return False
+    name = analysis.code.co_names[each.arg >> 1 if each.name == "LOAD_GLOBAL" else each.arg]
+    return name in ("exec", "eval")

@@ -160,9 +160,15 @@ class Recording:
 
     def see_pytest(self) -> None:
         """See test modules too, which pytest compiles itself: call it once pytest is imported."""
-        patch = getattr(self._backend, "patch_pytest", None)
-        if patch is not None:
-            patch()
+        see = getattr(self._backend, "see_pytest", None)
+        if see is not None:
+            see()
+
+    def see_script(self) -> None:
+        """See the script that this interpreter is about to run: call it while `sitecustomize` is imported."""
+        see = getattr(self._backend, "see_script", None)
+        if see is not None:
+            see()
 
     def summary(self) -> str:
         """What was recorded, for people."""
@@ -237,6 +243,6 @@ def begin_in_child() -> None:
     if not text or VERSION not in KNOWN_VERSIONS:
         return
     try:
-        Recording(Wanted.from_text(text), child=True).start()
+        Recording(Wanted.from_text(text), child=True).start().see_script()
     except (RecordError, ValueError, KeyError) as error:
         print(f"bascule record: this process is not recorded: {error}", file=sys.stderr)
