@@ -1,0 +1,163 @@
+"""From values to their plain form, operation by operation, for generated codecs.
+
+The state is the plain value that was made so far. No state is ever changed, except the map of a record while its fields
+come in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
+
+from bascule.workers.contracts import wire
+from bascule.workers.contracts.steps import below, target_of
+from bascule.workers.contracts.wire import EncodeError, Mismatch, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+A = TypeVar("A")
+B = TypeVar("B")
+Step = Callable[[Any], Any]
+Two = Callable[[Any, Any], Any]
+_INSIDE_MAYBE = object()
+"""The state in which a Maybe writes what it holds: a second Maybe must not find itself there."""
+
+
+class ValueEncoder:
+    """Writes values in their plain form.
+
+    Args:
+        targets: The Python type behind each foreign operation, as the generated module `foreign` has it.
+    """
+
+    def __init__(self, targets: Mapping[str, str] | None = None) -> None:
+        self._targets = dict(targets or {})
+
+    def encode_with_state(self, k: Step) -> Any:
+        """The plain form of a whole value."""
+        try:
+            return self._finish(k(None))
+        except Mismatch as error:
+            raise EncodeError("", str(error) or "this is not what its type says") from None
+        except RecursionError:
+            raise EncodeError("", "this is nested too deeply") from None
+
+    def _finish(self, plain: Any) -> Any:
+        return plain
+
+    def encode_unit(self, _s: Any, _v: object) -> Any:
+        """Unit is an empty map."""
+        return {}
+
+    def encode_bool(self, _s: Any, v: bool) -> Any:
+        """A Bool is itself."""
+        return v if type(v) is bool else _no("Bool", v)
+
+    def encode_int32(self, _s: Any, v: int) -> Any:
+        """An Int32 is itself; a boolean is none."""
+        return v if type(v) is int and -0x80000000 <= v <= 0x7FFFFFFF else _no("Int32", v)
+
+    def encode_double(self, _s: Any, v: float) -> Any:
+        """A Double is itself, if it has an end."""
+        try:
+            return wire.as_double(v)
+        except (Mismatch, OverflowError):
+            return _no("Double", v)
+
+    def encode_string(self, _s: Any, v: str) -> Any:
+        """A String is itself."""
+        return v if type(v) is str else _no("String", v)
+
+    def encode_maybe(self, s: Any, v: A | None, k: Two) -> Any:
+        """Nothing, or the value itself: so a Maybe can't hold a Maybe."""
+        if s is _INSIDE_MAYBE:
+            raise EncodeError("", wire.NESTED_MAYBE)
+        return None if v is None else k(_INSIDE_MAYBE, v)
+
+    def encode_list(self, _s: Any, v: list[A], k: Two) -> Any:
+        """A list."""
+        if type(v) is not list:
+            _no("List", v)
+        made: list[Any] = []
+        try:
+            made.extend(k(None, each) for each in v)
+        except WireError as error:
+            raise below(error, f"[{len(made)}]") from None
+        return made
+
+    def encode_record(self, _s: Any, _n_fields: int, k: Step) -> Any:
+        """A map."""
+        return k({})
+
+    def encode_record_field(self, s: Any, _i: int, name: str, k: Step) -> Any:
+        """One more key of the map."""
+        try:
+            s[name] = k(None)
+        except WireError as error:
+            raise below(error, name) from None
+        return s
+
+    def encode_enum(self, _s: Any, a: A, _as_index: Callable[[A], int], as_name: Callable[[A], str]) -> Any:
+        """A member's name."""
+        try:
+            return as_name(a)
+        except (LookupError, TypeError):
+            return _no("a member of the enum", a)
+
+    # Beyond Gugugu
+
+    def encode_int64(self, _s: Any, v: int) -> Any:
+        """An Int64 is itself."""
+        return v if type(v) is int and -(1 << 63) <= v < 1 << 63 else _no("Int64", v)
+
+    def encode_integer(self, _s: Any, v: int) -> Any:
+        """An Integer is itself."""
+        return v if type(v) is int else _no("Integer", v)
+
+    def encode_bytes(self, _s: Any, v: bytes) -> Any:
+        """Bytes as base64."""
+        return wire.write_bytes(v)
+
+    def encode_timestamp(self, _s: Any, v: Any) -> Any:
+        """An instant as text."""
+        return wire.write_timestamp(v)
+
+    def encode_duration(self, _s: Any, v: Any) -> Any:
+        """A time span as microseconds."""
+        return wire.write_duration(v)
+
+    def encode_uuid(self, _s: Any, v: Any) -> Any:
+        """A UUID as text."""
+        return wire.write_uuid(v)
+
+    def encode_decimal(self, _s: Any, v: Any) -> Any:
+        """A decimal number as text."""
+        return wire.write_decimal(v)
+
+    def encode_map(self, _s: Any, v: dict[A, B], key: Two, k: Two) -> Any:
+        """A map with text keys."""
+        return {wire.key_to_wire(key(None, name)): k(None, each) for name, each in v.items()}
+
+    def encode_set(self, _s: Any, v: set[A], k: Two) -> Any:
+        """A list, in order."""
+        return sorted([k(None, each) for each in v])
+
+    def encode_wrapped(self, _s: Any, v: Any, k: Two) -> Any:
+        """Nothing, or a map that holds what may itself be nothing."""
+        return None if v is None else {"just": k(None, v.value)}
+
+    def encode_sum(self, _s: Any, _i: int, name: str, n_fields: int, k: Step) -> Any:
+        """A name, or a map of the name and the fields."""
+        return {name: k({})} if n_fields else name
+
+    def __getattr__(self, name: str) -> Two:
+        target = target_of(name, "encode_", self._targets)
+
+        def encode_foreign(_s: Any, v: Any) -> Any:
+            return wire.foreign_to_wire(target, v)
+
+        return encode_foreign
+
+
+def _no(kind: str, value: object) -> NoReturn:
+    raise EncodeError("", f"expected {kind}, found {wire.show(value)}")
