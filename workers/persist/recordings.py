@@ -104,7 +104,7 @@ class Recording:
         self._error: Exception | None = None
         self._lock: Lock | None = None
         self._seconds = 0.0
-        self._rests_since = time.monotonic()
+        self._rests_since = time.perf_counter()
 
     # ---- Coming and going -------------------------------------------------------------------------------------------
 
@@ -127,7 +127,6 @@ class Recording:
 
     def rest(self) -> None:
         """The one who was making an item has done so, or has given up."""
-        self._rests_since = time.monotonic()
         self.making.release()
         if self._arrived is not None:
             with _guard:
@@ -152,9 +151,7 @@ class Recording:
             try:
                 self._hand_over()
             finally:
-                since = self._rests_since
                 self.rest()
-                self._rests_since = since
 
     def _hand_over(self) -> None:
         with _guard:
@@ -175,6 +172,7 @@ class Recording:
         """Take the lock and look; what is found."""
         self._lock, found = yield from locking(self._ways.lock, self._ways.look, self.flight, bool(LEADING.get()))
         self.opened = True
+        self._rests_since = time.perf_counter()
         if found is not None:
             self.over = self.found = True
             self._hand_over()
@@ -201,8 +199,9 @@ class Recording:
             raise
         finally:
             LEADING.reset(token)
-        self._seconds += time.perf_counter() - start
-        self.items.append(_frozen(item))
+        self._rests_since = now = time.perf_counter()
+        self._seconds += now - start
+        self.items.append(item if type(item) in _IMMUTABLE else _frozen(item))
         return item
 
     async def make_async(self, begin: Callable[[], AsyncIterator[Any]]) -> Any:
@@ -226,8 +225,9 @@ class Recording:
             raise
         finally:
             LEADING.reset(token)
-        self._seconds += time.perf_counter() - start
-        self.items.append(_frozen(item))
+        self._rests_since = now = time.perf_counter()
+        self._seconds += now - start
+        self.items.append(item if type(item) in _IMMUTABLE else _frozen(item))
         return item
 
     def _ended(self, result: Any) -> object:
@@ -281,8 +281,6 @@ class _Pickled(NamedTuple):
 
 def _frozen(item: Any) -> Any:
     """An item as it is now, whatever its first consumer does to it."""
-    if type(item) in _IMMUTABLE:
-        return item
     with contextlib.suppress(Exception):  # then it can't be stored either, and is shared as it is
         return _Pickled(pickle.dumps(item, 5))
     return item
@@ -318,7 +316,7 @@ def _watch() -> None:
                 return
             under_way = list(_recordings.values())
         for recording in under_way:
-            recording.hand_over_if_resting(time.monotonic())
+            recording.hand_over_if_resting(time.perf_counter())
 
 
 def _forked() -> None:
