@@ -1,12 +1,13 @@
 """The pod's door: Clojure vars on one side, calls on workers on the other.
 
-**What there is** is asked of a worker, since only workers import the user's modules: for each exported module one
-LANDSCAPE call goes out when the door is attached, before the client has said anything. `describe` is answered when all
-have come back. A module of an installed package, which may be large and slow to import, is only announced: its client
-asks for the vars when it requires the namespace. A client that remembers an earlier description may call at once; a
-call into a module whose landscape is still on its way waits for it. A module that can't be imported is described by
-what its source defines, with a warning on stderr; calling one of its vars, or the var `import-error`, raises the
-reason. Nothing waits for an import without end: it has a deadline.
+**What there is** (see `pod_catalogue`) is asked of a worker, since only workers import the user's modules: for each
+exported module one LANDSCAPE call goes out when the door is attached, before the client has said anything. `describe`
+is answered when all have come back. A module of an installed package, which may be large and slow to import, is only
+announced: its client asks for the vars when it requires the namespace, and is told what the sources say, with nothing
+imported. A client that remembers an earlier description may call at once; a call into a module whose landscape is still
+on its way waits for it. A module that can't be imported is described by its sources too, with a warning on stderr;
+calling one of its vars, or the var `import-error`, raises the reason. Nothing waits for an import without end: it has a
+deadline.
 
 **Calls** become CALL requests whose arguments are the client's own text (see `pod_arguments`); the namespace `py` is in
 `pod_core`, the part of it that runs in the client in `pod_code`. Errors travel as the whole error map in ex-data.
@@ -24,11 +25,11 @@ from __future__ import annotations
 
 import sys
 
-from bascule.bridge.doors import pod_code, pod_core
+from bascule.bridge.doors import pod_core
 from bascule.bridge.doors.pod_arguments import BadArguments
-from bascule.bridge.doors.pod_exports import IMPORT_ERROR, Export, message_of
+from bascule.bridge.doors.pod_catalogue import LANDSCAPE, MOST_WAITING, Catalogue
+from bascule.bridge.doors.pod_exports import IMPORT_ERROR, message_of
 from bascule.bridge.doors.pod_formats import FORMATS
-from bascule.bridge.doors.pod_vars import var
 from bascule.bridge.errormaps import error_map
 from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
@@ -54,11 +55,9 @@ if TYPE_CHECKING:
     from bascule.bridge.doors.base import Request
     from bascule.bridge.doors.pod_options import PodOptions
     from bascule.bridge.doors.pod_scatter import Scatter
-    from bascule.protocols.bencode import Value
     from bascule.protocols.pod import Event, Id
 
 WINDOW: Final = 64  # items of a stream that may be under way to a client
-MOST_WAITING: Final = 10_000  # requests that wait for a module's landscape
 MOST_KEYS: Final = 1_000  # keys of calls that are remembered before those that ended are looked for
 
 _REPLY, _ERROR, _ITEM, _END, _OUTPUT = int(Kind.REPLY), int(Kind.ERROR), int(Kind.ITEM), int(Kind.END), int(Kind.OUTPUT)
@@ -66,7 +65,6 @@ _CALL, _CREDIT, _RELEASE, _CANCEL = int(Kind.CALL), int(Kind.CREDIT), int(Kind.R
 _CALLBACK, _NESTED = int(Kind.CALLBACK), int(Kind.NESTED)
 _MSGPACK = int(Codec.MSGPACK)
 _STREAM, _ERR = int(Flag.STREAM), int(Flag.ERR)
-_LANDSCAPE = "landscape"
 
 
 def warn_on_stderr(text: str) -> None:
@@ -96,18 +94,18 @@ class PodDoor:
         self._open, self._out = self._pod.open, self._pod.out
         self._pass_on = self._format.pass_on
         self._plain = False  # what comes next may be read where it stands
-        self._exports = {namespace: Export(module, namespace, options) for module, namespace in options.exports}
-        self._heads: dict[bytes, bytes] = {}  # var -> the head of its call's payload, for the modules that are known
-        self._tails: dict[bytes, bytes] = {}  # the same by how a call of the var ends
-        self._describing = False  # somebody waits for the description
         self._requests: list[Request] = []  # not handed to the router yet
         self._streams: dict[Hashable, int] = {}  # open streams: items since the last credit
         self._keys: dict[str, Id] = {}  # calls that were begun under a key
         self._scatters: dict[Hashable, Scatter] = {}
         self._asked: dict[int, Id] = {}  # functions of the client that Python waits for: number -> the call that asks
-        if not options.defer:
-            for export in self._exports.values():
-                self._ask(export)
+        self._catalogue = Catalogue(options, self._pod, self._put, warn)
+        self._exports = self._catalogue.exports
+        self._heads, self._tails = self._catalogue.heads, self._catalogue.tails
+        self._catalogue.ask_all()
+
+    def _put(self, request: Request) -> None:
+        self._requests.append(request)
 
     # -- what the client says ------------------------------------------------------------------------------------
 
@@ -187,10 +185,9 @@ class PodDoor:
         if isinstance(event, Invoke):
             self._invoke(event)
         elif isinstance(event, Describe):
-            self._describing = True
-            self._describe()
+            self._catalogue.describe()
         elif isinstance(event, LoadNamespace):
-            self._load(event)
+            self._catalogue.load(event)
         elif isinstance(event, Refused):
             if event.id is None:
                 self._warn(f"bascule pod: {event.reason}\n")
@@ -215,7 +212,9 @@ class PodDoor:
                 there = ", ".join([*self._exports, self._options.core_namespace])
                 self._fail(event.id, ErrorKind.NOT_FOUND, f"this pod has no namespace {namespace!r}; it has: {there}")
             elif not export.known:
-                self._wait(export, event)
+                if not self._catalogue.wait(export, event):
+                    message = f"{MOST_WAITING} calls wait for the import of {export.module} already"
+                    self._fail(event.id, ErrorKind.OVERLOADED, message)
             elif name in export.calls:
                 self._call(event.id, export.calls[name] + self._pass_on(event.args))
             elif name == IMPORT_ERROR and export.failure is not None:
@@ -366,82 +365,6 @@ class PodDoor:
     def _fail_with(self, id: Id, error: dict[str, Any], data: bytes = b"") -> None:
         self._pod.send_error(id, message_of(error), data or self._format.write_error(error))
 
-    # -- what there is -------------------------------------------------------------------------------------------
-
-    def _ask(self, export: Export) -> None:
-        export.asked = True
-        # One worker may have to import them one after the other: each has its own time after those before it.
-        under_way = sum(other.asked and not other.known for other in self._exports.values())
-        deadline = max(1, int(self._options.import_timeout * under_way * 1000))
-        # A tuple: an id that no client can choose.
-        self._requests.append((_CALL, _MSGPACK, 0, (_LANDSCAPE, export.namespace), deadline, export.question()))
-
-    def _wait(self, export: Export, event: Invoke | LoadNamespace) -> None:
-        """Keep a request until the module is known."""
-        if len(export.waiting) >= MOST_WAITING and isinstance(event, Invoke):
-            message = f"{MOST_WAITING} calls wait for the import of {export.module} already"
-            self._fail(event.id, ErrorKind.OVERLOADED, message)
-            return
-        export.waiting.append(event)
-        if not export.asked:
-            self._ask(export)
-
-    def _load(self, event: LoadNamespace) -> None:
-        """A client takes whatever comes for the namespace, so there is always one; its vars say what is wrong."""
-        export = self._exports.get(event.name)
-        if event.name == self._options.core_namespace:
-            self._pod.send_namespace(event.id, event.name, self._core_variables())
-        elif export is None:
-            doc = f"This pod has no namespace {event.name}."
-            self._pod.send_namespace(event.id, event.name, [var(IMPORT_ERROR, doc, ["[]"])])
-        elif export.known:
-            self._pod.send_namespace(event.id, export.namespace, export.vars)
-        else:
-            self._wait(export, event)
-
-    def _describe(self) -> None:
-        """Answer `describe`, once everything that it tells is known."""
-        exports = list(self._exports.values())
-        if not self._describing or not all(export.known or export.deferred for export in exports):
-            return
-        self._describing = False
-        namespaces: list[Value] = []
-        for export in exports:
-            described: dict[str, Value] = {"name": export.namespace, "vars": export.vars}
-            namespaces.append(described if export.known else {**described, "defer": "true"})
-        core = self._options.core_namespace
-        namespaces.append({"name": core, "vars": self._core_variables()})
-        ops = ["shutdown", "load-ns"] if any(export.deferred for export in exports) else ["shutdown"]
-        self._pod.send_description(namespaces, ops, pod_code.readers(self._format.name, core))
-
-    def _core_variables(self) -> list[Value]:
-        core = self._options.core_namespace
-        variables = pod_core.variables(arg_meta=self._format.name == "transit+json")
-        return [*variables, *pod_code.code(self._format.name, core, next(iter(self._exports), core))]
-
-    def _learn(self, export: Export, kind: int, content: bytes) -> None:
-        """A worker answered what the module offers, or why it can't."""
-        failure = export.learn(content, is_error=kind == _ERROR)
-        if failure is not None:
-            reason, traceback = message_of(failure), failure.get("traceback") or ""
-            self._warn(f"bascule pod: module {export.module} can't be imported: {reason}\n{traceback}\n")
-            if self._options.strict:
-                self.closing = True
-                self.exit_status = 1
-                return
-        if not export.known and export.waiting:
-            self._ask(export)  # it was to be deferred, and is needed already
-        elif export.known:
-            for name, head in export.calls.items():
-                var = f"{export.namespace}/{name}".encode()
-                self._heads[var] = head
-                self._tails[b"%b%d:%be" % (INVOKE_KEY, len(var), var)] = head
-            waiting, export.waiting = export.waiting, []
-            for event in waiting:
-                if event.id in self._open:
-                    self._handle(event)
-        self._describe()
-
     # -- what the workers say ------------------------------------------------------------------------------------
 
     def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
@@ -465,8 +388,10 @@ class PodDoor:
         elif not isinstance(call_id, bytes) or call_id not in open_:  # output of no call, or an answer to the door
             if kind == _OUTPUT:
                 self._warn(payload.decode("utf-8", "replace"))
-            elif isinstance(call_id, tuple) and call_id[0] == _LANDSCAPE:
-                self._learn(self._exports[call_id[1]], kind, payload)
+            elif isinstance(call_id, tuple) and call_id[0] == LANDSCAPE:
+                if not self._catalogue.learn(call_id[1], payload, self._handle, is_error=kind == _ERROR):
+                    self.closing = True
+                    self.exit_status = 1
             elif isinstance(call_id, tuple):
                 self._take_chunk(kind, call_id[1], call_id[2], payload)
         elif kind == _REPLY and open_[call_id] is CALLING:
