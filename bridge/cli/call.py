@@ -33,6 +33,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         choices=("auto", "value", "handle"),
         help="value: fail if the result can't travel; handle: leave it in the worker, print its repr (default: auto)",
     )
+    parser.add_argument(
+        "--everywhere", action="store_true", help="make the call once on each worker of the pool; a result to a line"
+    )
     parser.add_argument("--no-cache", action="store_true", help="compute it, whatever answer the service has kept")
     parser.add_argument("target", metavar="TARGET", help="what to call, such as math:pow or os.path:join")
     parser.add_argument("arguments", nargs="*", default=[], metavar="ARGUMENT", help="its arguments")
@@ -45,15 +48,24 @@ def run(options: argparse.Namespace) -> int:
 
     args, kwargs = read_arguments(options.arguments, text=options.text)
     want = options.want or ("value" if options.json else None)
+    if options.everywhere and (kwargs or options.want or options.no_cache):
+        print("bascule call: --everywhere takes positional arguments alone", file=sys.stderr)
+        return 2
     try:
         with find_service(options, workers=1) as client:
-            value: Any = client.apply(
-                options.target, args, kwargs, timeout=options.timeout, want=want, fresh=options.no_cache
-            )
-            if options.json:
-                print(as_json(value))
-            elif value is not None:
-                print(as_text(client, value))
+            if options.everywhere:
+                values: list[Any] = client.everywhere(options.target, *args, timeout=options.timeout)
+            else:
+                values = [
+                    client.apply(
+                        options.target, args, kwargs, timeout=options.timeout, want=want, fresh=options.no_cache
+                    )
+                ]
+            for value in values:
+                if options.json:
+                    print(as_json(value))
+                elif value is not None or options.everywhere:
+                    print(as_text(client, value))
     except BasculeError as error:
         sys.stdout.flush()
         return report("call", error, options)

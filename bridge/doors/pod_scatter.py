@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bascule.bridge.doors.pod_arguments import BadArguments
 from bascule.protocols.calls import Op, encode_call
-from bascule.protocols.envelope import Kind
+from bascule.protocols.envelope import Flag, Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 CHUNKS_A_WORKER = 4  # so that a worker with the slow items does not hold up the others
 LINES = 20  # of progress, at most
 MARK = "scatter"
-_OPTIONS = frozenset(("chunk", "timeout", "star", "errors", "progress"))
+_OPTIONS = frozenset(("chunk", "timeout", "star", "errors", "progress", "idempotent"))
 _LONGEST = 4_000_000  # seconds
+_IDEMPOTENT = int(Flag.IDEMPOTENT)
 _CALL, _CANCEL = int(Kind.CALL), int(Kind.CANCEL)
 
 
@@ -63,6 +64,7 @@ class Scatter:
         self._target = str(target)
         self._keeps_errors = options.get("errors", "raise") == "return"
         self._deadline = int(options.get("timeout", 0) * 1000)
+        self._flags = _IDEMPOTENT if options.get("idempotent") else 0
         self._progress = bool(options.get("progress", not columns))
         size = options.get("chunk") or max(1, len(rows) // (workers * CHUNKS_A_WORKER))
         self._chunks = [rows[at : at + size] for at in range(0, len(rows), size)]
@@ -75,7 +77,7 @@ class Scatter:
         made: list[Request] = []
         for number, chunk in enumerate(self._chunks):
             call = encode_call(Op.MAP, self._target, self._form.write([[chunk]]))
-            made.append((_CALL, self._form.codec, 0, self._name(number), self._deadline, call))
+            made.append((_CALL, self._form.codec, self._flags, self._name(number), self._deadline, call))
         return made
 
     def cancel(self) -> list[Request]:

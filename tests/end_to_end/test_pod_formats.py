@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from configured import eventually
 from pod_client import PodClient, PodError
 from test_pod import folder
 
@@ -151,7 +152,8 @@ def test_pmap_and_scatter_go_over_all_items_on_all_workers_in_order(pod: PodClie
     progress = [text for stream, text in pod.printed if stream == "err"]
     assert progress[-1] == "my_mod:add 100/100"
     assert len(progress) > 1
-    assert len(set(pod.invoke("py/scatter", "my_mod:whoami", [[]] * 40, {"star": True, "progress": False}))) == 2
+    options = {"star": True, "progress": False}
+    eventually(lambda: len(set(pod.invoke("py/scatter", "my_mod:whoami", [[]] * 40, options))) == 2)  # once both are up
     assert pod.invoke("py/scatter", "my_mod:add", []) == []
 
 
@@ -163,6 +165,16 @@ def test_a_scatter_fails_with_its_first_error_or_keeps_them_all(pod: PodClient) 
     assert results[1]["error"]["class"] == "TypeError"
     assert error_of(pod, "py/scatter", "my_mod:nothing", [1]).data["kind"] == "not_found"
     assert error_of(pod, "py/scatter", "my_mod:forever", [[]], {"star": True, "timeout": 0.3}).data["kind"] == "timeout"
+
+
+def test_what_was_lost_with_its_worker_is_run_again_only_where_that_is_harmless(pod: PodClient, tmp_path: Path) -> None:
+    def dies_once(file: str) -> str:
+        return f"import os, pathlib; f = pathlib.Path({file!r}); f.exists() or (f.touch(), os.kill(os.getpid(), 9))"
+
+    again = [dies_once(str(tmp_path / "again"))]
+    assert pod.invoke("py/scatter", "builtins:exec", again, {"idempotent": True, "progress": False}) == [None]
+    never = [dies_once(str(tmp_path / "never"))]
+    assert error_of(pod, "py/scatter", "builtins:exec", never).data["kind"] == "worker_lost"
 
 
 def test_handles_are_scattered_and_gathered(pod: PodClient) -> None:

@@ -85,6 +85,18 @@ def test_an_error_is_json_when_json_was_asked_for(shell: Shell) -> None:
     assert json.loads(shell("call", "--json", "builtins:iter", "[]")[2])["kind"] == "not_encodable"
 
 
+def test_the_same_call_is_made_on_every_worker(shell: Shell, service: Service) -> None:
+    with service.client() as client:
+        pids = {row["pid"] for row in client.status()["workers"] if row["state"] == "active"}
+    status, out, _ = shell("call", "--everywhere", "os:getpid")
+    assert status == 0
+    assert pids <= set(map(int, out.split()))
+    assert shell("call", "--everywhere", "builtins:dict", "a=1") == (
+        *(2, ""),
+        "bascule call: --everywhere takes positional arguments alone\n",
+    )
+
+
 def test_a_call_that_takes_too_long_is_stopped(shell: Shell) -> None:
     status, _, err = shell("call", "--timeout", "0.1", "time:sleep", "60")
     assert status == 1
