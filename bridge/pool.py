@@ -356,9 +356,8 @@ class Pool:
         verdict = judge(was_ready=notice.was_ready, had_started_call=notice.had_started_call, reason=notice.reason)
         if worker.phase is Phase.LEAVING:
             verdict = Verdict.PLANNED
-        if notice.init_error is not None and not worker.overdue:
-            trace = notice.init_error.get("traceback")
-            _log.error("pool %s: a worker could not start:\n%s", self.spec.name, trace)
+        if notice.init_error is not None and not worker.overdue and (trace := notice.init_error.get("traceback")):
+            _log.error("pool %s: a worker could not start:\n%s", self.spec.name, trace.rstrip())
         why = why_it_ended(notice, overdue=worker.overdue, ready_timeout=self.spec.ready_timeout)
         _log.log(
             logging.INFO if verdict is Verdict.PLANNED else logging.WARNING,

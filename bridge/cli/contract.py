@@ -76,7 +76,9 @@ def _add_generate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("-i", "--input", type=Path, required=True, metavar="DIR", help="the definition files")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the code goes")
     parser.add_argument("-t", "--target", choices=TARGETS, default="python", help="what is made (default: python)")
-    parser.add_argument("-p", "--package-prefix", default="", metavar="NAME", help="the package, such as shop.contract")
+    parser.add_argument(
+        "-p", "--package-prefix", type=_dotted, default="", metavar="NAME", help="the package, such as shop.contract"
+    )
     parser.add_argument(
         "-r", "--runtime-package", metavar="NAME", help="where Python's run time goes (default: beside)"
     )
@@ -183,6 +185,13 @@ def _generate_once(options: argparse.Namespace) -> int:
     for path in work.stale:
         print(f"removed {options.output / path}")
     return DONE
+
+
+def _dotted(word: str) -> str:
+    """A package's name; other languages have the same form."""
+    if word and not all(part.isidentifier() for part in word.split(".")):
+        raise argparse.ArgumentTypeError(f"{word!r} is no package's name, such as shop.contract")
+    return word
 
 
 def _files(schema: Schema, options: argparse.Namespace) -> Sequence[File]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bascule.bridge.cli.mistakes import Parser
 from bascule.bridge.recording.launch import record, recording_options
 from bascule.bridge.recording.reading import Damage, InputError, read_api
 from bascule.bridge.recording.types import TypeFormatError
@@ -35,7 +36,7 @@ def step(arguments: list[str]) -> int:
 
 def everything(arguments: list[str]) -> int:
     """Record a program, and write the stubs of what it used."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="bascule record",
         description="Record a program and write typed stubs of the API that it used; what stands behind -- is the "
         "program: pytest, -m MODULE or a script. The steps by themselves: bascule record "
@@ -81,6 +82,8 @@ def _everything(options: argparse.Namespace, program: list[str]) -> int:
         if options.api is not None:
             _save(api.to_json(), options.api)
         files = write_stubs(api, options.output, Runtime())
+        if not files and options.to and status == 0:
+            print(f"bascule record: no use of {', '.join(options.to)} was seen: is that its name?", file=sys.stderr)
         print(f"{len(files)} stubs in {options.output}", file=sys.stderr)
         return status
 
@@ -89,7 +92,7 @@ def _everything(options: argparse.Namespace, program: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bascule record")
+    parser = Parser(prog="bascule record")
     steps = parser.add_subparsers(metavar="STEP", required=True)
 
     for name, what in (

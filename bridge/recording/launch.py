@@ -34,7 +34,12 @@ sys.exit(main(sys.argv[1:]))
 def recording_options(parser: argparse.ArgumentParser) -> None:
     """What can be said of a recording."""
     parser.add_argument(
-        "--from", action="append", dest="users", default=[], metavar="MODULE", help="whose use is recorded; repeat"
+        "--from",
+        action="append",
+        dest="users",
+        default=[],
+        metavar="MODULE",
+        help="whose use is recorded, beside the program's own; repeat",
     )
     parser.add_argument("--to", action="append", default=[], metavar="MODULE", help="the target: use of what; repeat")
     parser.add_argument("--python", default=sys.executable, metavar="EXE", help="the interpreter (default: this one)")

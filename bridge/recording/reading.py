@@ -79,7 +79,8 @@ def read_lines(paths: list[Path], damage: Damage) -> Iterator[tuple[Path, int, d
                         continue
                     yield path, number, found
         except (OSError, EOFError) as error:
-            raise InputError(f"{path}:{number}: {getattr(error, 'strerror', None) or error}") from None
+            place = f"{path}:{number}" if number else str(path)
+            raise InputError(f"{place}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def with_children(paths: list[Path]) -> list[Path]:

@@ -45,8 +45,8 @@ class Descriptors:
         Raises:
             PermissionError: It is a regular file, which is always ready.
         """
-        self.sources[fd] = Source(fd, order, on_event)
         self._epoll.register(fd, events)
+        self.sources[fd] = Source(fd, order, on_event)
 
     def change(self, fd: int, events: int) -> None:
         """Wait for something else of it: never for what is not wanted, since an end is told again and again."""

@@ -48,6 +48,12 @@ def test_generating_again_changes_nothing_and_check_says_so(definitions: Path, t
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*.py")} == times
 
 
+def test_a_package_that_python_could_not_import_is_refused(definitions: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["contract", "generate", "-i", str(definitions), "-o", str(tmp_path / "out"), "-p", "a shop"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_stale_files_go_and_what_others_made_or_changed_stays(definitions: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     output.mkdir()

@@ -282,6 +282,12 @@ def test_a_value_that_is_not_of_its_type_does_not_go_out(shop: Any, codec: Any, 
             codec.encode(book, codecs.JsonEncoder(TARGETS), shop.Book.encode_book)
 
 
+def test_what_is_no_record_at_all_does_not_go_out_either(shop: Any, codec: Any) -> None:
+    writes = codec.Encoders.encode_list(shop.Book.encode_book)
+    with pytest.raises(codecs.EncodeError, match=r"^\[1\]: expected a record that has id: 'int' object"):
+        codec.encode([a_book(shop), 7], codecs.ValueEncoder(TARGETS), writes)
+
+
 def test_a_maybe_within_a_maybe_is_refused_unless_the_file_is_extended(codec: Any) -> None:
     decoder, encoder = codecs.JsonDecoder(), codecs.JsonEncoder()
     nested = codec.Decoders.decode_maybe(codec.Decoders.decode_maybe(codec.Decoders.decode_string))

@@ -249,6 +249,17 @@ def test_names_that_are_none_and_modules_that_are_gone_spoil_nothing(tmp_path: P
     checked(tmp_path / "stubs")
 
 
+def test_a_target_of_which_nothing_was_seen_is_told(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("print(1)\n")
+    done = bascule("--to", "no_such_lib", "-o", "stubs", "--", "app.py", cwd=tmp_path)
+    assert "no use of no_such_lib was seen: is that its name?" in done.stderr
+    assert "did you mean --from" in bascule("--form", "app", "--", "app.py", cwd=tmp_path, check=False).stderr
+    assert (
+        "bascule record: gone.jsonl: No such"
+        in bascule("counts", "gone.jsonl", "-o", "g", cwd=tmp_path, check=False).stderr
+    )
+
+
 def test_a_name_that_cannot_be_a_modules_is_refused(tmp_path: Path) -> None:
     done = bascule("run", "--to", "no-name", "-o", "trace.jsonl", "x.py", cwd=tmp_path, check=False)
     assert (done.returncode, done.stderr.count("'no-name' can't be the name of a module")) == (2, 1)

@@ -95,6 +95,8 @@ class ValueEncoder:
             s[name] = k(None)
         except WireError as error:
             raise below(error, name) from None
+        except AttributeError as error:
+            raise EncodeError("", f"expected a record that has {name}: {error}") from None
         return s
 
     def encode_enum(self, _s: Any, a: A, _as_index: Callable[[A], int], as_name: Callable[[A], str]) -> Any:
