@@ -131,3 +131,17 @@ def test_a_time_that_no_clock_can_wait_for_is_refused(key: str, value: float) ->
 def test_a_path_that_is_too_long_for_a_socket_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(ListenRefused, match="too long"), listening(tmp_path / ("x" * 120)):
         pass
+
+
+@pytest.mark.parametrize("command", ["pod", "port"])
+def test_with_no_input_and_a_file_as_output_it_ends_in_peace(command: str, tmp_path: Path, nothing_left: None) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "bascule", command],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
