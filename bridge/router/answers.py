@@ -176,16 +176,26 @@ class Answers:
         core.answer(session, _OUTPUT, Codec.MSGPACK, flags & _ERR, call.client_id, payload)
 
     def worker_output(self, worker: Worker, data: bytes, *, err: bool, final: bool = False) -> None:
-        """Bytes from a worker's fd 1 or 2: of C code, of child processes. They are the call's if one runs alone."""
+        """Bytes from a worker's fd 1 or 2: of C code, of child processes."""
         text = worker.decoders[err].decode(data, final)
-        if not text:
-            return
-        call = None
-        if worker.threads == 1:
-            call = worker.calls.get(armed_id(worker.page))
-            if call is None and len(worker.calls) == 1:
-                call = next(iter(worker.calls.values()))
-        self._output(worker, call, _ERR if err else 0, text.encode())
+        if text:
+            self._output(worker, self._who_runs(worker), _ERR if err else 0, text.encode())
+
+    def _who_runs(self, worker: Worker) -> Call | None:
+        """The call or stream that has just written to a descriptor; None where that can't be told.
+
+        With what runs are counted those that may have ended, while their answers are on the way. The nearest of several
+        will do, but nobody is told what another client's call has written.
+        """
+        if worker.threads > 1:
+            return None
+        armed, started = armed_id(worker.page), started_id(worker.page)
+        running = [call for wire_id, call in worker.calls.items() if wire_id <= started]
+        if (stream := worker.streams.get(armed)) is not None:
+            running.append(stream)
+        if not running or any(call.session is not running[0].session for call in running):
+            return None
+        return stream or worker.calls.get(armed) or running[-1]
 
     def _worker_control(self, worker: Worker, payload: bytes) -> None:
         core = self._core
