@@ -7,8 +7,11 @@ These are POSIX record locks, which belong to a process: a child that was forked
 price is that they tell no threads apart (`flights` does, inside a process) and that closing *any* descriptor of the
 file drops them all. So each lock file is opened once in a process and stays open.
 
+Who waits does so as a sharer (`wait`): all who wait are woken together, and look, instead of passing the lock on from
+one to the next.
+
 The kernel refuses to wait in a circle (EDEADLK). Since it sees processes, not threads, such a circle may be none:
-`Deadlock` is a hint, and `single` decides.
+`Deadlock` is a hint, and `flights` decides.
 """
 
 from __future__ import annotations
