@@ -4,13 +4,15 @@
 %% none are shared by all that are there.
 -module(py_fleet).
 
--export([add/1, add/2, remove/1, remove/2, restart/1, restart/2, restart_all/0, restart_workers/1, workers/1]).
+-export([add/1, add/2, remove/1, remove/2, restart/1, restart/2, restart_all/0, restart_workers/1]).
+-export([workers/1, active_workers/1]).
 
 -include("py_server.hrl").
 
 %% How long a server that is to go may take for the calls that run, unless said otherwise.
 -define(DRAIN, 60_000).
 -define(LOOK, 10).
+-define(LOOKS_FOR_WORKERS, 1000).
 %% So many looks at workers that have not changed, until the bridge is asked again to replace them.
 -define(LOOKS_UNTIL_ASKED, 100).
 %% So many looks without a call, one after the other.
@@ -154,8 +156,7 @@ restart_workers(Name) ->
 
 %% The lives of all workers, once all are there: one that is still being started would not be replaced.
 whole(Name) ->
-    #{<<"pools">> := Pools} = py_call:ask(#{<<"op">> => <<"status">>}, #{server => Name, on_error => raise}),
-    Size = lists:sum([Count || #{<<"size">> := Count} <- maps:values(Pools)]),
+    Size = size_of(status(Name)),
     case active(Name) of
         Lives when length(Lives) >= Size ->
             Lives;
@@ -187,8 +188,29 @@ await_more(Name, Before, Looks) ->
 
 %% @doc The Python workers of a server that take calls or are about to leave, in the order of their slots.
 -spec workers(atom()) -> [#{slot := integer(), incarnation := integer(), pid := integer(), state := binary()}].
-workers(Name) ->
-    #{<<"workers">> := Workers} = py_call:ask(#{<<"op">> => <<"status">>}, #{server => Name, on_error => raise}),
+workers(Name) -> listed(status(Name)).
+
+%% @doc Those that take calls, in the order of their slots. Workers that are being started are waited for, up to ten
+%% seconds.
+-spec active_workers(atom()) -> [#{slot := integer(), incarnation := integer(), pid := integer(), state := binary()}].
+active_workers(Name) -> active_workers(Name, ?LOOKS_FOR_WORKERS).
+
+active_workers(Name, Looks) ->
+    Status = status(Name),
+    Size = size_of(Status),
+    case [Worker || #{state := <<"active">>} = Worker <- listed(Status)] of
+        Active when length(Active) >= Size; Looks =:= 0 ->
+            Active;
+        _ ->
+            timer:sleep(?LOOK),
+            active_workers(Name, Looks - 1)
+    end.
+
+status(Name) -> py_call:ask(#{<<"op">> => <<"status">>}, #{server => Name, on_error => raise}).
+
+size_of(#{<<"pools">> := Pools}) -> lists:sum([Count || #{<<"size">> := Count} <- maps:values(Pools)]).
+
+listed(#{<<"workers">> := Workers}) ->
     lists:sort(fun(#{slot := A}, #{slot := B}) -> A =< B end, [
         #{slot => Slot, incarnation => Life, pid => Pid, state => State}
      || #{<<"slot">> := Slot, <<"incarnation">> := Life, <<"pid">> := Pid, <<"state">> := State} <- Workers

@@ -103,7 +103,7 @@ identical(Place, Call, Options) ->
     {Settings, CallOptions} = settings(Options),
     All = [
         CallOptions#{server => Name, worker => Slot}
-     || Name <- py_servers:names(), #{slot := Slot, state := <<"active">>} <- py_fleet:workers(Name)
+     || Name <- py_servers:names(), #{slot := Slot} <- py_fleet:active_workers(Name)
     ],
     Chosen =
         case Place of
