@@ -18,6 +18,7 @@ from bascule.bridge.recording.apis import API, MOST_OVERLOADS, Attribute, Class,
 from bascule.bridge.recording.reading import Damage, read_lines
 from bascule.bridge.recording.signatures import Signature
 from bascule.bridge.recording.types import (
+    ANY_TEXT,
     BOTTOM,
     Named,
     Text,
@@ -218,7 +219,9 @@ class Inferring:
         elif name in _TWO_SIDED and len(given) == 2:
             self._both(given, f"__{name}__", f"__r{name}__", signature)
         elif name in _APPLIED:
-            more = given[1:] if name in ("round", "format") else []
+            more = given[1:] if name == "round" else []
+            if name == "format":
+                more = [ANY_TEXT]  # what every object takes, and Python gives an empty one
             self._special(given[0], _APPLIED[name], more, signature, result=name in _SAME_RESULT)
         else:
             self._ignore(f"builtin {name}")
