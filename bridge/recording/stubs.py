@@ -8,6 +8,7 @@ called in several ways has an overload for each, the narrower one first, unless 
 from __future__ import annotations
 
 import inspect
+from abc import ABCMeta
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -231,6 +232,8 @@ class ModuleStub:
         if isinstance(found, type) and issubclass(found, BaseException):
             base = next(each for each in found.__mro__[1:] if each.__module__ == "builtins")
             return f"({self.scope.builtin(base.__name__)})"
+        if type(found) is ABCMeta:
+            return f"(metaclass={self.scope.annotate(Named('named', 'abc', 'ABCMeta'))})"
         return ""
 
     def _members(self, name: str, of: Class, indent: str) -> Iterator[str]:
