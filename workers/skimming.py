@@ -24,16 +24,17 @@ if TYPE_CHECKING:
 
     Definition = Union[ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef]
 
-# Texts and comments are matched so that nothing in them is; what else is matched is where a statement begins.
-_BEGIN: Final = re.compile(
+_TEXTS: Final = (
     r'"""[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"""'
     r"|'''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''"
     r'|"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
     r"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'"
-    r"|\#[^\n]*"
-    r"|^(?P<begin>@|[A-Za-z_]\w*)",
-    re.MULTILINE | re.DOTALL,
 )
+# Texts and comments are matched so that nothing in them is; what else is matched is where a statement begins.
+_BEGIN: Final = re.compile(_TEXTS + r"|\#[^\n]*|^(?P<begin>@|[A-Za-z_]\w*)", re.MULTILINE | re.DOTALL)
+_HEADER: Final = re.compile(_TEXTS + r"|\#[^\n]*|[()\[\]{}]|:[ \t]*(?:\#[^\n]*)?\n", re.DOTALL)
+_BEGINS_WITH_TEXT: Final = re.compile(rf"\s*[rR]?(?:{_TEXTS})[ \t]*(?:\#[^\n]*)?(?=\n|$)", re.DOTALL)
+_BEGINS_LIKE_TEXT: Final = re.compile(r"\s*[A-Za-z]{0,2}[\"']")
 _GOES_ON: Final = frozenset(["elif", "else", "except", "finally"])  # the statement before
 _DEFINES: Final = re.compile(r"(?:@|(?:async\s+)?def\b|class\b)")
 _DEFINED: Final = re.compile(r"^(?:async\s+)?(?:def|class)\s+(\w+)", re.MULTILINE)
@@ -172,13 +173,37 @@ class Top:
 
 
 def definition(text: str) -> Optional[ast.stmt]:
-    """A statement's syntax. A class ends behind its docstring and fields; None: it can't be read."""
+    """A statement's syntax; None: it can't be read.
+
+    A class ends behind its docstring and fields, a function that yields nothing behind its docstring.
+    """
     if text.startswith("class ") or "\nclass " in text[: text.find("\n    ") + 1]:
         inner = _INNER.search(text)
         head = _parsed(f"{text[: inner.start()]}\n    pass\n") if inner else None
         if head is not None:
             return head
+    elif _DEFINES.match(text) and "yield" not in text:
+        head = _parsed(_without_body(text))
+        if head is not None:
+            return head
     return _parsed(text)
+
+
+def _without_body(text: str) -> str:
+    """The definition of a function, which ends with its docstring."""
+    depth = 0
+    for match in _HEADER.finditer(text):
+        found = match.group()
+        if found in "([{":
+            depth += 1
+        elif found in ")]}":
+            depth -= 1
+        elif found[0] == ":" and depth == 0:
+            docstring = _BEGINS_WITH_TEXT.match(text, match.end())
+            if docstring is None and _BEGINS_LIKE_TEXT.match(text, match.end()):
+                break  # such as one that is added up: it is for the parser
+            return text[: docstring.end() if docstring else match.end()] + ("\n" if docstring else "    pass\n")
+    return text
 
 
 def method(text: str, name: str) -> Optional[ast.stmt]:

@@ -149,3 +149,37 @@ def test_what_sources_tell_of_large_packages_is_what_their_import_shows(name: st
     assert told["kinds"] == []
     assert told["known"] >= 20
     assert told["documented"] >= told["known"] * 0.8
+
+
+def test_docstrings_and_signatures_are_read_however_they_are_written(write: Write) -> None:
+    name = write(
+        '''
+        def one(a={"x": [1, (2,)]}, *, b=":\\n"): "In its line."
+        def noted(  # not: here
+            a: "int" = 1,  # )
+        ) -> dict[str, int]:  # or here
+            r"""A \\backslash."""  # noqa
+            return {}
+        def added():
+            "a" "b"
+        def none():
+            # a comment
+            return "no docstring"
+        @property
+        def decorated(self, value=lambda x: x):
+            """Has
+        a line that begins like nothing else."""
+        '''
+    )
+    found = from_source(name)
+    docs = {one: found[one]["doc"] for one in found}
+    assert docs == {
+        "one": "In its line.",
+        "noted": "A \\backslash.",
+        "added": "ab",
+        "none": None,
+        "decorated": "Has\na line that begins like nothing else.",
+    }
+    assert found["noted"]["returns"] == "dict[str, int]"
+    assert [each["name"] for each in found["one"]["parameters"]] == ["a", "b"]
+    assert found["decorated"]["parameters"][1]["default"] == "lambda x: x"
