@@ -23,6 +23,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPLICATION = ROOT / "deploy" / "erlang" / "py"
+pytestmark = pytest.mark.timeout(300)  # a suite each
 SUITES = sorted(path.stem for path in (APPLICATION / "test").glob("*_tests.erl"))
 
 
@@ -52,7 +53,7 @@ def test_the_erlang_application_keeps_its_promises(suite: str, ebin: Path, tmp_p
         env=_environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
     report = tmp_path / f"TEST-{suite}.xml"
@@ -110,7 +111,7 @@ def test_several_nodes_work_together(
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=280,
             check=False,
         )
     counts = re.search(r"TEST COMPLETE, (\d+) ok, (\d+) failed(?:, (\d+) skipped)? of", run.stdout)

@@ -6,6 +6,7 @@ itself, its unmodified modules are used instead.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -26,7 +27,8 @@ Results = dict[str, list[tuple[str, str]]]
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory, needs: Callable[..., None]) -> dict[str, Results]:
+def results(tmp_path_factory: pytest.TempPathFactory, needs: Callable[..., None]) -> Callable[[str], Results]:
+    """What came of a suite, which is run when the first of its tests asks."""
     needs("erl", "erlc")
     own = os.environ.get("ERLPORT_EBIN")
     assert not own or (Path(own) / "python.beam").exists(), f"ERLPORT_EBIN names {own}, which has no python.beam"
@@ -38,7 +40,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, needs: Callable[..., None]
         check=False,
     )
     assert compiled.returncode == 0, compiled.stdout + compiled.stderr
-    return {suite: run(suite, folder) for suite in SUITES}
+    return functools.cache(lambda suite: run(suite, folder))
 
 
 def run(suite: str, folder: Path) -> Results:
@@ -56,7 +58,7 @@ def run(suite: str, folder: Path) -> Results:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
     report = folder / f"TEST-{suite}.xml"
@@ -70,9 +72,10 @@ def run(suite: str, folder: Path) -> Results:
     return found
 
 
+@pytest.mark.timeout(300)  # the first one runs the whole suite
 @pytest.mark.parametrize(("suite", "name"), TESTS)
-def test_the_drop_in_keeps_its_promise(suite: str, name: str, results: dict[str, Results]) -> None:
-    parts = results[suite].get(name, [])
-    assert parts, f"{name} did not run: {sorted(results[suite])}"
+def test_the_drop_in_keeps_its_promise(suite: str, name: str, results: Callable[[str], Results]) -> None:
+    parts = results(suite).get(name, [])
+    assert parts, f"{name} did not run: {sorted(results(suite))}"
     failed = [f"{description}\n{why}" for description, why in parts if why]
     assert not failed, "\n\n".join(failed)
