@@ -135,12 +135,32 @@ class Callbacks:
             self._wait(waiter, None if timeout is None else monotonic() + timeout)
         finally:
             self._waiting.pop(waiter.number, None)
-            if waiter.answer is None:  # it comes too late: the client need not go on
-                self._wire.send(_CANCEL, codec, 0, waiter.number, session, b"")
-            while waiter.inbox:
-                self._leave(waiter.inbox.popleft())
+            self._clear_up(waiter, codec, session)
         assert waiter.answer is not None
         return waiter.answer
+
+    def _clear_up(self, waiter: Waiter, codec: int, session: int) -> None:
+        """What is left when a wait is over. A cancellation may come at this moment, and must not cut a frame in two.
+
+        Raises:
+            Cancelled: It came.
+        """
+        gate = self._loop.state.capture.owner_here()[1]
+        armed, cancelled = 0, None
+        if gate is not None:
+            try:
+                armed = gate.shield()
+            except Cancelled as error:
+                cancelled = error
+        if waiter.answer is None:  # it comes too late: the client need not go on
+            self._wire.send(_CANCEL, codec, 0, waiter.number, session, b"")
+            self._wire.flush()
+        while waiter.inbox:
+            self._leave(waiter.inbox.popleft())
+        if gate is not None:
+            gate.unshield(armed)
+        if cancelled is not None:
+            raise cancelled
 
     def _number(self) -> int:
         with self._lock:
@@ -234,6 +254,7 @@ class Callbacks:
 
     def _wait_on_main(self, loop: SingleLoop, waiter: Waiter, gate: Gate, until: float | None) -> None:
         """On the one thread that runs calls: it has the wire to read and the streams to advance as well."""
+        late: TimeoutError | None = None
         armed = gate.shield()
         with self._lock:
             self._on_main.append(waiter)
@@ -256,10 +277,17 @@ class Callbacks:
                     gate.unshield(armed)
                     _sleep(waiter, until, patience)
                     gate.shield()
+        except TimeoutError as error:  # user code may go on, and is to be interrupted as before
+            late = error
         finally:
-            with self._lock:
-                self._on_main.pop()
+            try:
+                gate.shield()
+            finally:  # a cancellation in this very moment was the last
+                with self._lock:
+                    self._on_main.pop()
         gate.unshield(armed)
+        if late is not None:
+            raise late
 
     def _read(self, loop: SingleLoop, gate: Gate, armed: int, until: float | None, patience: float | None) -> None:
         if self._poller is None:

@@ -36,6 +36,12 @@ def in_time(what):
     except TimeoutError as error:
         return str(error)
 
+def goes_on(what):
+    try:
+        caller().ask(what, timeout=0.01)
+    except TimeoutError:
+        time.sleep(60)
+
 def from_threads(count):
     mine, answers = caller(), {}
     def work(number):
@@ -231,6 +237,19 @@ def test_a_late_answer_is_dropped_and_the_client_is_told() -> None:
         with pytest.raises(CallError) as refused:
             client.answer(nested)
         assert refused.value.kind == ErrorKind.CANCELLED
+        assert client.call("math:pow", 2, 8) == 256.0
+
+
+def test_a_call_that_has_waited_in_vain_can_still_be_cancelled() -> None:
+    with Client() as client:
+        call_id = client.start("__main__:goes_on", "slow")
+        client.next_callback(call_id)
+        client.wait_for(lambda frame: frame[0] == Kind.CANCEL)
+        client.wait_until_armed(call_id)
+        client.cancel(call_id)
+        with pytest.raises(CallError) as cancelled:
+            client.result(call_id)
+        assert cancelled.value.kind == ErrorKind.CANCELLED
         assert client.call("math:pow", 2, 8) == 256.0
 
 
