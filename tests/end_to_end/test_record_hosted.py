@@ -112,3 +112,26 @@ def test_every_library_has_a_version_and_an_entry_point_and_its_job_and_the_work
     assert claim["metadata"]["name"] == "bascule-record-traces"
     steps = yaml.safe_load((ROOT / ".github" / "workflows" / "record.yml").read_text())["jobs"]["record"]["steps"]
     assert any("make record-all" in step.get("run", "") for step in steps)
+
+
+INSTRUCTIONS = {"FROM", "ARG", "WORKDIR", "COPY", "RUN", "ENV", "ENTRYPOINT"}
+
+
+def test_every_dockerfile_is_made_of_instructions_and_builds_on_what_is_there() -> None:
+    files = sorted(HOSTED.rglob("Dockerfile"))
+    assert HOSTED / "base" / "Dockerfile" in files
+    assert len(files) >= 5
+    for file in files:
+        told = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+        words = [line.partition(" ") for line in told]
+        assert {name for name, _, _ in words} <= INSTRUCTIONS, file
+        assert words[0][0] == "FROM", file
+        assert [name for name, _, _ in words].count("FROM") == 1, file
+        for name, _, rest in words:
+            assert rest, (file, name)
+            if name == "ENV":
+                assert all("=" in each for each in rest.split()), (file, rest)
+            if name == "COPY":
+                assert all((ROOT / source).exists() for source in rest.split()[:-1]), (file, rest)
+        base = words[0][2]
+        assert base == ("python:3.12-slim" if file.parent.name == "base" else "bascule-record-base"), file
