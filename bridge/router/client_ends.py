@@ -172,7 +172,10 @@ class ClientEnds:
             self._close_client(session)
 
     def _close_client(self, session: Session) -> None:
-        for fd in self._fds.pop(session, ()):
+        fds = self._fds.pop(session, None)
+        if fds is None:  # it had read the rest before its time was over
+            return
+        for fd in fds:
             self._descriptors.drop(fd)
             with contextlib.suppress(OSError):
                 os.close(fd)

@@ -15,6 +15,7 @@ import pytest
 from router_world import FakeWorker, ListDoor, World
 
 from bascule.bridge.notices import Notice, RouterFailed
+from bascule.bridge.router import client_ends
 from bascule.bridge.router.core import RouterCore
 from bascule.bridge.router.messages import read_control, write_control
 from bascule.bridge.router.peers import Effect, Session
@@ -404,6 +405,30 @@ def test_a_half_closed_client_gets_all_of_a_large_answer(pump: RouterPump) -> No
         got += len(data)
     theirs.close()
     assert got == size
+
+
+def test_the_end_of_a_client_that_read_on_after_it_is_told_once(
+    pump: RouterPump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_ends, "LINGER", 0.2)
+    notices: list[Notice] = []
+    pump.subscribe(notices.append)
+    theirs, session = half_closed(pump)
+
+    def end(core: RouterCore) -> None:
+        session.calls.clear()
+        core.answer(session, Kind.REPLY, 1, 0, 0, b"x" * (4 << 20))  # does not fit the socket
+        core.requests.close_session(session)
+        core.endings.set_timer(core.now + 0.4, over.set)  # behind the one that ends the lingering
+
+    over = threading.Event()
+    pump.ask(end)
+    while theirs.recv(1 << 20):
+        pass
+    theirs.close()
+    assert over.wait(10)
+    pump.ask(lambda core: None)
+    assert [type(notice).__name__ for notice in notices] == ["SessionClosed"]
 
 
 def test_a_half_closed_client_that_reads_slowly_costs_no_processor(pump: RouterPump) -> None:
