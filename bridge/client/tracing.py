@@ -6,6 +6,7 @@ the call that runs. A function says it otherwise. Nothing is imported for it her
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,7 @@ def current() -> str | None:
     """The context of what this thread or task does now."""
     propagate: Any = sys.modules.get("opentelemetry.propagate")
     if propagate is None and "opentelemetry.trace" in sys.modules:
-        from opentelemetry import propagate
+        propagate = importlib.import_module("opentelemetry.propagate")
     carrier: dict[str, str] = {}
     if propagate is not None:
         propagate.inject(carrier)
