@@ -31,6 +31,7 @@ _TIDY_ABOVE = 1024
 HANDLES_LOOK = 0.5  # seconds between two questions to a retired worker whether its handles are gone
 MOST_REPLACED = 1024  # recycled workers that are remembered
 STUCK = 0.005  # seconds that answers may be gathered in a worker
+CLOSING = 5.0  # seconds that a stream may take to close in a worker of several threads, if no item was under way
 MUTE = 0.5  # seconds that a worker may live on after it closed its wire
 MOST_HOPS = 3  # how often a call is given to another worker since one died
 
@@ -264,7 +265,9 @@ class Endings:
             self._interrupt(worker, wire_id)  # before it hears of the closing: that is not to be interrupted
         core.control(worker, {"op": "close_stream", "call": wire_id})
         grace = call.pool.policy.cancel_grace_ms / 1000
-        self.set_timer(core.now + grace, partial(self._see_it_closed, worker, wire_id, reason, grace, asked))
+        # That one of several threads is held is a guess: no worker is to die of a machine that is slow for a moment.
+        wait = grace if asked or worker.threads == 1 else max(grace, CLOSING)
+        self.set_timer(core.now + wait, partial(self._see_it_closed, worker, wire_id, reason, wait, asked))
 
     def _see_it_closed(self, worker: Worker, wire_id: int, reason: KillReason, grace: float, asked: bool) -> None:
         """A stream has had its grace to end, or to make way after it was `asked`. One that waits for its turn, behind a

@@ -8,6 +8,7 @@ import pytest
 from router_world import Client, FakeWorker, World
 
 from bascule.bridge.notices import KillReason, WorkerExited
+from bascule.bridge.router.endings import CLOSING
 from bascule.bridge.router.messages import read_control, write_control
 from bascule.bridge.router.peers import Effect
 from bascule.protocols.envelope import Flag, Kind
@@ -115,6 +116,22 @@ def test_a_threaded_worker_is_told_of_a_hanging_stream_and_then_dies_for_it() ->
     client.request(Kind.CANCEL, 1)
     assert orders(worker) == [("cancel", wire_id), ("close_stream", wire_id)]
     world.pass_time(GRACE + 0.01)
+    assert worker.core.killed
+
+
+def test_a_threaded_worker_has_longer_to_close_a_stream_that_was_idle() -> None:
+    world = World(threads=2)
+    client, (worker,) = world.client(), world.workers
+    wire_id = open_stream(client, worker, credit=1)
+    arm(worker, 0)
+    client.request(Kind.CANCEL, 1)
+    assert orders(worker) == [("close_stream", wire_id)]
+    world.pass_time(4 * GRACE)
+    assert orders(worker) == []
+    world.pass_time(CLOSING)
+    assert orders(worker) == [("cancel", wire_id)]
+    assert not worker.core.killed
+    world.pass_time(CLOSING)
     assert worker.core.killed
 
 
