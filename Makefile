@@ -40,11 +40,13 @@ help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(STAMPS)/base $(STAMPS)/system-demo ## the main job, for real, in this terminal
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m demo
+	@$(compile)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m demo
 
 test: check $(STAMPS)/system-test $(STAMPS)/node-test $(STAMPS)/python-pods ## the checks and all tests (TESTS=path for some)
 	@mkdir -p build
 	rm -f build/tests.xml
+	$(compile)
 	status=0
 	PATH="$(CURDIR)/$(BIN):$$PATH" timeout --kill-after=30s $(TEST_LIMIT) \
 		$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --junit-xml=build/tests.xml $(TESTS) || status=$$?
@@ -58,14 +60,16 @@ check: $(STAMPS)/test ## ruff (lint and format) and mypy --strict
 	$(BIN)/mypy
 
 bench: $(STAMPS)/bench $(STAMPS)/system-bench ## measure beside peers, print the table, write bench.json (ONLY=pattern for some rows)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks $(if $(ONLY),--only '$(ONLY)')
+	@$(compile)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks $(if $(ONLY),--only '$(ONLY)')
 
 docs: $(STAMPS)/docs ## build the documentation into site/
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
 	echo "make docs: open site/index.html"
 
 soak: $(STAMPS)/test $(STAMPS)/system-test $(STAMPS)/node-test $(STAMPS)/python-pods ## the same tests with far larger sweeps
-	@PATH="$(CURDIR)/$(BIN):$$PATH" BASCULE_SOAK=1 $(BIN)/python -m pytest --timeout=3600 $(TESTS)
+	@$(compile)
+	PATH="$(CURDIR)/$(BIN):$$PATH" BASCULE_SOAK=1 $(BIN)/python -m pytest --timeout=3600 $(TESTS)
 
 wheel: $(STAMPS)/test ## build a wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel
@@ -177,6 +181,9 @@ $(STAMPS)/bench: pyproject.toml | .venv/bin/python
 
 $(STAMPS)/docs: pyproject.toml | .venv/bin/python
 	@$(call pip_install,.[docs])
+
+# As an installer does it: else each process of ours compiles its modules anew where Python is told to write no byte code.
+compile = $(BIN)/python -m compileall -q bascule bridge protocols workers
 
 # Bascule itself is installed as editable, from whatever index pip is set up with.
 define pip_install
