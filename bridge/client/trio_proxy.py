@@ -49,6 +49,20 @@ class TrioProxy(Remote):
     def __aiter__(self) -> Any:
         return _client(self).iterate(self)
 
+    def __iter__(self) -> Any:
+        # Without this, Python would ask for item after item, and get a coroutine for each, for ever.
+        raise TypeError("a proxy is iterated by `async for`: a for can't be awaited")
+
+    def __contains__(self, item: object) -> bool:
+        raise TypeError("await client.operator('contains', proxy, item): an `in` can't be awaited")
+
+    def __len__(self) -> int:
+        raise TypeError("await client.builtin('len', proxy): a len() can't be awaited")
+
+    def __bool__(self) -> bool:
+        """A proxy is always true, whatever its object is: `await client.builtin("bool", proxy)` asks that."""
+        return True
+
     async def __aenter__(self) -> Any:
         return await _client(self).method(self, "__enter__")
 

@@ -288,6 +288,13 @@ async def use_all(client: Any) -> None:
     with pytest.raises(AttributeError, match="has no attribute 'pov'"):
         await math.pov(2, 4)
     box = await client.object("served:Box")
+    with pytest.raises(TypeError, match="iterated by `async for`"):
+        list(box)
+    with pytest.raises(TypeError, match="an `in` can't be awaited"):
+        assert 1 in box
+    with pytest.raises(TypeError, match=r"client.builtin\('len', proxy\)"):
+        len(box)
+    assert box  # whatever its object says: that would have to be awaited
     assert await box.pid() > 0
     assert [item async for item in client.stream("itertools:islice", "abc", 2)] == ["a", "b"]
     assert [value async for value in client.map("math:sqrt", [1, 4])] == [1, 2]
