@@ -380,6 +380,12 @@ class AsyncStream(Reader):
                 await self._connection.wait_for_news((gate,), None)
         raise StopAsyncIteration
 
+    async def __aenter__(self) -> AsyncStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Stop it; what is left is not read."""
         if self._start is not None:

@@ -288,6 +288,8 @@ async def use_all(client: Any) -> None:
     with pytest.raises(AttributeError, match="has no attribute 'pov'"):
         await math.pov(2, 4)
     box = await client.object("served:Box")
+    async with client.stream("itertools:count", 10) as endless:
+        assert await endless.__anext__() == 10
     with pytest.raises(TypeError, match="iterated by `async for`"):
         list(box)
     with pytest.raises(TypeError, match="an `in` can't be awaited"):
