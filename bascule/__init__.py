@@ -42,6 +42,7 @@ __all__ = [
     "cache",
     "caller",
     "connect",
+    "connect_asyncio",
     "connect_trio",
     "erlang",
     "init_app",
