@@ -46,7 +46,7 @@
 %% Streams
 -export([stream/1, stream/2, stream/3, stream/4, stream/5, iterate/1, iterate/2]).
 %% Many calls at once
--export([map/4, pmap/3, pmap/4, scatter/1, scatter/2, gather/1, identical/2, identical/3]).
+-export([map/4, pmap/3, pmap/4, scatter/1, scatter/2, gather/1, identical/2, identical/3, reduce/3, reduce/4]).
 %% Handles
 -export([monitor/1, demonitor/1]).
 %% Functions, classes, constants
@@ -302,6 +302,13 @@ identical(Place, Call) -> identical(Place, Call, #{}).
 
 -spec identical(py_scatter:place(), py_scatter:call(), map()) -> [term()].
 identical(Place, Call, Options) -> py_scatter:identical(Place, Call, Options).
+
+%% @doc Reduce items in the Python workers, with an associative function of two: see {@link py_scatter:reduce/4}.
+-spec reduce(name(), name(), [term()]) -> term().
+reduce(Module, Function, Items) -> reduce(Module, Function, Items, #{}).
+
+-spec reduce(name(), name(), [term()], map()) -> term().
+reduce(Module, Function, Items, Options) -> py_scatter:reduce(Module, Function, Items, Options).
 
 %% @doc Be told by `{py_down, Handle, Reason}' when the object behind a handle is gone: see {@link py_monitor}.
 -spec monitor(handle()) -> py_monitor:ref().

@@ -15,7 +15,14 @@
     different_calls_are_gathered/0,
     the_same_call_runs_on_each_worker/0,
     wrong_options_are_named/0,
-    a_lost_worker_costs_its_chunk/0
+    a_lost_worker_costs_its_chunk/0,
+    what_is_idempotent_is_tried_again_item_by_item/0,
+    a_straggler_is_run_a_second_time_when_it_is_idempotent/0,
+    what_a_dead_caller_has_scattered_is_stopped/0,
+    items_are_reduced_in_the_workers/0,
+    what_is_between_the_rounds_keeps_its_type/0,
+    a_reduction_ends_with_its_first_error_or_deadline/0,
+    a_reduction_says_what_is_wrong_with_it/0
 ]).
 
 py_scatter_test_() ->
@@ -89,7 +96,7 @@ the_same_call_runs_on_each_worker() ->
 wrong_options_are_named() ->
     [
         ?assertMatch(#{kind := bad_arguments}, py_test_server:failure(fun() -> py:pmap(operator, neg, [1], Options) end))
-     || Options <- [#{chunk => 0}, #{errors => maybe_}, #{order => any}, #{deadline => soon}, #{in_flight => 0}, #{progress => 1}, #{no => 1}]
+     || Options <- [#{chunk => 0}, #{idempotent => 1}, #{errors => maybe_}, #{order => any}, #{deadline => soon}, #{in_flight => 0}, #{progress => 1}, #{no => 1}]
     ].
 
 a_lost_worker_costs_its_chunk() ->
@@ -104,3 +111,61 @@ a_lost_worker_costs_its_chunk() ->
      || {Number, Result} <- lists:enumerate(Results)
     ],
     ?assertEqual({ok, 10}, lists:last(Results)).
+
+what_is_idempotent_is_tried_again_item_by_item() ->
+    Marker = py_test_server:marker(),
+    Options = #{chunk => 4, idempotent => true, strings => binary},
+    ?assertEqual([Marker, Marker, Marker, Marker], py:pmap(py_fixture, die_once, lists:duplicate(4, Marker), Options)),
+    %% What kills its worker each time fails, and its neighbours in the chunk don't.
+    Results = py:pmap(py_fixture, die_at_five, lists:seq(1, 8), Options#{errors => collect, chunk => 8, in_flight => 1}),
+    ?assertMatch({error, #{kind := Kind}} when Kind =:= worker_lost; Kind =:= quarantined, lists:nth(5, Results)),
+    ?assertEqual([{ok, Number} || Number <- lists:seq(1, 8), Number =/= 5], lists:delete(lists:nth(5, Results), Results)),
+    Other = py_test_server:marker(),
+    Job = py:scatter([{py_fixture, die_once, [Other]}], #{idempotent => true, strings => binary}),
+    ?assertEqual([Other], py:gather(Job)).
+
+a_straggler_is_run_a_second_time_when_it_is_idempotent() ->
+    Marker = py_test_server:marker(),
+    Items = [<<>>, Marker],
+    ?assertEqual(["", binary_to_list(Marker)], py:pmap(py_fixture, hang_once, Items, #{chunk => 1, idempotent => true})),
+    ?assertMatch(<<_/binary>>, py_test_server:read(<<Marker/binary, ".stopped">>)),
+    ?assertEqual({messages, []}, process_info(self(), messages)).
+
+what_a_dead_caller_has_scattered_is_stopped() ->
+    Marker = py_test_server:marker(),
+    Caller = spawn(fun() -> py:pmap(py_fixture, hang, [Marker]) end),
+    _ = py_test_server:read(<<Marker/binary, ".started">>),
+    exit(Caller, kill),
+    ?assertMatch(<<_/binary>>, py_test_server:read(<<Marker/binary, ".stopped">>)).
+
+items_are_reduced_in_the_workers() ->
+    ?assertEqual(500500, py:reduce(operator, add, lists:seq(1, 1000))),
+    ?assertEqual(-500500, py:reduce(operator, add, lists:seq(1, 1000), #{each => {operator, neg}, chunk => 3})),
+    ?assertEqual(7, py:reduce(operator, add, [7])),
+    ?assertEqual(9, py:reduce(operator, add, [2, 3, 4], #{chunk => 1, binaries => bytes, idempotent => true})),
+    _ = py:reduce(operator, add, lists:seq(1, 6), #{chunk => 2, in_flight => 1, progress => {self(), folded}}),
+    ?assertEqual([2, 4, 6], [receive {py_progress, folded, Done, 6} -> Done end || _ <- lists:seq(1, 3)]),
+    ?assertEqual({messages, []}, process_info(self(), messages)).
+
+what_is_between_the_rounds_keeps_its_type() ->
+    Fold = fun(Items, Options) -> py:reduce(py_fixture, joined, Items, Options#{chunk => 2}) end,
+    Texts = [<<"a">>, <<"b">>, <<"c">>, <<"d">>, <<"e">>],
+    ?assertEqual("abcde", Fold(Texts, #{})),
+    ?assertEqual(<<"abcde">>, Fold(Texts, #{strings => binary})),
+    ?assertEqual(<<"abcde">>, Fold(Texts, #{each => {py_fixture, as_bytes}})),
+    ?assertEqual({1, 2, 3, 4, 5}, Fold(lists:seq(1, 5), #{each => {py_fixture, as_tuple}})).
+
+a_reduction_ends_with_its_first_error_or_deadline() ->
+    Failed = py_test_server:failure(fun() -> py:reduce(operator, add, lists:seq(1, 50), #{each => {py_fixture, square_or_fail}}) end),
+    ?assertMatch(#{class := <<"ValueError">>, message := <<"not 13">>}, Failed),
+    Marker = py_test_server:marker(),
+    Late = fun() -> py:reduce(operator, add, [Marker], #{each => {py_fixture, hang}, deadline => 500}) end,
+    ?assertMatch(#{kind := timeout}, py_test_server:failure(Late)).
+
+a_reduction_says_what_is_wrong_with_it() ->
+    [
+        ?assertMatch(#{kind := bad_arguments}, py_test_server:failure(fun() -> py:reduce(operator, add, Items, Options) end))
+     || {Items, Options} <- [
+            {[], #{}}, {1, #{}}, {[1], #{each => neg}}, {[1], #{errors => collect}}, {[1], #{chunk => 0}}, {[1], none}
+        ]
+    ].

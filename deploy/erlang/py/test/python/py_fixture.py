@@ -265,6 +265,35 @@ def die_at_five(number: int) -> int:
     return number
 
 
+def die_once(marker: str) -> str:
+    """Ends its worker the first time that it is called with this marker."""
+    if not Path(marker).exists():
+        publish(marker, "")
+        die()
+    return marker
+
+
+def hang_once(marker: str) -> str:
+    """Comes back the second time that it is called with this marker; the first one hangs until it is stopped."""
+    if marker and not Path(marker + ".started").exists():
+        hang(marker)
+    return marker
+
+
+def joined(first: Any, second: Any) -> Any:
+    """An associative function of texts, bytes and tuples; the types must have stayed what they were."""
+    assert type(first) is type(second), (first, second)
+    return first + second
+
+
+def as_bytes(text: str) -> bytes:
+    return text.encode()
+
+
+def as_tuple(number: int) -> tuple[int, ...]:
+    return (number,)
+
+
 def bridge_of(_item: Any) -> int:
     return os.getppid()
 
