@@ -108,14 +108,15 @@ _EXTENDED_CODE: Final = re.compile(
     |(?P<number> -?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?) | (?P<text> "(?:[^"\\\n]|\\.)*") | (?P<nothing> $))""",
     re.VERBOSE,
 )
-_LINE: Final = re.compile(r"(?:[ ]*(?:[A-Za-z_][A-Za-z0-9_]*|::|->|[=|,(){}]))+[ ]*(?=\n)")
+# A name goes on to its end: could it be cut in two, a long one would be tried in every way that it can be cut.
+_LINE: Final = re.compile(r"(?:[ ]*(?:[A-Za-z_][A-Za-z0-9_]*(?![A-Za-z0-9_])|::|->|[=|,(){}]))+[ ]*(?=\n)")
 _LINES_WORDS: Final = re.compile(r"([ ]*)([A-Za-z_][A-Za-z0-9_]*|::|->|[=|,(){}])")
 _LINES_END: Final = re.compile(r"(\n+)([ ]*)(?![ \t\r\n\f\v])")
 _PRAGMA: Final = re.compile(
     r"[ ]*(?: (?P<blank> [\t\r\n\f\v][ \t\r\n\f\v]*) | (?P<comment> --[^\n]*) | (?P<word> [!-~]+) | (?P<nothing> $))",
     re.VERBOSE,
 )
-_EXTENDS: Final = re.compile(r"(?:[ \t\r\n\f\v]+|--[^\n]*)*\{-#[ \t\r\n\f\v]*EXTENDED\s+#-\}")
+_EXTENDS: Final = re.compile(r"(?:[ \t\r\n\f\v]|--[^\n]*\n)*\{-#[ \t\r\n\f\v]*EXTENDED\s+#-\}")
 _NAMED: Final = {"con": Kind.CON, "brace": Kind.LBRACE, "number": Kind.NUMBER, "text": Kind.TEXT}
 
 

@@ -181,3 +181,20 @@ def test_names_are_split_where_gugugu_splits_them(name: str, snake: str) -> None
 def test_types_nested_beyond_reason_are_refused() -> None:
     deep = "List (" * 5000 + "Int32" + ")" * 5000
     assert any("nested deeper" in each for each in errors(f"module A where\ndata X = X {{ a :: {deep} }}\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"module A where\ndata X = X {{ {'a' * 2000} :: Int32 }} -- a comment\n",
+        f"module A where\ndata X = X {{ {'aB1_' * 500} :: Int32, b :: Bool }} {{-# and\n",
+        "\n \t" * 2000 + "module A where\n",
+        "-- " + "-" * 4000 + "\nmodule A where\n",
+        " " * 4000 + "--" * 2000,
+    ],
+    ids=["a long name", "a long name before what is no word", "blank lines", "a line of dashes", "a comment alone"],
+)
+@pytest.mark.timeout(30)  # what is tried in every way that it can be cut takes longer than the world has been there
+def test_long_names_and_comments_are_read_once(text: str) -> None:
+    loaded = load(text)
+    assert all(each.severity is Severity.ERROR for each in loaded.diagnostics)
