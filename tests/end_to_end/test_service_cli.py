@@ -97,6 +97,32 @@ def test_the_same_call_is_made_on_every_worker(shell: Shell, service: Service) -
     )
 
 
+def test_the_items_of_an_iterator_are_printed_as_they_come(shell: Shell) -> None:
+    assert shell("call", "--stream", "builtins:range", "3") == (0, "0\n1\n2\n", "")
+    assert shell("call", "--stream", "--json", "builtins:enumerate", '["a", null]', "start=7") == (
+        *(0, '[7,"a"]\n[8,null]\n'),
+        "",
+    )
+    assert shell("call", "--stream", "builtins:map", "1") == (
+        1,
+        "",
+        "TypeError: map() must have at least two arguments.\n",
+    )
+    assert shell("call", "--stream", "builtins:len", "[]") == (1, "", "TypeError: 'int' object is not iterable\n")
+    status, _, err = shell("call", "--stream", "--no-cache", "builtins:range", "3")
+    assert (status, err) == (2, "bascule call: --stream prints the items' values, and no answer of it is kept\n")
+
+
+def test_who_has_seen_enough_of_an_endless_iterator_ends_it(service: Service) -> None:
+    command = [sys.executable, "-m", "bascule", "call", "--socket", str(service.socket), "--stream", "itertools:count"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["0\n", "1\n"]
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == ("", 0)
+
+
 def test_a_call_that_takes_too_long_is_stopped(shell: Shell) -> None:
     status, _, err = shell("call", "--timeout", "0.1", "time:sleep", "60")
     assert status == 1
