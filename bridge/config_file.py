@@ -67,7 +67,8 @@ def check(data: dict[str, object], source: str, text: str | None = None) -> Serv
         config = ServiceConfig.model_validate(data)
     except ValidationError as error:
         lines = lines_of(text) if text is not None else {}
-        problems = [_explain(problem, source, lines) for problem in error.errors()]
+        found = sorted(error.errors(), key=lambda problem: _line(problem["loc"], lines))
+        problems = [_explain(problem, source, lines) for problem in found]
         raise ConfigError("\n".join(dict.fromkeys(problems))) from None
     problems = [
         f"{_place(location, source, lines_of(text) if text is not None else {})}: {what}"
@@ -184,12 +185,17 @@ _NAMES = "1 to 60 of letters, digits, _, . and -"
 
 def _place(location: Location, source: str, lines: dict[Location, int]) -> str:
     """FILE:LINE: KEY, with the line of the innermost that has one."""
-    at = location
-    while at and at not in lines:
-        at = at[:-1]
-    where = f"{source}:{lines[at]}" if at else source
+    line = _line(location, lines)
+    where = f"{source}:{line}" if line else source
     key = ".".join(str(part) for part in location)
     return f"{where}: {key}" if key else where
+
+
+def _line(location: Location, lines: dict[Location, int]) -> int:
+    """The line of the innermost part of a location that has one; 0 where none has."""
+    while location and location not in lines:
+        location = location[:-1]
+    return lines.get(location, 0)
 
 
 def _show(value: object) -> str:
