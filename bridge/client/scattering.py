@@ -28,19 +28,13 @@ from bascule.bridge.client.futures import Future
 from bascule.bridge.client.mapping import Chunker, read_results
 from bascule.bridge.client.progress import Shown, Told
 from bascule.bridge.errors import CallError, Timeout
+from bascule.bridge.pacing import Pace, may_try_again
 from bascule.protocols.calls import Op
-from bascule.protocols.errors import ErrorKind
 
 if TYPE_CHECKING:
     from bascule.bridge.client.calling import Calling
 
 _MAP: Final = int(Op.MAP)
-_LOST: Final = frozenset(
-    {ErrorKind.WORKER_LOST, ErrorKind.DISCONNECTED, ErrorKind.POOL_UNAVAILABLE, ErrorKind.OVERLOADED}
-)
-_TRIES: Final = 3  # how often an item of an idempotent function is tried in all: the first time with its chunk
-_STRAGGLES: Final = 4.0  # times the usual, and
-_STRAGGLES_FROM: Final = 1.0  # seconds, after which a chunk at the end is run a second time
 
 
 class Errors(enum.Enum):
@@ -133,7 +127,7 @@ class ScatterRun:
         self._under_way: dict[Future, Piece] = {}
         self._waiting: dict[int, list[Result]] = {}  # by first index: what came before its turn
         self._turn = 0
-        self._usual = 0.0  # seconds that a chunk takes, lately
+        self._pace = Pace()
         self._done = self._failed = 0
         self._told_over = False
 
@@ -168,18 +162,20 @@ class ScatterRun:
 
     def patience(self) -> float | None:
         """Seconds after which `look_for_stragglers` has something to do, if none of `awaited` ends sooner."""
-        if not self._options.idempotent or not self._exhausted or self._again or not self._usual:
+        straggles = self._pace.straggles_after()
+        if not self._options.idempotent or not self._exhausted or self._again or straggles is None:
             return None
-        due = [piece.since + self._straggles() for piece in self._under_way.values() if len(piece.calls) == 1]
+        due = [piece.since + straggles for piece in self._under_way.values() if len(piece.calls) == 1]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def look_for_stragglers(self) -> None:
         """Run a second time what takes far too long, now that nothing else is to be started."""
-        if self.patience() is None:
+        straggles = self._pace.straggles_after()
+        if self.patience() is None or straggles is None:
             return
         now = time.monotonic()
         for piece in list(self._under_way.values()):
-            if len(piece.calls) == 1 and now - piece.since >= self._straggles():
+            if len(piece.calls) == 1 and now - piece.since >= straggles:
                 self._launch(piece)
 
     def take(self) -> list[Result]:
@@ -217,9 +213,6 @@ class ScatterRun:
         if isinstance(self._options.progress, Shown):
             self._options.progress.close()
 
-    def _straggles(self) -> float:
-        return max(_STRAGGLES_FROM, self._usual * _STRAGGLES)
-
     def _count(self, results: list[Result]) -> None:
         failed = sum(result.error is not None for result in results)
         self._done += len(results) - failed
@@ -238,7 +231,7 @@ class ScatterRun:
             if twin is not future and self._under_way.pop(twin, None) is not None:
                 twin.abandon()
         seconds = time.monotonic() - piece.since
-        self._usual = seconds if not self._usual else self._usual + (seconds - self._usual) * 0.2
+        self._pace.ended(seconds)
         self._chunker.learn(len(piece.items), seconds, waited=True)
         try:
             _, _, every = read_results(future.result())
@@ -254,7 +247,7 @@ class ScatterRun:
         ]
 
     def _try_again(self, piece: Piece, lost: CallError) -> bool:
-        if not self._options.idempotent or lost.kind not in _LOST or piece.tries + 1 >= _TRIES:
+        if not self._options.idempotent or not may_try_again(lost.kind, piece.tries):
             return False
         singly = [Piece(piece.first + at, [item], piece.tries + 1) for at, item in enumerate(piece.items)]
         self._again.extend(singly)

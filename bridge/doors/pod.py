@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from bascule.bridge.doors.base import Request
     from bascule.bridge.doors.pod_options import PodOptions
-    from bascule.bridge.doors.pod_scatter import Scatter
+    from bascule.bridge.doors.pod_runs import Run
     from bascule.protocols.pod import Event, Id
 
 WINDOW: Final = 64  # items of a stream that may be under way to a client
@@ -62,7 +62,7 @@ MOST_KEYS: Final = 1_000  # keys of calls that are remembered before those that 
 
 _REPLY, _ERROR, _ITEM, _END, _OUTPUT = int(Kind.REPLY), int(Kind.ERROR), int(Kind.ITEM), int(Kind.END), int(Kind.OUTPUT)
 _CALL, _CREDIT, _RELEASE, _CANCEL = int(Kind.CALL), int(Kind.CREDIT), int(Kind.RELEASE), int(Kind.CANCEL)
-_CALLBACK, _NESTED = int(Kind.CALLBACK), int(Kind.NESTED)
+_CALLBACK, _NESTED, _CONTROL = int(Kind.CALLBACK), int(Kind.NESTED), int(Kind.CONTROL)
 _MSGPACK = int(Codec.MSGPACK)
 _STREAM, _ERR = int(Flag.STREAM), int(Flag.ERR)
 
@@ -97,7 +97,7 @@ class PodDoor:
         self._requests: list[Request] = []  # not handed to the router yet
         self._streams: dict[Hashable, int] = {}  # open streams: items since the last credit
         self._keys: dict[str, Id] = {}  # calls that were begun under a key
-        self._scatters: dict[Hashable, Scatter] = {}
+        self._runs: dict[Hashable, Run] = {}
         self._asked: dict[int, Id] = {}  # functions of the client that Python waits for: number -> the call that asks
         self._catalogue = Catalogue(options, self._pod, self._put, warn)
         self._exports = self._catalogue.exports
@@ -254,8 +254,8 @@ class PodDoor:
             self._open[event.id] = CALLING
         elif name in (pod_core.ANSWER, pod_core.FAILED):
             self._answer(event, failed=name == pod_core.FAILED)
-        elif name in (pod_core.SCATTER, pod_core.PMAP):
-            self._scatter(event, columns=name == pod_core.PMAP)
+        elif name in pod_core.RUNS:
+            self._begin_run(event, name)
         else:
             known = [*pod_core.FUNCTIONS, *pod_core.OF_THE_DOOR]
             self._no_var(event, self._options.core_namespace, name, known)
@@ -278,23 +278,22 @@ class PodDoor:
         id = self._keys.pop(key, None)
         if id is None or id not in self._open:
             return False
-        scatter = self._scatters.pop(id, None)
-        if scatter is not None:
-            self._requests += scatter.cancel()
+        run = self._runs.pop(id, None)
+        if run is not None:
+            self._requests += run.cancel()
             self._fail(id, ErrorKind.CANCELLED, "the client cancelled it")
         else:
             self._requests.append((_CANCEL, self._codec, 0, id, 0, b""))
         return True
 
-    def _scatter(self, event: Invoke, *, columns: bool) -> None:
-        from bascule.bridge.doors.pod_scatter import Scatter
+    def _begin_run(self, event: Invoke, name: str) -> None:
+        from bascule.bridge.doors.pod_scatter import begin
 
         args = self._format.read_arguments(event.args)
-        scatter = Scatter(event.id, self._format, args, workers=self._options.workers, columns=columns)
-        self._scatters[event.id] = scatter
-        self._requests += scatter.requests()
-        if scatter.over:
-            self._gather(scatter)
+        columns = name == pod_core.PMAP
+        run = begin(event.id, self._format, name, args, workers=self._options.workers, columns=columns)
+        self._runs[event.id] = run
+        self._go_on(run)
 
     def _ask_client(self, id: Hashable, number: int, body: bytes) -> None:
         """Python calls a function of the client."""
@@ -324,28 +323,37 @@ class PodDoor:
             self._requests.append((_REPLY, self._codec, 0, number, 0, self._format.write(outcome[0])))
         self._pod.send_value(event.id, self._format.nothing)
 
-    def _take_chunk(self, kind: int, id: Id, number: int, content: bytes) -> None:
-        """A worker answered, or failed, one chunk of a scatter."""
-        scatter = self._scatters.get(id)
-        if scatter is None:
+    def _take_part(self, kind: int, id: Id, number: int, content: bytes) -> None:
+        """A worker answered, or failed, one call of a run; or the router answered the run itself."""
+        run = self._runs.get(id)
+        if run is None:
+            return
+        if kind == _CONTROL:
+            from bascule.bridge.router.messages import read_control
+
+            run.heard(read_control(content))
+            self._go_on(run)
             return
         try:
             found = self._format.read(content)
         except RemoteProtocolError as error:
             kind, found = _ERROR, error_map(ErrorKind.NOT_ENCODABLE, f"its results can't be read: {error}")
-        told = scatter.take(number, None, found) if kind == _ERROR else scatter.take(number, found, None)
+        told = run.take(number, None, found) if kind == _ERROR else run.take(number, found, None)
         if told:
             self._pod.send_output(id, told.encode(), err=True)
-        if scatter.over:
-            self._gather(scatter)
+        self._go_on(run)
 
-    def _gather(self, scatter: Scatter) -> None:
-        del self._scatters[scatter.id]
-        if scatter.failure is None:
-            self._pod.send_value(scatter.id, scatter.value())
+    def _go_on(self, run: Run) -> None:
+        """Ask what a run wants to ask now; answer the client when it is over."""
+        self._requests += run.take_requests()
+        if not run.over:
+            return
+        del self._runs[run.id]
+        self._requests += run.cancel()
+        if run.failure is None:
+            self._pod.send_value(run.id, run.value())
         else:
-            self._requests += scatter.cancel()
-            self._fail_with(scatter.id, scatter.failure)
+            self._fail_with(run.id, run.failure)
 
     def _no_var(self, event: Invoke, namespace: str, name: str, names: list[str]) -> None:
         from difflib import get_close_matches
@@ -355,7 +363,7 @@ class PodDoor:
         self._fail(event.id, ErrorKind.NOT_FOUND, f"the namespace {namespace!r} has no var {name!r}{there}")
 
     def _end_calls(self, kind: ErrorKind, message: str) -> None:
-        self._scatters.clear()
+        self._runs.clear()
         for id in self._pod.open_calls:
             self._fail(id, kind, message)
 
@@ -393,7 +401,7 @@ class PodDoor:
                     self.closing = True
                     self.exit_status = 1
             elif isinstance(call_id, tuple):
-                self._take_chunk(kind, call_id[1], call_id[2], payload)
+                self._take_part(kind, call_id[1], call_id[2], payload)
         elif kind == _REPLY and open_[call_id] is CALLING:
             pod.send_item(call_id, self._format.listed(b'"py/result"', bytes(payload)))
             pod.send_done(call_id)

@@ -80,11 +80,11 @@ _COMMON = {
 (defmacro ..
   "Methods and attributes one after the other: (py/.. df (head 3) (to_dict :orient \\"list\\") columns)."
   [obj & steps]
-  (reduce (fn [obj step]
-            (if (seq? step)
-              (clojure.core/list '@py/-method obj (name (first step)) (vec (rest step)))
-              (clojure.core/list '@py/attr obj (name step))))
-          obj steps))
+  (clojure.core/reduce (fn [obj step]
+                         (if (seq? step)
+                           (clojure.core/list '@py/-method obj (name (first step)) (vec (rest step)))
+                           (clojure.core/list '@py/attr obj (name step))))
+                       obj steps))
 """,
     "with-handles": """
 (defn -let-go [x]

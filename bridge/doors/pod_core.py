@@ -165,7 +165,8 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
-RELEASE, CANCEL, KEYED, SCATTER, PMAP = "release", "-cancel", "-keyed", "scatter", "pmap"
+RELEASE, CANCEL, KEYED = "release", "-cancel", "-keyed"
+SCATTER, PMAP, REDUCE, EVERYWHERE = RUNS = ("scatter", "pmap", "reduce", "everywhere")
 CALLING, ANSWER, FAILED = "-calling", "-answer", "-failed"
 OF_THE_DOOR = {
     RELEASE: ("Lets Python forget objects; their handles are lost.", ("[handle & handles]",)),
@@ -180,14 +181,27 @@ OF_THE_DOOR = {
     FAILED: ("Says that a function that Python called failed, and how.", ("[number class message]",)),
     SCATTER: (
         "Calls a function with each item on all workers; the results in the items' order. Progress goes to *err*.\n"
-        'Options: "chunk" items that travel together, "timeout" in seconds for a chunk, "star" true: each item is a\n'
+        'Options: "chunk" items that travel together, "timeout" in seconds for all of it, "star" true: each item is a\n'
         'vector of arguments, "errors" "raise" (the default), or "return": {"error" ...} stands in a result\'s place,\n'
-        '"progress" false.',
+        '"progress" false, "idempotent" true: what is lost with its worker is tried again, item by item, and a\n'
+        "straggler at the end is run a second time.",
         ("[target items]", "[target items options]"),
     ),
     PMAP: (
         "Calls a function with the first of each collection, the second of each, and so on, on all workers.",
         ("[target items & more]",),
+    ),
+    REDUCE: (
+        "Reduces items in the workers, with an associative function of two.\n"
+        'Options: "each" a function that is applied to every item first, "chunk" items that one call reduces (256),\n'
+        '"timeout" in seconds for all of it, "progress" true, "idempotent" true.',
+        ("[target items]", "[target items options]"),
+    ),
+    EVERYWHERE: (
+        "Makes the same call on each worker, once all are there: their results.\n"
+        'Options: "copies" so many calls instead, on the workers in turn, "timeout" in seconds for all of it,\n'
+        '"errors" "raise" (the default) or "return".',
+        ("[target]", "[target args]", "[target args options]"),
     ),
 }
 """What the door does itself: its documentation and arglists."""

@@ -1,139 +1,205 @@
-"""One call of `py/scatter` or `py/pmap`: a function over many items, in chunks, on all workers.
+"""`py/scatter`, `py/pmap`, `py/reduce`, `py/everywhere`: what each of them makes of a run (see `pod_runs`).
 
-A chunk is a MAP call of the door's own. What comes back is put in the items' order; the first failure ends it all,
-unless the user wants errors in the place of results. Here is what there is to decide and to remember; the door passes
-the calls on and writes to the client. Items and results are decoded in the bridge, since they are taken apart and put
-together: who has large ones keeps them in Python and scatters handles or names.
+Items and results are decoded in the bridge, since they are taken apart and put together: who has large ones keeps them
+in Python and scatters handles or names. What a reduction has between its rounds passes through here pickled.
 """
 
 from __future__ import annotations
 
 from bascule.bridge.doors.pod_arguments import BadArguments
+from bascule.bridge.doors.pod_core import EVERYWHERE, REDUCE
+from bascule.bridge.doors.pod_runs import Piece, Run, checked, items_of, target_of
+from bascule.bridge.errormaps import error_map
 from bascule.protocols.calls import Op, encode_call
-from bascule.protocols.envelope import Flag, Kind
+from bascule.protocols.envelope import Kind
+from bascule.protocols.errors import ErrorKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
     from typing import Any
 
-    from bascule.bridge.doors.base import Request
     from bascule.bridge.doors.pod_formats import Format
 
 CHUNKS_A_WORKER = 4  # so that a worker with the slow items does not hold up the others
-LINES = 20  # of progress, at most
-MARK = "scatter"
-_OPTIONS = frozenset(("chunk", "timeout", "star", "errors", "progress", "idempotent"))
-_LONGEST = 4_000_000  # seconds
-_IDEMPOTENT = int(Flag.IDEMPOTENT)
-_CALL, _CANCEL = int(Kind.CALL), int(Kind.CANCEL)
+FOLDED = 256  # items that one call reduces
+LOOK, LOOKS = 0.05, 200  # seconds between two looks whether all workers are there, and how many
+_CALL, _PLACED = int(Kind.CALL), int(Kind.PLACED)
+_SCATTER = frozenset(("chunk", "timeout", "star", "errors", "progress", "idempotent"))
+_REDUCE = frozenset(("chunk", "timeout", "each", "progress", "idempotent"))
+_EVERYWHERE = frozenset(("copies", "timeout", "errors"))
+_FOLDING = "bascule.workers.folding:"
 
 
-class Scatter:
-    """The chunks of one call, and what has come of them."""
+def begin(id: bytes, form: Format, name: str, args: list[Any], *, workers: int, columns: bool) -> Run:
+    """The run that a function of the namespace asks for.
 
-    def __init__(self, id: bytes, form: Format, args: list[Any], *, workers: int, columns: bool) -> None:
-        """Read the arguments.
+    Args:
+        id: The client's.
+        form: The payload format.
+        name: The function.
+        args: Decoded: target, items, options; or, with `columns`, target and collections.
+        workers: How many there are.
+        columns: Items are made of the collections' first elements, their second ones, and so on.
 
-        Args:
-            id: The client's.
-            form: The payload format.
-            args: Decoded: target, items, options; or, with `columns`, target and collections.
-            workers: How many there are.
-            columns: Items are made of the collections' first elements, their second ones, and so on.
+    Raises:
+        BadArguments: They are something else.
+    """
+    if name == REDUCE:
+        return _Reduce(id, form, args, workers)
+    if name == EVERYWHERE:
+        return _Everywhere(id, form, args, workers)
+    return _Scatter(id, form, args, workers, columns=columns)
 
-        Raises:
-            BadArguments: They are something else.
-        """
-        self.id = id
-        self._form = form
-        target = args[0] if args else None
-        if not isinstance(target, str):
-            raise BadArguments('the target ("module:name") is missing')
-        collections = args[1:] if columns else args[1:2]
-        if not collections or not all(isinstance(each, (list, tuple, set)) for each in collections):
+
+class _Scatter(Run):
+    """A piece is a chunk: a MAP call, whose answer is `[values, errors]`."""
+
+    def __init__(self, id: bytes, form: Format, args: list[Any], workers: int, *, columns: bool) -> None:
+        self._target = target_of(args)
+        if len(args) < 2:
             raise BadArguments("what to go over is a vector, a list or a set")
-        options = _checked({} if columns or len(args) < 3 else args[2])
-        if len(args) > 3 and not columns:
-            raise BadArguments(f"it takes a target, items and options, not {len(args)} arguments")
-        rows = [list(each) for each in zip(*collections, strict=False)]
+        options = {"progress": False} if columns else checked(args, _SCATTER)
+        super().__init__(id, form, options, name=self._target, workers=workers)
+        rows = [list(each) for each in zip(*map(items_of, args[1:] if columns else args[1:2]), strict=False)]
         if options.get("star"):
             if not all(isinstance(row[0], (list, tuple)) for row in rows):
                 raise BadArguments("with star, each item is a vector of arguments")
             rows = [list(row[0]) for row in rows]
-        self._target = str(target)
         self._keeps_errors = options.get("errors", "raise") == "return"
-        self._deadline = int(options.get("timeout", 0) * 1000)
-        self._flags = _IDEMPOTENT if options.get("idempotent") else 0
-        self._progress = bool(options.get("progress", not columns))
         size = options.get("chunk") or max(1, len(rows) // (workers * CHUNKS_A_WORKER))
-        self._chunks = [rows[at : at + size] for at in range(0, len(rows), size)]
-        self._results: list[list[Any] | None] = [None] * len(self._chunks)
-        self._total, self._done, self._told = len(rows), 0, 0
-        self.failure: dict[str, Any] | None = None
+        self._to_do.extend(
+            Piece(rows[at : at + size], min(size, len(rows) - at), at) for at in range(0, len(rows), size)
+        )
+        self._results: list[Any] = [None] * len(rows)
+        self._total = len(rows)
 
-    def requests(self) -> list[Request]:
-        """The calls to make."""
-        made: list[Request] = []
-        for number, chunk in enumerate(self._chunks):
-            call = encode_call(Op.MAP, self._target, self._form.write([[chunk]]))
-            made.append((_CALL, self._form.codec, self._flags, self._name(number), self._deadline, call))
-        return made
+    def call_of(self, piece: Piece) -> tuple[int, bytes]:
+        return _CALL, encode_call(Op.MAP, self._target, self._form.write([[piece.what]]))
 
-    def cancel(self) -> list[Request]:
-        """What ends the calls that are still under way."""
-        return [
-            (_CANCEL, self._form.codec, 0, self._name(number), 0, b"")
-            for number, results in enumerate(self._results)
-            if results is None
-        ]
+    def singly(self, piece: Piece) -> list[Piece]:
+        return [Piece([row], 1, piece.first + at, piece.tries + 1) for at, row in enumerate(piece.what)]
 
-    def _name(self, number: int) -> Hashable:
-        return (MARK, self.id, number)
-
-    @property
-    def over(self) -> bool:
-        """Whether there is nothing more to wait for."""
-        return self.failure is not None or self._done == self._total
-
-    def take(self, number: int, answer: list[Any] | None, error: dict[str, Any] | None) -> str:
-        """A chunk's answer, `[values, errors]` as MAP gives it; or why it has none.
-
-        Returns:
-            What to tell of the progress, if it is time to.
-        """
-        size = len(self._chunks[number])
+    def settle(self, piece: Piece, answer: Any, error: dict[str, Any] | None) -> None:
+        size = len(piece.what)
         values: list[Any] = [None] * size
         errors: list[Any] = [[at, error] for at in range(size)]
-        if answer is not None:
+        if error is None:
             values, errors = answer
         if errors and not self._keeps_errors:
             self.failure = errors[0][1]
-            return ""
+            return
         for at, problem in errors:
             values[at] = self._form.keyed({"error": problem})
-        self._results[number] = values
-        self._chunks[number] = []
-        self._done += size
-        if not self._progress or ((self._done - self._told) * LINES < self._total and self._done < self._total):
-            return ""
-        self._told = self._done
-        return f"{self._target} {self._done}/{self._total}\n"
+        self._results[piece.first : piece.first + size] = values
 
     def value(self) -> bytes:
         """All results, in the items' order."""
-        return self._form.write([each for results in self._results for each in results or []])
+        return self._form.write(self._results)
 
 
-def _checked(options: Any) -> dict[str, Any]:
-    if not isinstance(options, dict) or not _OPTIONS.issuperset(options):
-        raise BadArguments(f"the options are a map with some of {', '.join(sorted(_OPTIONS))}, not {options!r:.80}")
-    checked = {str(name): value for name, value in options.items()}
-    chunk, timeout, errors = checked.get("chunk", 1), checked.get("timeout", 1), checked.get("errors", "raise")
-    if type(chunk) is not int or chunk < 1:
-        raise BadArguments(f"chunk is a number of items, not {chunk!r:.40}")
-    if type(timeout) not in (int, float) or not 0 < timeout <= _LONGEST:
-        raise BadArguments(f"timeout is a number of seconds above 0, not {timeout!r:.40}")
-    if errors not in ("raise", "return"):
-        raise BadArguments(f'errors is "raise" or "return", not {errors!r:.40}')
-    return checked
+class _Reduce(Run):
+    """A piece is one call of `bascule.workers.folding`; when a round is over the next one is made of what it gave."""
+
+    def __init__(self, id: bytes, form: Format, args: list[Any], workers: int) -> None:
+        self._target = target_of(args)
+        options = checked(args, _REDUCE)
+        super().__init__(id, form, {"progress": False, **options}, name=self._target, workers=workers)
+        items = items_of(args[1] if len(args) > 1 else None)
+        if not items:
+            raise BadArguments("there is nothing to reduce")
+        self._size = options.get("chunk", FOLDED)
+        each = options.get("each")
+        self._value: Any = None
+        self._parts: list[Any] = []
+        self._total = len(items)
+        name = "fold" if len(items) <= self._size else "fold_part"
+        self._begin_round(name, items, self._size, [] if each is None else [str(each)], items_each=True)
+
+    def call_of(self, piece: Piece) -> tuple[int, bytes]:
+        name, args = piece.what
+        return _CALL, encode_call(Op.CALL, _FOLDING + name, self._form.write([[self._target, *args]]))
+
+    def settle(self, piece: Piece, answer: Any, error: dict[str, Any] | None) -> None:
+        self.failure = error
+        if error is not None:
+            return
+        self._parts[piece.first] = answer
+        self._left -= 1
+        if self._left:
+            return
+        if piece.what[0] in ("fold", "finish_parts"):
+            self._value = answer
+        else:
+            size = max(2, self._size)
+            name = "finish_parts" if len(self._parts) <= size else "join_parts"
+            self._begin_round(name, self._parts, size, [], items_each=False)
+
+    def value(self) -> bytes:
+        """What is left of all items."""
+        return self._form.write(self._value)
+
+    def _begin_round(self, name: str, items: list[Any], size: int, more: list[Any], *, items_each: bool) -> None:
+        chunks = [items[at : at + size] for at in range(0, len(items), size)]
+        self._parts = [None] * len(chunks)
+        self._left = len(chunks)
+        self._to_do.extend(
+            Piece((name, [chunk, *more]), len(chunk) if items_each else 0, number)
+            for number, chunk in enumerate(chunks)
+        )
+
+
+class _Everywhere(Run):
+    """A piece is a call that names its worker. Which workers there are is asked first, until all are there."""
+
+    def __init__(self, id: bytes, form: Format, args: list[Any], workers: int) -> None:
+        self._target = target_of(args)
+        options = checked(args, _EVERYWHERE)
+        super().__init__(id, form, {**options, "progress": False}, name=self._target, workers=workers)
+        given = items_of(args[1] if len(args) > 1 else [], "what it is called with")
+        self._call = encode_call(Op.CALL, self._target, form.write([given]))
+        self._copies: int | None = options.get("copies")
+        self._keeps_errors = options.get("errors", "raise") == "return"
+        self._results: list[Any] = []
+        self._begun = False
+        self._looks = 0
+        self._ask(op="workers")
+
+    @property
+    def over(self) -> bool:
+        """Not before it is known which workers there are."""
+        return self.failure is not None or (self._begun and super().over)
+
+    def heard(self, answer: dict[str, Any]) -> None:
+        """It is time to ask again, or the router says which workers there are."""
+        if self._begun:
+            return
+        if answer["op"] == "wake":
+            self._ask(op="workers")
+            return
+        slots = answer["slots"]
+        self._looks += 1
+        if len(slots) < answer["size"] and self._looks < LOOKS:
+            self._ask(op="wake", seconds=LOOK)
+            return
+        if not slots:
+            message = f"pool {answer['pool']!r} has no worker that takes calls at the moment; try again"
+            self.failure = error_map(ErrorKind.POOL_UNAVAILABLE, message)
+            return
+        self._begun = True
+        chosen = [slots[at % len(slots)] for at in range(self._copies or len(slots))]
+        self._results = [None] * len(chosen)
+        self._window = len(chosen)
+        self._to_do.extend(Piece(slot, 1, at) for at, slot in enumerate(chosen))
+
+    def call_of(self, piece: Piece) -> tuple[int, bytes]:
+        return _PLACED, piece.what.to_bytes(2, "little") + self._call
+
+    def settle(self, piece: Piece, answer: Any, error: dict[str, Any] | None) -> None:
+        if error is not None and not self._keeps_errors:
+            self.failure = error
+            return
+        self._results[piece.first] = answer if error is None else self._form.keyed({"error": error})
+
+    def value(self) -> bytes:
+        """The results, one of each worker, in the order of their slots."""
+        return self._form.write(self._results)

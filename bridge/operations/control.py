@@ -22,6 +22,7 @@ from bascule.bridge.notices import KillReason
 from bascule.bridge.operations import descriptions
 from bascule.bridge.operations.descriptions import show
 from bascule.bridge.pool_spec import MOST_WORKERS
+from bascule.bridge.router.asking import workers_of
 from bascule.bridge.router.core import RouterCore
 from bascule.bridge.router.messages import read_control
 from bascule.bridge.router.peers import Session, Worker, WorkerState
@@ -129,9 +130,7 @@ class Control:
 
     def _workers(self, session: Session, _client_id: Hashable, _request: Answer) -> Answer:
         """The slots of the session's pool whose workers take calls: what a PLACED call may name."""
-        pool = self._core.pools.get(session.pool)
-        slots = [] if pool is None else [worker.slot for worker in pool.active]
-        return {"op": "workers", "pool": session.pool, "slots": slots}
+        return workers_of(self._core, session)
 
     def _status(self, _session: Session, _client_id: Hashable, _request: Answer) -> Answer:
         return {"op": "status", **descriptions.status(self._core)}

@@ -267,7 +267,12 @@ class Requests:
         elif kind == _RELEASE:
             self._release(session, payload)
         elif kind == _CONTROL:
-            core.on_control(session, client_id, payload)
+            if isinstance(client_id, tuple):  # the door's own
+                from bascule.bridge.router.asking import answer_door
+
+                answer_door(core, session, client_id, payload)
+            else:
+                core.on_control(session, client_id, payload)
         elif kind == _NESTED:
             core.callbacks.accept(session, codec, flags, client_id, deadline_ms, payload)
         elif kind == _PLACED:

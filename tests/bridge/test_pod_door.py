@@ -435,6 +435,14 @@ def test_release_is_answered_by_the_door() -> None:
         ("py/scatter", '["math:pow", [1], {"errors": "no"}]', "bad_arguments", "errors is"),
         ("py/scatter", '["math:pow", [1], {"star": true}]', "bad_arguments", "with star"),
         ("py/pmap", "[1]", "bad_arguments", "the target"),
+        ("py/reduce", "[]", "bad_arguments", "the target"),
+        ("py/reduce", '["operator:add"]', "bad_arguments", "what to go over"),
+        ("py/reduce", '["operator:add", []]', "bad_arguments", "nothing to reduce"),
+        ("py/reduce", '["operator:add", [1], {"each": 1}]', "bad_arguments", "each is the name"),
+        ("py/reduce", '["operator:add", [1], {}, 1]', "bad_arguments", "three arguments"),
+        ("py/everywhere", "[1]", "bad_arguments", "the target"),
+        ("py/everywhere", '["os:getpid", 1]', "bad_arguments", "what it is called with"),
+        ("py/everywhere", '["os:getpid", [], {"copies": 0}]', "bad_arguments", "copies is a number"),
     ],
 )
 def test_a_bad_call_is_answered_with_an_error_that_says_why(name: str, args: str, kind: str, why: str) -> None:

@@ -177,6 +177,53 @@ def test_what_was_lost_with_its_worker_is_run_again_only_where_that_is_harmless(
     assert error_of(pod, "py/scatter", "builtins:exec", never).data["kind"] == "worker_lost"
 
 
+def test_what_is_lost_is_tried_again_item_by_item(pod: PodClient) -> None:
+    dies = "import os; os.kill(os.getpid(), 9)"
+    options = {"idempotent": True, "progress": False, "errors": "return", "chunk": 3}
+    fine, broken, also_fine = pod.invoke("py/scatter", "builtins:exec", ["0", dies, "1"], options)
+    assert (fine, also_fine) == (None, None)
+    assert broken["error"]["kind"] in ("worker_lost", "quarantined")
+
+
+def test_a_straggler_is_run_a_second_time_when_it_is_idempotent(pod: PodClient, tmp_path: Path) -> None:
+    hangs_once = (
+        f"import pathlib, time; f = pathlib.Path({str(tmp_path / 'began')!r})\n"
+        "if not f.exists():\n f.touch()\n while True: time.sleep(0.01)"
+    )
+    options = {"idempotent": True, "progress": False, "chunk": 1}
+    assert pod.invoke("py/scatter", "builtins:exec", ["0", hangs_once], options) == [None, None]
+
+
+def test_all_of_a_scatter_has_the_time_that_it_is_given(pod: PodClient) -> None:
+    options = {"star": True, "timeout": 0.3, "chunk": 1, "errors": "return", "progress": False}
+    results = pod.invoke("py/scatter", "my_mod:forever", [[]] * 40, options)
+    assert {result["error"]["kind"] for result in results} == {"timeout"}
+
+
+def test_the_same_call_is_made_on_each_worker(pod: PodClient) -> None:
+    pids = pod.invoke("py/everywhere", "os:getpid")
+    assert len(set(pids)) == len(pids) == 2
+    assert pod.invoke("py/everywhere", "os:getpid", [], {"copies": 3}) == [*pids, pids[0]]
+    assert pod.invoke("py/everywhere", "math:sqrt", [16]) == [4.0, 4.0]
+    assert error_of(pod, "py/everywhere", "math:sqrt", [-1]).data["class"] == "ValueError"
+    kept = pod.invoke("py/everywhere", "math:sqrt", [-1], {"errors": "return"})
+    assert [result["error"]["class"] for result in kept] == ["ValueError", "ValueError"]
+    assert error_of(pod, "py/everywhere", "my_mod:forever", [], {"timeout": 0.3}).data["kind"] == "timeout"
+
+
+def test_items_are_reduced_in_the_workers(pod: PodClient) -> None:
+    assert pod.invoke("py/reduce", "operator:add", list(range(1000))) == 499500
+    assert pod.invoke("py/reduce", "operator:add", list(range(9)), {"each": "operator:neg", "chunk": 2}) == -36
+    assert pod.invoke("py/reduce", "operator:add", [7], {"idempotent": True}) == 7
+    # A tuple and an array can't be added: what is in between keeps its type in every format.
+    tuples = {"each": "builtins:tuple", "chunk": 2}
+    assert list(pod.invoke("py/reduce", "operator:add", [[number] for number in range(7)], tuples)) == list(range(7))
+    assert error_of(pod, "py/reduce", "operator:add", [1, "b"]).data["class"] == "TypeError"
+    pod.printed.clear()
+    assert pod.invoke("py/reduce", "operator:add", [1, 2, 3], {"chunk": 1, "progress": True}) == 6
+    assert [text for stream, text in pod.printed if stream == "err"][-1] == "operator:add 3/3"
+
+
 def test_handles_are_scattered_and_gathered(pod: PodClient) -> None:
     stacks = pod.invoke("py/pmap", "my_mod:Stack", [1, 2])
     assert [pod.invoke("py/list", stack) for stack in stacks] == [[1], [2]]
