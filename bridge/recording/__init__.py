@@ -6,6 +6,7 @@ The pipeline, each step a file in and a file out:
                                                                        \\--report--> a table, a page
 
     reading.py     lines and API files, damage reported with file and line
+    progress.py    what a trace has so far, on the terminal
     counts.py      the same call from several places becomes one line with a count
     types.py       the lattice of types: what is known of a parameter, and the least type above two others
     signatures.py  parameters of one function, joined from all of its calls

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import bascule
+from bascule.bridge.recording.progress import shown
 from bascule.workers.recording.errors import RecordError
 from bascule.workers.recording.output import merge_children, remove_children
 from bascule.workers.recording.session import Wanted
@@ -47,7 +48,7 @@ def recording_options(parser: argparse.ArgumentParser) -> None:
         "--exhaustive", action="store_true", help="never switch a place off: sees all, and is far slower"
     )
     parser.add_argument("--no-results", action="store_true", help="leave out what calls gave and raised")
-    parser.add_argument("--quiet", action="store_true", help="no summary at the end")
+    parser.add_argument("--quiet", action="store_true", help="no progress, and no summary at the end")
 
 
 def record(options: argparse.Namespace, program: list[str], output: Path) -> int:
@@ -79,18 +80,22 @@ def record(options: argparse.Namespace, program: list[str], output: Path) -> int
     package = str(Path(bascule.__file__).resolve().parent)
     command = [options.python, "-c", _BOOT, package, wanted.to_text(), *program]
     process = subprocess.Popen(command, env=environment)
-    while True:
-        try:
-            status = process.wait()
-            break
-        except KeyboardInterrupt:
-            continue  # the terminal has told the program too, and it decides
+    with shown(output, quiet=options.quiet):
+        status = _end_of(process)
     if output.exists():
         merge_children(str(output))
     if status < 0:
         print(f"bascule record: the program was killed by {signal.Signals(-status).name}", file=sys.stderr)
         return 128 - status
     return status
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> int:
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # the terminal has told the program too, and it decides
 
 
 def _names(given: list[str]) -> list[str]:

@@ -69,7 +69,13 @@ def _finish(recording: Recording, *, quiet: bool) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):  # the program may have closed it
         sys.stdout.flush()
     if not quiet:
-        print(f"bascule record: {recording.summary()}", file=sys.stderr)
+        print(f"bascule record: {recording.summary()}{_wipe(sys.stderr)}", file=sys.stderr)
+
+
+def _wipe(stream: object) -> str:
+    """What takes away the progress that may stand where the cursor is."""
+    is_terminal = getattr(stream, "isatty", None)
+    return "\x1b[J" if is_terminal is not None and is_terminal() else ""
 
 
 class Program:
