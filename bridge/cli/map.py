@@ -7,7 +7,7 @@
 
 Items are arguments, or, when there are none, the lines of standard input; each is JSON where it parses as JSON, else
 text. Results are printed as they come, one to a line. On a terminal a bar shows the progress. How it goes from file to
-file is told in `map_files`.
+file is told in `map_files`, how all results become one in `map_reduce`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from bascule.bridge.client import Client
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,7 +48,15 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--resume", action="store_true", help="go on with what is in OUTPUT and ERRORS already")
     parser.add_argument(
-        "--idempotent", action="store_true", help="what was lost with a worker or the connection may be run again"
+        "--idempotent",
+        action="store_true",
+        help="what was lost with a worker or the connection may be run again, and a straggler a second time",
+    )
+    parser.add_argument("--unordered", action="store_true", help="print results as they are completed")
+    parser.add_argument(
+        "--reduce",
+        metavar="FUNCTION",
+        help="bring all results together in the workers, with an associative function of two, and print what is left",
     )
     parser.add_argument("target", metavar="TARGET", help="what to call, such as math:isqrt")
     parser.add_argument(
@@ -59,21 +69,22 @@ def run(options: argparse.Namespace) -> int:
     from bascule.bridge.cli.asking import DONE, FAILED, as_json, as_text, find_service, read_word, report
     from bascule.bridge.errors import BasculeError, CallError
 
-    if options.over is not None or options.output is not None or options.errors is not None or options.resume:
-        return _run_over(options)
     words = options.items or _lines()
     items = (_item(read_word(word, text=options.text), word, star=options.star) for word in words)
+    if options.reduce is not None:
+        from bascule.bridge.cli.map_reduce import run_reduce, why_not
+
+        problem = why_not(options)
+        if problem is None:
+            return run_reduce(options, items, workers=os.cpu_count() or 1)
+        print(f"bascule map: {problem}", file=sys.stderr)
+        return 2
+    if options.over is not None or options.output is not None or options.errors is not None or options.resume:
+        return _run_over(options)
     status = DONE
     try:
         with find_service(options, workers=os.cpu_count() or 1) as client:
-            results = client.map(
-                options.target,
-                items,
-                chunk=options.chunk,
-                timeout=options.timeout,
-                errors="return" if options.keep_going else "raise",
-                star=options.star,
-            )
+            results = _results(client, items, options)
             for value in _with_progress(results, len(options.items) or None):
                 try:
                     if isinstance(value, CallError):
@@ -93,6 +104,26 @@ def run(options: argparse.Namespace) -> int:
         print(f"bascule map: {error}", file=sys.stderr)
         return 2
     return status
+
+
+def _results(client: Client, items: Iterable[Any], options: argparse.Namespace) -> Iterable[Any]:
+    """The values, errors among them where it shall go on after them."""
+    errors = "return" if options.keep_going else "raise"
+    if not (options.idempotent or options.unordered):
+        return client.map(
+            options.target, items, chunk=options.chunk, timeout=options.timeout, errors=errors, star=options.star
+        )
+    scatter = client.scatter(
+        options.target,
+        items,
+        ordered=not options.unordered,
+        chunk=options.chunk,
+        timeout=options.timeout,
+        errors=errors,
+        star=options.star,
+        idempotent=options.idempotent,
+    )
+    return (result.value if result.error is None else result.error for result in scatter)
 
 
 def _run_over(options: argparse.Namespace) -> int:

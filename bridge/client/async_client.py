@@ -179,9 +179,10 @@ class AsyncClient(Operations):
         each: str | None = None,
         chunk: int = 256,
         timeout: float | None = None,
+        idempotent: bool = False,
     ) -> Any:
         """Reduce items in the workers with an associative function of two. The arguments are `Client.reduce`'s."""
-        reducing = Reducing(function, items, each=each, chunk=chunk, timeout=timeout)
+        reducing = Reducing(function, items, each=each, chunk=chunk, timeout=timeout, idempotent=idempotent)
         while True:
             scatter = AsyncScatter(self._connection, FOLD, reducing.calls, reducing.options)
             reduced = [result.value async for result in scatter]

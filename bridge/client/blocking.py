@@ -342,6 +342,7 @@ class Client(Operations):
         each: str | None = None,
         chunk: int = 256,
         timeout: float | None = None,
+        idempotent: bool = False,
     ) -> Any:
         """Reduce items in the workers with an associative function of two: `client.reduce("operator:add", numbers)`.
 
@@ -351,11 +352,12 @@ class Client(Operations):
             each: A function that is applied to every item first.
             chunk: How many items one call reduces.
             timeout: Seconds for all of it.
+            idempotent: What is lost with a worker may be reduced again, and a straggler a second time.
 
         Raises:
             ValueError: There are no items.
         """
-        reducing = Reducing(function, items, each=each, chunk=chunk, timeout=timeout)
+        reducing = Reducing(function, items, each=each, chunk=chunk, timeout=timeout, idempotent=idempotent)
         while True:
             scatter = Scatter(self._connection, FOLD, reducing.calls, reducing.options)
             reduced = [result.value for result in scatter]

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.client.encoding import milliseconds
 from bascule.bridge.client.futures import Entry, Future
 from bascule.bridge.client.scattering import Options
-from bascule.bridge.errors import BasculeError
+from bascule.bridge.errors import BasculeError, Timeout
 from bascule.protocols.calls import Op
 
 if TYPE_CHECKING:
@@ -67,18 +68,39 @@ class Reducing:
 
     Attributes:
         calls: Of the round that is to be done: the function, a part, and what is applied to its items first.
-        options: How to scatter them.
     """
 
     def __init__(
-        self, function: str, items: Iterable[Any], *, each: str | None, chunk: int, timeout: float | None
+        self,
+        function: str,
+        items: Iterable[Any],
+        *,
+        each: str | None,
+        chunk: int,
+        timeout: float | None,
+        idempotent: bool = False,
     ) -> None:
         if chunk < 1:
             raise ValueError(f"a chunk must have at least 1 item, not {chunk!r}")
+        milliseconds(timeout)  # to complain now
         self._function = function
         self._chunk = max(2, chunk)
         self.calls: Iterator[list[Any]] = ([function, part, each] for part in _parts(items, chunk))
-        self.options = Options(chunk=1, star=True, timeout=timeout)
+        self._idempotent = idempotent
+        self._timeout = timeout
+        self._until = None if timeout is None else time.monotonic() + timeout
+
+    @property
+    def options(self) -> Options:
+        """How to scatter the round's calls.
+
+        Raises:
+            Timeout: The time for all of it is over.
+        """
+        left = self._timeout if self._until is None else self._until - time.monotonic()
+        if left is not None and left <= 0:
+            raise Timeout(f"the reduction by {self._function} has not ended within {self._timeout} s")
+        return Options(chunk=1, star=True, timeout=left, idempotent=self._idempotent)
 
     def take(self, reduced: list[Any]) -> bool:
         """The results of a round; whether that was the last one.

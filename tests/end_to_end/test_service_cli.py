@@ -150,6 +150,8 @@ def test_a_wrong_command_line_is_status_2(shell: Shell, words: list[str]) -> Non
         (["map", "--chunk", "few", "m:f"], "argument --chunk: 'few' is no whole number of at least 1"),
         (["pool", "scal", "default", "3"], "did you mean scale?"),
         (["pool", "scale", "default", "3", "4"], "bascule pool scale: error: too many arguments: 4"),
+        (["map", "--reduce", "m:g", "--star", "m:f", "1"], "--star does not go with --reduce"),
+        (["map", "--reduce", "m:g", "--over", "x", "m:f", "1"], "items are either on the command line or in the file"),
         (["map", "--resume", "m:f", "1"], "--resume and --errors go with --over and --output"),
     ],
     ids=" ".join,
@@ -202,6 +204,49 @@ def test_a_pool_that_is_not_there_is_refused(shell: Shell) -> None:
     status, _, err = shell("call", "--pool", "fast", "m:f")
     assert status == 3
     assert "there is no pool 'fast'; there are default" in err
+
+
+def test_results_are_brought_together_in_the_workers(shell: Shell, tmp_path: Path) -> None:
+    assert shell("map", "builtins:int", "--reduce", "operator:add", "1", "2", "3") == (0, "6\n", "")
+    numbers = "".join(f"{number}\n" for number in range(1000))
+    assert shell("map", "operator:neg", "--reduce", "operator:add", "--chunk", "7", stdin=numbers) == (
+        0,
+        "-499500\n",
+        "",
+    )
+    items = tmp_path / "items.jsonl"
+    items.write_text("[1]\n\n[2, 3]\n")
+    over = ("map", "--json", "builtins:list", "--reduce", "operator:add", "--over", str(items), "--idempotent")
+    assert shell(*over) == (0, "[1,2,3]\n", "")
+    with items.open("a") as file:
+        file.write("nonsense\n")
+    status, out, err = shell(*over)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"bascule map: {items}:4: this line is no item: ")
+    assert shell("map", "builtins:int", "--reduce", "operator:add") == (
+        2,
+        "",
+        "bascule map: there is nothing to reduce\n",
+    )
+    status, out, err = shell("map", "--reduce", "operator:add", "math:sqrt", "4", "-1")
+    assert (status, out, err.splitlines()[-1][:10]) == (1, "", "ValueError")
+    status, _, err = shell("map", "--timeout", "0.3", "time:sleep", "--reduce", "operator:add", "60")
+    assert status == 1
+    assert "timeout" in err
+
+
+def test_results_come_as_they_are_completed_where_their_order_does_not_matter(shell: Shell) -> None:
+    status, out, err = shell("map", "--unordered", "--keep-going", "math:isqrt", "4", "-1", "9")
+    assert (status, sorted(out.split())) == (1, ["2", "3"])
+    assert err.startswith("ValueError")
+
+
+def test_what_was_lost_is_run_again_where_that_is_said_to_be_harmless(shell: Shell, tmp_path: Path) -> None:
+    once = tmp_path / "once"
+    dies_once = (
+        f"import os, pathlib; f = pathlib.Path({str(once)!r}); f.exists() or (f.touch(), os.kill(os.getpid(), 9))"
+    )
+    assert shell("map", "--json", "--idempotent", "builtins:exec", dies_once) == (0, "null\n", "")
 
 
 def test_where_no_service_runs_a_call_has_a_bridge_of_its_own(runtime_folder: Path, nothing_left: None) -> None:
