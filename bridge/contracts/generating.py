@@ -1,10 +1,13 @@
-"""Which generator writes what: the one place that knows all targets."""
+"""Which generator writes what: the one place that knows all targets.
+
+A target is imported when it is asked for: build scripts run `gugugu-python` often, and wait for it.
+"""
 
 from __future__ import annotations
 
 import enum
 
-from bascule.bridge.contracts.generators import File, classic, clojure, erlang, jsonschema, modern, typescript
+from bascule.bridge.contracts.generators import File, classic
 from bascule.bridge.contracts.generators.python_options import PythonOptions
 from bascule.bridge.contracts.schema import Schema
 from bascule.bridge.contracts.sources import ContractError
@@ -25,6 +28,8 @@ def generate(schema: Schema, target: str, package: str) -> list[File]:
         target: Its name on the command line.
         package: What the names of files and modules begin with.
     """
+    from bascule.bridge.contracts.generators import clojure, erlang, jsonschema, typescript
+
     languages = {"erlang": erlang.generate, "clojure": clojure.generate, "typescript": typescript.generate}
     if target in languages:
         return languages[target](schema, package)
@@ -49,5 +54,7 @@ def generate_python(schema: Schema, options: PythonOptions, dialect: Dialect) ->
             if module.extended and module.source is not None
         )
     if dialect is Dialect.MODERN:
+        from bascule.bridge.contracts.generators import modern
+
         return modern.generate(schema, options)
     return classic.generate(schema, options)

@@ -26,6 +26,14 @@ data Leaf
     , tags   :: List String
     , next   :: Maybe Leaf
     }
+data Named
+  = Named
+    { isIt    :: Bool
+    , class   :: Maybe Kind
+    , toWire  :: List (Maybe Kind)
+    , f0      :: Maybe (List Leaf)
+    , theNext :: List Named
+    }
 data Tree
   = Tree
     { leaves :: List Leaf
@@ -51,9 +59,36 @@ def a_tree(forest: Any) -> Any:
 
 def test_the_fast_way_writes_what_the_slow_one_writes(forest: Any) -> None:
     tree = a_tree(forest)
-    fast = forest._wire._writer_of(forest.Tree)
+    fast = forest._wire.typed._writer_of(forest.Tree)
     assert json.loads(fast(tree)) == tree.to_wire()
     assert forest.Tree.from_json(tree.to_json()) == tree
+
+
+def test_fields_of_any_name_are_read(forest: Any) -> None:
+    small, big = forest.Kind.SMALL, forest.Kind.VERY_BIG
+    leaf = forest.Leaf(big, 1.5, 3, [], None)
+    inner = forest.Named(True, small, [None, big], None, [])
+    named = forest.Named(False, None, [], [leaf], [inner, forest.Named(True, big, [small], [], [inner])])
+    text = named.to_json()
+    read = forest._wire.typed._reader_of(forest.Named)(text)
+    assert read == forest.Named.from_wire(json.loads(text)) == named
+    assert type(read.the_next[1].the_next[0]) is forest.Named
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (b'"VERY_BIG"', b'"HUGE"', 'class: expected Kind, found "HUGE"'),
+        (b'"is_it":', b'"is_not":', "the field is_it is missing"),
+        (b'"is_it":', b'"more":1,"is_it":', 'unknown field "more"'),
+        (b'"is_it":', b'"is_it":true,"is_it":', "is_it: the field is there twice"),
+    ],
+)
+def test_what_is_wrong_does_not_come_in(old: bytes, new: bytes, told: str, forest: Any) -> None:
+    text = forest.Named(True, forest.Kind.VERY_BIG, [], None, []).to_json()
+    assert old in text
+    with pytest.raises(forest._wire.DecodeError, match=told):
+        forest.Named.from_json(text.replace(old, new))
 
 
 def leaf_of(change: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:

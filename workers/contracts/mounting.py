@@ -160,7 +160,7 @@ class _Mounted:
         """
         told: dict[str, Any] = {"digest": "", "contract": {}}
         if self._described:
-            contract = whole(self._described, sys.modules[self._contract.__name__]._wire._known)
+            contract = whole(self._described, sys.modules[self._contract.__name__]._wire.known)
             told = {"digest": digest(contract), "contract": contract}
         if theirs:
             try:

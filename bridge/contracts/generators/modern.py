@@ -1,7 +1,7 @@
 """The modern target: the same layout of files, and a run time with the same interface, typed and documented.
 
 Nothing of Bascule is needed by what is generated: the run time is written beside it. Its parts are the texts in
-`runtime/modern`, and `wire` and `fast` are copies of our own modules.
+`runtime/modern`, and `wire` is a copy of our own package.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bascule.bridge.contracts.generators.modern_text import docstring
 from bascule.bridge.contracts.generators.modern_types import ModernTypes
 from bascule.bridge.contracts.generators.python_options import PythonOptions, init_of, path_of
 from bascule.bridge.contracts.schema import Foreign, Schema
-from bascule.workers.contracts import fast_path, wire
+from bascule.workers.contracts import wire
 
 _TEXTS = Path(__file__).with_name("runtime") / "modern"
 
@@ -26,7 +26,8 @@ def generate(schema: Schema, options: PythonOptions) -> list[File]:
     runtime: list[File] = []
     if options.codec:
         runtime.append(File(init_of(options.runtime), '"""What the generated code runs on."""\n'))
-        texts = {"codec": _TEXTS / "codec.py.txt", "wire": Path(wire.__file__), "fast": fast_path()}
+        texts = {"codec": _TEXTS / "codec.py.txt"}
+        texts.update((f"wire.{path.stem}", path) for path in sorted(Path(wire.__file__).parent.glob("*.py")))
         if schema.extended:
             texts["extended"] = _TEXTS / "extended.py.txt"
         runtime += [File(path_of(options.in_runtime(name)), path.read_text()) for name, path in texts.items()]

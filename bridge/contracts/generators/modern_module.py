@@ -256,7 +256,7 @@ class ModernModule:
         lines += [f"        return _{cls}_MEMBERS[wire]", "", "    @classmethod"]
         lines += [f"    def _build(cls, read: {any_}) -> {cls}:", f"        return _{cls}_MEMBERS[read]", "", ""]
         typing = self._types.imports.module("typing")
-        lines += [f'{cls}.WIRE_KIND = "{ref_name(enum.ref)}"']
+        lines += [f'_wire.is_enum("{ref_name(enum.ref)}", {cls})']
         names = ", ".join(f'"{each.wire}"' for each in enum.members)
         lines += [f"_{cls}_ALL: {typing}.Final = tuple({cls})"]
         lines += [f"_{cls}_NAMES: {typing}.Final = ({names},)"]

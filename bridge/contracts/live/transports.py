@@ -169,7 +169,7 @@ def compare_with(contract: Any, told: dict[str, Any]) -> None:
     described = getattr(contract, "CONTRACT", None)
     if described is None or not told.get("contract"):
         return
-    ours = whole(described, contract._wire._known)
+    ours = whole(described, contract._wire.known)
     if told.get("digest") == digest(ours):
         return
     differences = unfit(told["contract"], ours)
