@@ -8,11 +8,13 @@
 `params` is a list of positionals or an object of keywords. A list of requests is a batch, whose calls run side by side;
 a request without an id is a notification. Results travel as values; an object that can't is the error `not_encodable`.
 The error's `data` is the error map that every client of Bascule gets. A request may also say `timeout`, in seconds.
+The methods `bascule.map`, `bascule.reduce` and `bascule.everywhere` make many calls: see `many`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 import trio
@@ -21,6 +23,7 @@ from bascule.bridge.client.encoding import NotSendable
 from bascule.bridge.client.trio_client import TrioClient
 from bascule.bridge.errors import BasculeError, CallError, to_map
 from bascule.bridge.http.app import Request, Respond
+from bascule.bridge.http.many import MAP, METHODS, Wanted, WrongParams, plain
 from bascule.protocols import jsonic
 from bascule.protocols.errors import ErrorKind, ProtocolError
 
@@ -60,19 +63,34 @@ async def rpc(request: Request, respond: Respond) -> None:
 async def stream(request: Request, respond: Respond) -> None:
     """`POST /stream`."""
     try:
-        target, args, kwargs, timeout = _read(jsonic.loads(request.body))
-    except (ProtocolError, ValueError, RecursionError, _Invalid) as error:
+        sent = jsonic.loads(request.body)
+        target, args, kwargs, timeout = _read(sent)
+        if target in METHODS and target != MAP:
+            raise _Invalid(f"{target} has one result: POST it to /rpc")
+        wanted = Wanted(target, sent.get("params"), timeout) if target == MAP else None
+    except (ProtocolError, ValueError, RecursionError, _Invalid, WrongParams) as error:
         await respond.json({"error": str(error)}, 400)
         return
     client = await request.client()
     await respond.begin_events()
     try:
-        async for item in client.stream(target, *args, timeout=timeout, want="value", **kwargs):
-            await respond.event(jsonic.dumps(item))
+        if wanted is not None:
+            await _tell_rows(wanted, client, respond)
+        else:
+            async for item in client.stream(target, *args, timeout=timeout, want="value", **kwargs):
+                await respond.event(jsonic.dumps(item))
         await respond.event(b"null", "end")
     except CallError as error:
-        await respond.event(jsonic.dumps(_plain(to_map(error))), "error")
+        await respond.event(jsonic.dumps(plain(to_map(error))), "error")
     await respond.end()
+
+
+async def _tell_rows(wanted: Wanted, client: TrioClient, respond: Respond) -> None:
+    async with aclosing(wanted.rows(client)) as rows:
+        async for row in rows:
+            await respond.event(jsonic.dumps(row))
+            if (progress := wanted.take_progress()) is not None:
+                await respond.event(jsonic.dumps(progress), "progress")
 
 
 async def _answer(client: TrioClient, sent: Any, answers: list[Any], at: int) -> None:
@@ -84,15 +102,18 @@ async def _answer(client: TrioClient, sent: Any, answers: list[Any], at: int) ->
         if isinstance(number, (bool, float, list, dict)):
             raise _Invalid("an id is text, a whole number or null")
         target, args, kwargs, timeout = _read(sent)
-        result = await client.apply(target, args, kwargs, want="value", timeout=timeout)
+        if target in METHODS:
+            result = await Wanted(target, sent.get("params"), timeout).answer(client)
+        else:
+            result = await client.apply(target, args, kwargs, want="value", timeout=timeout)
         answer = {"jsonrpc": "2.0", "id": number, "result": result}
         jsonic.dumps(result)  # before it stands among others in a batch
     except _Invalid as error:
         answer = _error(number if isinstance(number, (str, int)) else None, INVALID_REQUEST, str(error))
-    except NotSendable as error:
+    except (NotSendable, WrongParams) as error:
         answer = _error(number, INVALID_PARAMS, str(error))
     except CallError as error:
-        answer = _error(number, _CODES.get(error.kind, SERVER_ERROR), str(error), _plain(to_map(error)))
+        answer = _error(number, _CODES.get(error.kind, SERVER_ERROR), str(error), plain(to_map(error)))
     except BasculeError as error:
         answer = _error(number, SERVER_ERROR, str(error))
     except (ProtocolError, TypeError, ValueError) as error:
@@ -128,8 +149,3 @@ def _error(number: Any, code: int, message: str, data: Mapping[str, Any] | None 
     if data is not None:
         error["data"] = data
     return {"jsonrpc": "2.0", "id": number, "error": error}
-
-
-def _plain(error: dict[str, Any]) -> dict[str, Any]:
-    """An error map without what is empty."""
-    return {name: value for name, value in error.items() if value not in (None, [], {})}

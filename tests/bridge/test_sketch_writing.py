@@ -289,7 +289,7 @@ def test_a_folder_is_a_list_and_a_broken_file_fails_but_hides_no_other(sample: P
         (["json", "--filter", "("], "is no regular expression"),
         (["json", "--classic", "--format", "edn"], "--classic is written as json or yaml, not as edn"),
         (["--diff", "json", "json", "--classic"], "--diff is written as"),
-        (["json", "--format", "xml"], "invalid choice: 'xml'"),
+        (["json", "--format", "xml"], "there is no 'xml'; allowed: text, json"),
     ],
 )
 def test_a_wrong_command_line_says_what_is_wrong(arguments: list[str], message: str) -> None:

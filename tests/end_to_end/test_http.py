@@ -136,6 +136,113 @@ def test_a_stream_is_server_sent_events(web: Web) -> None:
     assert b"not_found" in data
 
 
+def many(method: str, function: str, **params: Any) -> dict[str, Any]:
+    timeout = {"timeout": params.pop("timeout")} if "timeout" in params else {}
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"function": function, **params}, **timeout}
+
+
+def told(data: bytes) -> list[tuple[str, Any]]:
+    """Server-sent events: their names and values."""
+    events = []
+    for event in data.decode().strip().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in event.split("\n"))
+        events.append((lines.get("event", ""), json.loads(lines["data"])))
+    return events
+
+
+def test_a_function_is_mapped_over_items_by_one_request(web: Web) -> None:
+    def mapped(function: str, items: list[Any], **more: Any) -> Any:
+        return web.rpc(many("bascule.map", function, items=items, **more))
+
+    assert mapped("math:sqrt", [4, 9])["result"] == [2, 3]
+    assert mapped("math:pow", [[2, 3], [3, 2]], star=True, chunk=1)["result"] == [8, 9]
+    assert mapped("math:sqrt", [])["result"] == []
+    error = mapped("math:sqrt", [4, -1, 9])["error"]
+    assert (error["code"], error["data"]["class"]) == (-32000, "ValueError")
+    first, wrong, last = mapped("math:sqrt", [4, -1, 9], errors="return")["result"]
+    assert (first, wrong["error"]["class"], last) == (2, "ValueError", 3)
+    fine, unfit = mapped("builtins:eval", ["1", "object()"], errors="return")["result"]
+    assert (fine, unfit["error"]["kind"]) == (1, "not_encodable")
+    assert mapped("time:sleep", [60, 60], timeout=0.2)["error"]["data"]["kind"] == "timeout"
+
+
+def test_what_is_idempotent_is_run_again_over_http(web: Web, tmp_path: Path) -> None:
+    once = tmp_path / "once"
+    dies = f"import os, pathlib; f = pathlib.Path({str(once)!r}); f.exists() or (f.touch(), os.kill(os.getpid(), 9))"
+    request = many("bascule.map", "builtins:exec", items=["0", dies], idempotent=True, chunk=1)
+    assert web.rpc(request)["result"] == [None, None]
+
+
+def test_results_are_told_as_they_are_completed(web: Web, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    wait = f"[None for _ in iter(lambda: __import__('os').path.exists({str(gate)!r}), True)] and 'slow' or 'slow'"
+    request = many("bascule.map", "builtins:eval", items=[wait, "'quick'", "1 / 0"], errors="return", chunk=1)
+    connection = UnixConnection(web.path)
+    connection.request("POST", "/stream", json.dumps(request).encode(), {"content-type": "application/json"})
+    response = connection.getresponse()
+    seen = b""
+    while b"quick" not in seen:
+        seen += response.readline()
+    gate.touch()
+    events = told(seen + response.read())
+    connection.close()
+    rows = {value["index"]: value for name, value in events if name == ""}
+    assert rows[0]["result"] == "slow"
+    assert rows[1]["result"] == "quick"
+    assert rows[2]["error"]["class"] == "ZeroDivisionError"
+    assert [value for name, value in events if name == "progress"][-1] == {"done": 2, "failed": 1, "total": 3}
+    assert events[-1] == ("end", None)
+    _, data = web.ask("POST", "/stream", json.dumps(many("bascule.map", "math:sqrt", items=[-1])).encode())
+    (name, error), *_ = told(data)
+    assert (name, error["class"]) == ("error", "ValueError")
+
+
+def test_the_same_call_is_made_on_each_worker_over_http(web: Web) -> None:
+    def each_has_answered() -> bool:
+        answered = web.rpc(many("bascule.everywhere", "os:getpid"))["result"]
+        workers = web.service.told("status")["workers"]
+        return sorted(answered) == sorted(worker["pid"] for worker in workers if worker["state"] == "active")
+
+    eventually(each_has_answered)
+    copies = web.rpc(many("bascule.everywhere", "math:sqrt", args=[16], copies=3))
+    assert copies["result"] == [4, 4, 4]
+    failed = web.rpc(many("bascule.everywhere", "math:sqrt", args=[-1]))
+    assert failed["error"]["data"]["class"] == "ValueError"
+
+
+def test_items_are_reduced_in_the_workers_over_http(web: Web) -> None:
+    numbers = list(range(1000))
+    assert web.rpc(many("bascule.reduce", "operator:add", items=numbers))["result"] == 499500
+    each = web.rpc(many("bascule.reduce", "operator:add", items=numbers, each="operator:neg", chunk=9, idempotent=True))
+    assert each["result"] == -499500
+    unfit = web.rpc(many("bascule.reduce", "builtins:max", items=["object()"], each="builtins:eval"))
+    assert unfit["error"]["data"]["kind"] == "not_encodable"
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "said"),
+    [
+        ("bascule.map", [1], "the params of bascule.map are an object"),
+        ("bascule.map", {"function": "math:sqrt"}, "needs items"),
+        ("bascule.map", {"items": [1]}, "needs function"),
+        ("bascule.map", {"function": "math:sqrt", "items": 1}, "items is a list, not 1"),
+        ("bascule.map", {"function": "math:sqrt", "items": [1], "chunk": 0}, "chunk is a whole number above 0, not 0"),
+        ("bascule.map", {"function": "math:sqrt", "items": [1], "errors": "no"}, 'errors is "raise" or "return"'),
+        ("bascule.map", {"function": "math:sqrt", "items": [1], "star": True}, "with star, each item is a list"),
+        ("bascule.map", {"function": "math:sqrt", "items": [1], "copies": 1}, "are an object with some of"),
+        ("bascule.reduce", {"function": "math:sqrt", "items": []}, "there is nothing to reduce"),
+        ("bascule.everywhere", {"function": "os:getpid", "copies": True}, "copies is a whole number above 0, not True"),
+    ],
+)
+def test_wrong_params_of_many_calls_are_named(web: Web, method: str, params: Any, said: str) -> None:
+    error = web.rpc({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})["error"]
+    assert error["code"] == -32602
+    assert said in error["message"]
+    response, data = web.ask("POST", "/stream", json.dumps({"method": method, "params": params}).encode())
+    assert response.status == 400
+    assert said in data.decode().replace('\\"', '"') or "POST it to /rpc" in data.decode()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "headers", "status", "said"),
     [
@@ -163,6 +270,16 @@ def test_a_request_that_breaks_off_cancels_its_call(web: Web) -> None:
     connection = UnixConnection(web.path)
     body = json.dumps(call("time:sleep", 60)).encode()
     connection.request("POST", "/rpc", body, {"content-type": "application/json"})
+    eventually(lambda: any(row["target"] == "time:sleep" for row in web.service.told("calls")))
+    connection.close()
+    eventually(lambda: not web.service.told("calls"))
+
+
+@pytest.mark.parametrize("path", ["/rpc", "/stream"])
+def test_a_map_that_breaks_off_is_taken_back_whole(web: Web, path: str) -> None:
+    connection = UnixConnection(web.path)
+    body = json.dumps(many("bascule.map", "time:sleep", items=[60] * 40, chunk=1)).encode()
+    connection.request("POST", path, body, {"content-type": "application/json"})
     eventually(lambda: any(row["target"] == "time:sleep" for row in web.service.told("calls")))
     connection.close()
     eventually(lambda: not web.service.told("calls"))
