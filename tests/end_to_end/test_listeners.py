@@ -195,22 +195,28 @@ def test_a_port_in_use_is_said(place: Path, needs: Callable[..., None]) -> None:
 
 AS_NOBODY = """
 import os, sys
-import bascule.bridge.client, encodings.idna, msgpack, traceback
+import bascule, encodings.idna, traceback
 from bascule.bridge.errors import BasculeError
-os.setgroups([]); os.setgid(65534); os.setuid(65534)
-try:
-    with bascule.connect(sys.argv[1]) as client:
-        for target, argument in (("math:sqrt", 4), ("os:getuid", None)):
+
+def ask(path, say):
+    try:
+        with bascule.connect(path) as client:
+            for target, argument in (("math:sqrt", 4), ("os:getuid", None)):
+                try:
+                    say(client.call(target, *([] if argument is None else [argument])))
+                except BasculeError as error:
+                    say(error)
             try:
-                print(client.call(target, *([] if argument is None else [argument])))
+                say(client.status())
             except BasculeError as error:
-                print(error)
-        try:
-            print(client.status())
-        except BasculeError as error:
-            print(error)
-except BasculeError as error:
-    print(error)
+                say(error)
+    except BasculeError as error:
+        say(error)
+
+for path in sys.argv[1:]:
+    ask(path, str)  # another user may not be able to read this Python's modules: whatever it takes is imported before
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+ask(sys.argv[1], print)
 """
 
 
@@ -218,7 +224,8 @@ def as_nobody(folder: Path, path: Path) -> list[str]:
     """What another user is told there."""
     if os.getuid():  # only root can be somebody else
         pytest.fail("this test needs root, to be another user")
-    done = subprocess.run([sys.executable, "-c", AS_NOBODY, str(path)], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", AS_NOBODY, str(path), str(folder / "b.sock")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
