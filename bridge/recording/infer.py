@@ -32,15 +32,15 @@ from bascule.bridge.recording.types import (
 )
 
 _UNARY = {"pos": "__pos__", "neg": "__neg__", "invert": "__invert__", "not_": "__bool__", "truth": "__bool__"}
-_BINARY = {
+BINARY = {
     f"{name}_" if name in ("and", "or") else name: name
     for name in (
         *("pow", "mul", "matmul", "floordiv", "truediv", "mod", "add", "sub", "lshift", "rshift"),
         *("and", "xor", "or"),
     )
 }
-_IN_PLACE = {f"i{name}": name for name in _BINARY.values()}
-_COMPARE = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
+IN_PLACE = {f"i{name}": name for name in BINARY.values()}
+COMPARE = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
 _SUBSCRIPT = {
     "getitem": "__getitem__",
     "setitem": "__setitem__",
@@ -188,15 +188,15 @@ class Inferring:
         given = _arguments(signature)
         if name in _UNARY and given:
             self._special(given[0], _UNARY[name], [], signature)
-        elif name in _BINARY and len(given) == 2:
-            self._both(given, f"__{_BINARY[name]}__", f"__r{_BINARY[name]}__", signature)
-        elif name in _IN_PLACE and len(given) == 2:
+        elif name in BINARY and len(given) == 2:
+            self._both(given, f"__{BINARY[name]}__", f"__r{BINARY[name]}__", signature)
+        elif name in IN_PLACE and len(given) == 2:
             if self._class(given[0], make=False):
-                self._special(given[0], f"__i{_IN_PLACE[name]}__", [given[1]], signature)
+                self._special(given[0], f"__i{IN_PLACE[name]}__", [given[1]], signature)
             else:
-                self._special(given[1], f"__r{_IN_PLACE[name]}__", [given[0]], signature)
-        elif name in _COMPARE and len(given) == 2:
-            self._both(given, f"__{name}__", f"__{_COMPARE[name]}__", signature)
+                self._special(given[1], f"__r{IN_PLACE[name]}__", [given[0]], signature)
+        elif name in COMPARE and len(given) == 2:
+            self._both(given, f"__{name}__", f"__{COMPARE[name]}__", signature)
         elif name in _SUBSCRIPT and given:
             self._special(given[0], _SUBSCRIPT[name], given[1:], signature)
         else:
@@ -333,13 +333,20 @@ def _bound(told: dict[str, Any]) -> Signature:
         [(str(name), of_value(value)) for name, value in told.get("pos_or_kw", ())],
         {str(name): of_value(value) for name, value in told.get("kw_only", {}).items()},
         None if var_pos is None else (str(var_pos[0]), join_all([of_value(each) for each in _items(var_pos[1])])),
-        None if var_kw is None else (str(var_kw[0]), join_all([of_value(each) for each in var_kw[1].values()])),
+        None if var_kw is None else (str(var_kw[0]), join_all([of_value(each) for each in _values(var_kw[1])])),
     )
 
 
 def _items(told: Any) -> list[Any]:
     """Those of `*args`: a list, or a tuple as the trace tells one."""
     return told["v"] if isinstance(told, dict) else told  # type: ignore[no-any-return]
+
+
+def _values(told: dict[str, Any]) -> list[Any]:
+    """Those of `**kwargs`: by their names, or as python-record-api tells any dict."""
+    if told.get("t") == "dict" and isinstance(told.get("v"), list):
+        return [value for _, value in told["v"]]
+    return list(told.values())
 
 
 def _unbound(told: dict[str, Any]) -> Signature:

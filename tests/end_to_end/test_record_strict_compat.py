@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from bascule.bridge.cli import recording
+from bascule.bridge.recording.compat import writing
+from bascule.bridge.recording.reading import read_api
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,9 +55,18 @@ CALLS: dict[str, list[tuple[int, list[Any], dict[str, Any]]]] = {
 }
 
 
-def bascule(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bascule", "record", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Done:
+    """What a step came to."""
+
+    returncode: int
+    stderr: str
+
+
+def bascule(folder: Path, *arguments: str, check: bool = True) -> Done:
+    said = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stderr(said):
+        done = Done(recording.step(list(arguments)), said.getvalue())
     if check:
         assert done.returncode == 0, done.stderr
     return done
@@ -170,6 +188,106 @@ def test_a_slices_step_is_written_as_its_start(tmp_path: Path) -> None:
     inferred(tmp_path, {"n": 1, "function": getitem, "params": {"args": [NDARRAY, sliced]}})
     bascule(tmp_path, "write", "rows.json", "-o", "typing", "--strict-compat")
     assert "def __getitem__(self, _0: slice[int, None, int], /):" in (tmp_path / "typing" / "numpy.py").read_text()
+
+
+C, D, OTHER = ({"t": {"module": module, "name": name}} for module, name in (("m", "C"), ("m", "D"), ("other", "X")))
+ONCE: dict[str, Any] = {"n": 1}
+
+
+def operator(name: str, *args: Any) -> dict[str, Any]:
+    function = {"t": "builtin_function_or_method", "v": {"module": "_operator", "name": name}}
+    return {**ONCE, "function": function, "params": {"args": list(args)}}
+
+
+def call(*args: Any, name: str = "f", **kwargs: Any) -> dict[str, Any]:
+    function = {"t": "function", "v": {"module": "m", "name": name}}
+    return {**ONCE, "function": function, "params": {"args": list(args), "kwargs": kwargs}}
+
+
+def stub(folder: Path, *rows: dict[str, Any]) -> str:
+    """What the steps write of module `m`."""
+    grouped(folder, "rows.jsonl", *rows)
+    common = ("--label", "app", "--module", "m", "-o", "rows.json", "--strict-compat")
+    bascule(folder, "infer", "rows.jsonl", *common)
+    bascule(folder, "write", "rows.json", "-o", "typing", "--strict-compat")
+    return " ".join((folder / "typing" / "m.py").read_text().split())
+
+
+SLICES = [{"t": "slice", "v": {"start": each, "stop": each, "step": None}} for each in (INT, BOOL)]
+RULES = {
+    "a union of five": ([call(each) for each in (INT, BOOL, None, C, D)], "_0: Union[m.D, int, bool, m.C, None], /"),
+    "a union of six": ([call(each) for each in (INT, BOOL, None, C, D, OTHER)], "_0: object, /"),
+    "five texts": ([call(each) for each in "abcde"], '_0: Literal["e", "d", "c", "b", "a"], /'),
+    "six texts": ([call(each) for each in "abcdef"], "_0: str, /"),
+    "tuples alike": ([call({"t": "tuple", "v": [INT, each]}) for each in (BOOL, None)], "_0: Tuple[int, Union["),
+    "tuples unlike": ([call({"t": "tuple", "v": [INT] * n}) for n in (1, 2)], "_0: Tuple[int, ...], /"),
+    "two long tuples": (
+        [call({"t": "tuple", "v": [INT] * 6 + [*more]}) for more in ((), (INT,))],
+        "_0: Tuple[int, ...]",
+    ),
+    "lists": ([call([INT]), call([BOOL])], "_0: List[Union["),
+    "dicts": ([call({"t": "dict", "v": [["a", each]]}) for each in (INT, BOOL)], '_0: Dict[Literal["a"], Union['),
+    "an empty dict": ([call({"t": "dict", "v": []})], "_0: dict, /"),
+    "slices": ([call(each) for each in SLICES], "_0: slice[Union[int, bool], Union[int, bool], Union[int, bool]]"),
+    "a parameter left out": ([call(INT, k=INT), call(INT)], "def f(_0: int, /, *, k: int = ...):"),
+    "two counts": ([call(INT), call(INT)], 'def f(_0: int, /): """ usage.app: 2 """ ...'),
+    "a method as a value": ([call({"t": "function", "v": {"module": "m", "name": "C.go"}})], "_0: Callable, /"),
+    "add": ([operator("add", C, INT)], "class C: def __add__(self, _0: int, /):"),
+    "add, from the right": ([operator("add", INT, C)], "class C: def __radd__(self, _0: int, /):"),
+    "in place": ([operator("iadd", C, INT)], "class C: def __iadd__(self, _0: int, /):"),
+    "in place, of a stranger": ([operator("iadd", OTHER, C)], "class C: def __radd__(self, _0: other.X, /):"),
+    "less": ([operator("lt", INT, C)], "class C: def __gt__(self, _0: int, /):"),
+    "greater": ([operator("gt", INT, C)], "class C: def __lt__(self, _0: int, /):"),
+    "at most": ([operator("le", INT, C)], "class C: def __ge__(self, _0: int, /):"),
+    "equal": ([operator("eq", INT, C)], "class C: def __eq__(self, _0: int, /):"),
+    "in": ([operator("contains", C, INT)], "class C: def __contains__(self, _0: int, /):"),
+    "set an item": ([operator("setitem", C, INT, BOOL)], "class C: def __setitem__(self, _0: int, _1: bool, /):"),
+    "negative": ([operator("neg", C)], "class C: def __neg__(self, /):"),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_of_the_old_tool_is_followed(rule: str, tmp_path: Path) -> None:
+    rows, expected = RULES[rule]
+    assert expected in stub(tmp_path, *rows)
+
+
+def test_what_the_old_tool_gets_wrong_is_right_unless_asked_for(tmp_path: Path) -> None:
+    bound = {
+        "var_pos": ["arrays", {"t": "tuple", "v": [INT, INT]}],
+        "var_kw": ["options", {"t": "dict", "v": [["a", BOOL]]}],
+    }
+    made = {**ONCE, "function": {"t": "type", "v": {"module": "m", "name": "C"}}, "params": {"args": [INT]}}
+    used = {**ONCE, "function": {"t": "method", "v": {"self": C, "name": "go"}}, "params": {}}
+    sliced = {"t": "slice", "v": {"start": INT, "stop": None, "step": BOOL}}
+    rows = [{**ONCE, "function": call()["function"], "bound_params": bound}, made, used, operator("getitem", C, sliced)]
+    for order in (rows, rows[::-1]):
+        grouped(tmp_path, "rows.jsonl", *order)
+        bascule(tmp_path, "infer", "rows.jsonl", "--label", "app", "-o", "one.json")
+        bascule(tmp_path, "combine", "one.json", "one.json", "-o", "all.json")
+        write_as_before(tmp_path)
+        written = (tmp_path / "typing" / "m.py").read_text()
+        assert "def f(*arrays: int, **options: bool):" in written
+        assert "def __init__(self, _0: int, /):" in written
+        assert "_0: slice[int, None, bool], /" in written
+        assert "usage.app: 2" not in written
+        exec(compile(written, "m.py", "exec"), {})
+
+
+def write_as_before(folder: Path) -> None:
+    """As `record_api.write_api` does."""
+    writing.write(read_api(folder / "all.json"), folder / "typing", strict=False)
+
+
+def test_only_operators_with_two_sides_look_at_the_modules_asked_for(tmp_path: Path) -> None:
+    function = {"t": "function", "v": {"module": "other", "name": "f"}}
+    rows = [{**ONCE, "function": function, "params": {"args": [INT]}}, operator("add", OTHER, C)]
+    grouped(tmp_path, "rows.jsonl", *rows)
+    for strict, modules in ((["--strict-compat"], ["other", "m"]), ([], ["m"])):
+        bascule(tmp_path, "infer", "rows.jsonl", "--label", "app", "--module", "m", "-o", "rows.json", *strict)
+        api = json.loads((tmp_path / "rows.json").read_text())["modules"]
+        assert list(api) == modules
+        assert "classes" not in api.get("other", {})
 
 
 def test_what_is_no_api_is_told_by_its_file(tmp_path: Path) -> None:

@@ -120,6 +120,28 @@ def test_a_function_with_more_than_256_names_is_told_like_others(
 
 
 @pytest.mark.parametrize("version", RECORDED)
+def test_recording_leaves_no_reference_cycles_that_the_program_could_find(
+    version: tuple[int, int], interpreters: Interpreters, tmp_path: Path
+) -> None:
+    program = (
+        "import gc, zlib\n"
+        "gc.disable()\n"
+        "gc.collect()\n"
+        "packer = zlib.compressobj(level=1)\n"
+        "packed = zlib.compress(b'x', level=1) + packer.compress(b'x') + packer.flush()\n"
+        "del packer\n"
+        "print(gc.collect())\n"
+    )
+    output = tmp_path / "trace.jsonl"
+    done = record(interpreters[version], output, "app.py", to="zlib", cwd=written(tmp_path, program))
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+    compress = {"t": "builtin_function_or_method", "v": {"module": "zlib", "name": "compress"}}
+    bound = next(line["bound_params"] for line in lines_of(output) if line["function"] == compress)
+    assert bound["pos_only"][0][1] == {"t": "bytes"}
+    assert bound["pos_or_kw"] == [["level", {"t": "int"}]]
+
+
+@pytest.mark.parametrize("version", RECORDED)
 def test_a_debugger_and_a_tracer_see_the_program_and_so_do_we(
     version: tuple[int, int], interpreters: Interpreters, tmp_path: Path
 ) -> None:

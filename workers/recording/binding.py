@@ -1,7 +1,7 @@
 """Arguments -> the names of the parameters that they went to, as the trace has them under `bound_params`.
 
 A Python function says all of it in its code object, and one that was wrapped with `functools.wraps` says it in the
-function that it wraps. Functions written in C say it in a text that `inspect` reads. Whatever else could answer would
+function that it wraps. Functions written in C say it in a text, which is read here. Whatever else could answer would
 have to be asked by calling user code (`__signature__`, a property), so it is not asked: its arguments stay unbound.
 """
 
@@ -99,31 +99,70 @@ def _of_function(function: types.FunctionType) -> Parameters:
 
 
 def _of_text(function: object) -> Parameters | None:
-    import inspect
+    """From what a function written in C says of itself: `($self, axis=None, /, *, out=None)`.
 
-    try:
-        signature = inspect.signature(function)  # type: ignore[arg-type]
-    except (ValueError, TypeError):
+    `inspect` would read it too, but leaves reference cycles behind, which a program may look for.
+    """
+    text = getattr(function, "__text_signature__", None)
+    if type(text) is not str or text[:1] != "(" or text[-1:] != ")" or "<unrepresentable>" in text:
         return None
     names: list[str] = []
     kw_only: list[str] = []
     kw_defaults: set[str] = set()
     pos_only = defaults = 0
     var_pos = var_kw = None
-    for name, parameter in signature.parameters.items():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            var_pos = name
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            var_kw = name
-        elif parameter.kind is parameter.KEYWORD_ONLY:
+    only = False
+    for part in _split(text[1:-1]):
+        name, with_default, _ = part.partition("=")
+        name = name.partition(":")[0].strip()
+        if name[:1] == "$":
+            if getattr(function, "__self__", None) is not None:
+                continue  # the module or the object that it is bound to
+            names.append(name[1:])
+            pos_only = 1
+        elif name == "/":
+            pos_only = len(names)
+        elif name == "*":
+            only = True
+        elif not name.lstrip("*").isidentifier():
+            return None
+        elif name[:2] == "**":
+            var_kw = name[2:]
+        elif name[:1] == "*":
+            var_pos, only = name[1:], True
+        elif only:
             kw_only.append(name)
-            if parameter.default is not parameter.empty:
+            if with_default:
                 kw_defaults.add(name)
         else:
             names.append(name)
-            pos_only += parameter.kind is parameter.POSITIONAL_ONLY
-            defaults += parameter.default is not parameter.empty
+            defaults += bool(with_default)
     return Parameters(tuple(names), pos_only, tuple(kw_only), var_pos, var_kw, defaults, frozenset(kw_defaults))
+
+
+def _split(text: str) -> list[str]:
+    """At the commas that stand in no brackets and no quotes."""
+    parts: list[str] = []
+    depth, begin, quote, escaped = 0, 0, "", False
+    for at, sign in enumerate(text):
+        if quote:
+            if escaped:
+                escaped = False
+            elif sign == "\\":
+                escaped = True
+            elif sign == quote:
+                quote = ""
+        elif sign in "\"'":
+            quote = sign
+        elif sign in "([{<":
+            depth += 1
+        elif sign in ")]}>":
+            depth -= 1
+        elif sign == "," and not depth:
+            parts.append(text[begin:at].strip())
+            begin = at + 1
+    last = text[begin:].strip()
+    return [*parts, last] if last else parts
 
 
 def _constructor(cls: type) -> Parameters | None:

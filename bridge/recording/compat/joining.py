@@ -28,11 +28,16 @@ def typed(value: Any) -> Told:
         return {"type": "list", "item": unify(map(typed, value))}
     if isinstance(value, dict) and isinstance(value.get("v"), list):
         if value.get("t") == "tuple":
-            return {"type": "tuple", "items": [typed(each) for each in value["v"]]}
+            return {"type": "tuple", "items": [typed(each) for each in value["v"]] or {"type": "None"}}
+        if value.get("t") == "dict" and not value["v"]:
+            return {"type": "dict", "key": {"type": "object"}, "value": {"type": "object"}}
         if value.get("t") == "dict":
             keys, values = ([typed(pair[at]) for pair in value["v"]] for at in (0, 1))
             return {"type": "dict", "key": unify(keys), "value": unify(values)}
-    return to_json(of_value(value))
+    if isinstance(value, dict) and value.get("t") == "slice":
+        return {"type": "slice", **{part: typed(value["v"][part]) for part in ("start", "stop", "step")}}
+    told = to_json(of_value(value))
+    return _FUNCTION if told["type"] == "method_no_self" else told
 
 
 def unify(types: Iterable[Told]) -> Told:
