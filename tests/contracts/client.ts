@@ -1,7 +1,7 @@
 import { ShopClient, type Book } from "./shop.js";
 import { ShopClient as ChangedClient } from "./changed/shop.js";
 import { ContractMismatch } from "./changed/transport.js";
-import { PlusClient, type Shape } from "./plus.js";
+import { MissingRaised, PlusClient, type Shape } from "./plus.js";
 import { CallFailed, type Metadata } from "./transport.js";
 import { ShopClient as WiderClient } from "./wider/shop.js";
 
@@ -36,6 +36,18 @@ check(JSON.stringify(shapes[2]) === '{"CIRCLE":{"radius":2,"tags":[]}}' && shape
 for await (const each of new PlusClient(base, options).watch(1_000_000)) {
   check(typeof each === "object", "a stream that is left");
   break;
+}
+
+const plus = new PlusClient(base, options);
+check((await plus.look("here")) === 1, "what raises nothing");
+async function watched(): Promise<void> {
+  for await (const _ of plus.watch(-1)) {
+    check(false, "a stream that fails at once");
+  }
+}
+for (const [call, what] of [[plus.look("there"), "there"], [watched(), "a count"]] as const) {
+  const error: unknown = await call.then(() => null, (each: unknown) => each);
+  check(error instanceof MissingRaised && error instanceof Error && error.value.what === what, "a declared error");
 }
 
 try {

@@ -16,6 +16,9 @@
   (bencode/write-bencode to-pod message)
   (.flush to-pod))
 
+(defn failed [reply]
+  (ex-info (text (get reply "ex-message")) (json/parse-string-strict (or (text (get reply "ex-data")) "{}") true)))
+
 (defn invoke [var args]
   (write {"op" "invoke" "id" "1" "var" var "args" (json/generate-string args)})
   (loop [value nil]
@@ -23,7 +26,7 @@
           status (set (map text (get reply "status")))
           value (if-let [given (get reply "value")] (json/parse-string-strict (text given) true) value)]
       (cond
-        (status "error") (throw (ex-info (text (get reply "ex-message")) {}))
+        (status "error") (throw (failed reply))
         (status "done") value
         :else (recur value)))))
 
@@ -44,7 +47,7 @@
                           (when-let [given (get reply "value")]
                             (callback (json/parse-string-strict (text given) true)))
                           (cond
-                            (status "error") (throw (ex-info (text (get reply "ex-message")) {}))
+                            (status "error") (throw (failed reply))
                             (status "done") (delay :done)
                             :else (recur))))))
 
@@ -70,6 +73,11 @@
 @(plus-client/watch 3 #(swap! circles conj %))
 (check [[:circle {:radius 0.0 :tags []}] [:circle {:radius 1.0 :tags []}] [:circle {:radius 2.0 :tags []}]] @circles)
 (check '([argument callback]) (:arglists (meta #'plus-client/watch)))
+(check 1 (plus-client/look "here"))
+(check {:type :plus/missing :value {:what "there"}}
+       (try (plus-client/look "there") (catch clojure.lang.ExceptionInfo problem (ex-data problem))))
+(check {:type :plus/missing :value {:what "a count"}}
+       (try (plus-client/watch -1 identity) (catch clojure.lang.ExceptionInfo problem (ex-data problem))))
 (check true (try (changed.shop-client/find-book 7) false
                  (catch Exception problem
                    (boolean (re-find #"find_book: result.*price: it was Double" (ex-message problem))))))

@@ -86,7 +86,8 @@ data Everything
     }
 
 find  :: Everything -> IO Shape raises Missing
-watch :: Int64 -> IO (Stream Shape)
+watch :: Int64 -> IO (Stream Shape) raises Missing
+look  :: String -> IO Int32 raises Missing
 """
 
 OTHER = "module Other where\ndata Color = Red | DarkGreen\n"

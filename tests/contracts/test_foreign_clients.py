@@ -37,6 +37,10 @@ ERLANG = """
     [<<"find_book: result.price: it was Double and is String", _/binary>> | _] =
         try changed_shop_client:find_book(7) catch error:{contract_mismatch, Breaking} -> Breaking end,
     #{id := 7} = wider_shop_client:find_book(7),
+    1 = plus_client:look(<<"here">>),
+    {missing, #{what := <<"there">>}} = try plus_client:look(<<"there">>) catch error:Declared -> Declared end,
+    {missing, #{what := <<"a count">>}} =
+        try plus_client:watch(-1, fun(Each, _) -> Each end, none) catch error:InStream -> InStream end,
     io:format("OK~n"), init:stop().
 """
 

@@ -201,4 +201,7 @@ def test_a_declared_error_arrives_as_what_it_is(service: Any, made: tuple[Any, .
         assert client.find(value) == value.shape
         with pytest.raises(plus._wire.Raised) as caught:
             client.find(dataclasses.replace(value, limit=0))
-    assert caught.value.raised == plus.Missing("a limit")
+        assert caught.value.raised == plus.Missing("a limit")
+        with pytest.raises(plus._wire.Raised) as caught:
+            list(client.watch(-1))
+        assert caught.value.raised == plus.Missing("a count")

@@ -205,7 +205,8 @@ class _Mounted:
         try:
             result = method(value)
         except Exception as error:
-            raise _declared(error) from None
+            _raise_if_declared(error)
+            raise
         if stream:
             return _encoded_each(result, encode)
         return self._finish(result, encode)
@@ -224,7 +225,8 @@ class _Mounted:
         try:
             value = await result
         except Exception as error:
-            raise _declared(error) from None
+            _raise_if_declared(error)
+            raise
         return self._encoded(value, encode)
 
     def _encoded(self, result: Any, encode: Function) -> tuple[dict[str, Any], Any]:
@@ -263,23 +265,33 @@ def _called_back(function: Function) -> Any:
 
 
 def _encoded_each(items: Any, encode: Function) -> Any:
-    if hasattr(items, "__aiter__"):
-        return _encoded_async(items, encode)
-    return (encode(each) for each in items)
+    return (_encoded_async if hasattr(items, "__aiter__") else _encoded_here)(items, encode)
+
+
+def _encoded_here(items: Any, encode: Function) -> Any:
+    try:
+        for each in items:
+            yield encode(each)
+    except Exception as error:
+        _raise_if_declared(error)
+        raise
 
 
 async def _encoded_async(items: Any, encode: Function) -> Any:
-    async for each in items:
-        yield encode(each)
+    try:
+        async for each in items:
+            yield encode(each)
+    except Exception as error:
+        _raise_if_declared(error)
+        raise
 
 
-def _declared(error: Exception) -> Exception:
-    """An error that the contract names travels with its value."""
+def _raise_if_declared(error: Exception) -> None:
+    """An error that the contract names travels with its value; all others stay what they are, with their causes."""
     value = getattr(error, "raised", None)
-    if value is None or not hasattr(value, "to_wire"):
-        return error
-    details = {"raised": value.WIRE_KIND, "value": value.to_wire()}
-    return CallFailed(ErrorKind.PYTHON, str(error), details=details)
+    if value is not None and hasattr(value, "to_wire"):
+        details = {"raised": value.WIRE_KIND, "value": value.to_wire()}
+        raise CallFailed(ErrorKind.PYTHON, str(error), details=details) from None
 
 
 def _metadata(said: Any) -> Metadata:

@@ -5,6 +5,9 @@ the case and its fields. The functions call the vars of the pod's namespace, whi
 pod (`bascule pod --attach` shows what a service mounts). A function that streams takes a callback too, as `py/stream`
 does: deref of what it gives waits for the end.
 
+An error that a function's definition names is thrown as an `ex-info` whose data has a `:type`, such as `:plus/missing`
+for the record Missing of the module Plus, and the record as its `:value`.
+
 Before its first call a namespace has the server compare contracts, `(connect)`; what both can live with passes.
 """
 
@@ -13,7 +16,7 @@ from __future__ import annotations
 import json
 
 from bascule.bridge.contracts.generators import File, in_order
-from bascule.bridge.contracts.generators.description import whole_contract
+from bascule.bridge.contracts.generators.description import ref_name, whole_contract
 from bascule.bridge.contracts.names import snake
 from bascule.bridge.contracts.schema import (
     Builtin,
@@ -43,6 +46,15 @@ _PRELUDE = """\
   (or (get table value) (throw (ex-info (str "expected one of " (keys table) ", found " (pr-str value)) {}))))"""
 
 
+_DECLARED = """\
+(defn- declared
+  "Throws what a call failed with: as what the definitions say that it is, if they say it."
+  [problem readers]
+  (let [{:keys [raised value]} (:details (ex-data problem))
+        [type read] (get readers raised)]
+    (throw (if type (ex-info (ex-message problem) {:type type :value (read value)} problem) problem))))"""
+
+
 _CONNECT = """\
 (def ^:private contract
   CONTRACT)
@@ -62,7 +74,8 @@ _CONNECT = """\
 
 _WORDS = """
 and assoc atom cond contains? declare def defn do double ex-info first fn get if into keys let loop map mapv name new or
-quote recur resolve second seq str throw try var vec when connect connected contract member pod-var
+quote recur resolve second seq str throw try var vec when connect connected contract declared member pod-var
+catch ex-data ex-message
 """
 _OWN = frozenset(_WORDS.split())
 """What is used here, of Clojure and of our own."""
@@ -105,7 +118,8 @@ class _Namespace:
         connect = _CONNECT.replace("NAMESPACE", namespace).replace("CONTRACT", contract)
         names = " ".join(dict.fromkeys(map(_called, self._functions)))
         head = f"(ns {self._name}\n  {_string(doc)}\n  (:refer-clojure :exclude [{names}]))"
-        blocks = [head, _PRELUDE, connect]
+        raises = any(each.raises for each in self._functions)
+        blocks = [head, _PRELUDE, *([_DECLARED] if raises else []), connect]
         coders = [_coder(way, self._symbol(ref)) for ref in refs for way in ("write", "read")]
         if coders:
             blocks.append(f"(declare {' '.join(coders)})")
@@ -118,6 +132,7 @@ class _Namespace:
     def _reached(self) -> list[Ref]:
         found: set[Ref] = set()
         waiting = [ref for each in self._functions for kind in (each.argument, each.result) for ref in refs_in(kind)]
+        waiting += [ref for each in self._functions for ref in each.raises]
         while waiting:
             ref = waiting.pop()
             if ref not in found:
@@ -128,6 +143,16 @@ class _Namespace:
     def _symbol(self, ref: Ref) -> str:
         own = _kebab(ref.name)
         return own if ref.module == self._module.name else f"{_kebab(ref.module)}-{own}"
+
+    def _declared(self, each: Function, call: str) -> str:
+        """A call, of which the errors that its definition names are told apart."""
+        if not each.raises:
+            return call
+        readers = " ".join(
+            f"{_string(ref_name(ref))} [:{_kebab(ref.module)}/{_kebab(ref.name)} {_coder('read', self._symbol(ref))}]"
+            for ref in each.raises
+        )
+        return f"(try {call}\n    (catch Exception problem (declared problem {{{readers}}})))"
 
     def _function(self, each: Function) -> str:
         name, var = _called(each), each.wire.replace("_", "-")
@@ -141,12 +166,13 @@ class _Namespace:
             doc += f"\n\nTakes {each.argument}, calls back with each {each.result}."
             read = self._code("read", each.result, "item")
             start = f"((pod-var 'py/stream) [{_string(f'{namespace}:{each.wire}')} {given}]"
+            call = self._declared(each, f"{start}\n    (fn [item] (callback {read})))")
             return (
                 f"(defn {name}\n  {_string(doc)}\n  {{:arglists '([{shown} callback])}}\n"
-                f"  [{argument} callback]\n  {head}\n  {start}\n    (fn [item] (callback {read}))))"
+                f"  [{argument} callback]\n  {head}\n  {call})"
             )
         doc += f"\n\nTakes {each.argument}, gives {each.result}."
-        call = f"((pod-var '{namespace.replace('_', '-')}/{var}) {given})"
+        call = self._declared(each, f"((pod-var '{namespace.replace('_', '-')}/{var}) {given})")
         return (
             f"(defn {name}\n  {_string(doc)}\n  {{:arglists '([{shown}])}}\n"
             f"  [{argument}]\n  {head}\n  (let [result {call}]\n    {self._code('read', each.result, 'result')}))"

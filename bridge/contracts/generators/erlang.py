@@ -4,6 +4,9 @@ Records are maps with atom keys, enums atoms in lower case, texts binaries, noth
 atom, or `{Case, Fields}`. `py` carries the plain form, whose keys are binaries; the functions between the two are
 generated, one pair for each type. A function that streams takes a fun and folds it over the values.
 
+An error that a function's definition names is raised as `error:{Name, Record}`, `{missing, #{what := ...}}` for the
+record Missing; the type `find_error()` has those of the function `find`.
+
 Before its first call a module has the server compare contracts, `connect/0,1`; what both can live with passes.
 """
 
@@ -12,7 +15,7 @@ from __future__ import annotations
 import re
 
 from bascule.bridge.contracts.generators import File, in_order
-from bascule.bridge.contracts.generators.description import whole_contract
+from bascule.bridge.contracts.generators.description import ref_name, whole_contract
 from bascule.bridge.contracts.names import snake
 from bascule.bridge.contracts.schema import (
     Builtin,
@@ -62,7 +65,18 @@ connected(Options) ->
 
 contract() ->
     CONTRACT."""
-_OWN = frozenset(("connect", "connected", "contract", "optional", "wrapped", "module_info"))
+_DECLARED = """\
+declared(Call, Decoders) ->
+    try
+        Call()
+    catch
+        error:{py_error, #{details := #{<<"raised">> := Name, <<"value">> := Value}} = Error}:Stack ->
+            case Decoders of
+                #{Name := Decode} -> erlang:raise(error, Decode(Value), Stack);
+                #{} -> erlang:raise(error, {py_error, Error}, Stack)
+            end
+    end."""
+_OWN = frozenset(("connect", "declared", "connected", "contract", "optional", "wrapped", "module_info"))
 _HELPERS = """\
 optional(_Code, undefined) -> undefined;
 optional(Code, Value) -> Code(Value).
@@ -90,7 +104,8 @@ class _ErlangModule:
         self._name = name
         functions = self._functions = module.functions
         self._encoded = self._reached([each.argument for each in functions])
-        self._decoded = self._reached([each.result for each in functions])
+        raised = [Type(ref) for each in functions for ref in each.raises]
+        self._decoded = self._reached([*(each.result for each in functions), *raised])
 
     def _reached(self, kinds: list[Type]) -> list[Ref]:
         found: dict[Ref, None] = {}
@@ -110,7 +125,8 @@ class _ErlangModule:
             for each in self._functions
             for arity in ((3, 4) if each.stream else (1, 2))
         )
-        types = ", ".join(f"'{self._atom(ref)}'/0" for ref in both)
+        errors = [f"{self._called(each)}_error" for each in self._functions if each.raises]
+        types = ", ".join(f"'{name}'/0" for name in [*map(self._atom, both), *errors])
         doc = self._module.doc or f"The module {self._module.name}."
         lines = [*(f"%% {line}".rstrip() for line in doc.splitlines()), "%%"]
         lines += [f"%% Made from {self._module.name}.pg by `bascule contract generate': do not edit."]
@@ -120,11 +136,12 @@ class _ErlangModule:
         # What a module does not need of the helpers is no reason to warn.
         lines += ["-compile({nowarn_unused_function, [{optional, 2}, {wrapped, 2}]}).", ""]
         lines += [self._type_of(self._schema.definition(ref)) for ref in both]
+        lines += [self._error_type(each) for each in self._functions if each.raises]
         lines += [line for each in self._functions for line in self._function(each)]
         lines += [line for ref in self._encoded for line in self._coder("encode", self._schema.definition(ref))]
         lines += [line for ref in self._decoded for line in self._coder("decode", self._schema.definition(ref))]
         connect = _CONNECT.replace("NAMESPACE", ".".join(self._module.namespace)).replace("CONTRACT", self._contract())
-        return "\n".join([*lines, "", connect, "", _HELPERS]) + "\n"
+        return "\n".join([*lines, "", connect, "", *([_DECLARED, ""] if errors else []), _HELPERS]) + "\n"
 
     def _contract(self) -> str:
         """The contract's JSON as an Erlang binary, in pieces of a line's length."""
@@ -179,6 +196,28 @@ class _ErlangModule:
         own = {f"{way}_{self._atom(ref)}" for way in ("encode", "decode") for ref in {*self._encoded, *self._decoded}}
         return f"{each.wire}_" if each.wire in own | _OWN else each.wire
 
+    def _error_type(self, each: Function) -> str:
+        cases = " | ".join(f"{{'{self._atom(ref)}', '{self._atom(ref)}'()}}" for ref in each.raises)
+        name = self._called(each)
+        return f"%% What '{name}' may raise, as `error:Reason'.\n-type '{name}_error'() :: {cases}."
+
+    def _declared(self, each: Function, lines: list[str]) -> list[str]:
+        """A body, of which the errors that its definition names are told apart."""
+        if not each.raises:
+            return lines
+        decoders = ", ".join(
+            f"<<\"{ref_name(ref)}\">> => fun(Value) -> {{'{self._atom(ref)}', 'decode_{self._atom(ref)}'(Value)}} end"
+            for ref in each.raises
+        )
+        body = [f"    {line}" for line in lines]
+        return [
+            "    Call = fun() ->",
+            *body[:-1],
+            body[-1].removesuffix("."),
+            "    end,",
+            f"    declared(Call, #{{{decoders}}}).",
+        ]
+
     def _function(self, each: Function) -> list[str]:
         name, argument = self._called(each), self._type(each.argument)
         doc = [f"%% @doc {line}" if number == 0 else f"%% {line}" for number, line in enumerate(each.doc.splitlines())]
@@ -199,9 +238,14 @@ class _ErlangModule:
                 f"'{name}'({given}, Fun, Acc, Options) ->",
                 "    _ = connected(Options),",
                 "    Choice = Options#{strings => binary, maps => true, want => value},",
-                f"    Stream = py:stream({what}),",
-                f"    Step = fun(Each, Now) -> Fun({self._decode(each.result, 'Each')}, Now) end,",
-                "    py_stream:fold(Step, Acc, Stream).",
+                *self._declared(
+                    each,
+                    [
+                        f"    Stream = py:stream({what}),",
+                        f"    Step = fun(Each, Now) -> Fun({self._decode(each.result, 'Each')}, Now) end,",
+                        "    py_stream:fold(Step, Acc, Stream).",
+                    ],
+                ),
             ]
         spec = f"-spec '{name}'({argument}"
         result = self._type(each.result)
@@ -217,8 +261,7 @@ class _ErlangModule:
             f"'{name}'({given}, Options) ->",
             "    _ = connected(Options),",
             "    Choice = Options#{strings => binary, maps => true, want => value},",
-            f"    Result = py:func({what}),",
-            f"    {self._decode(each.result, 'Result')}.",
+            *self._declared(each, [f"    Result = py:func({what}),", f"    {self._decode(each.result, 'Result')}."]),
         ]
 
     def _coder(self, way: str, definition: Definition) -> list[str]:

@@ -4,6 +4,9 @@ JSON is TypeScript's own, so values need no conversion: records are interfaces w
 texts, nothing is null. One file per module, and `transport.ts` with what they share; nothing needs a library, `fetch`
 is the platform's. A function that streams gives an `AsyncGenerator`, over server-sent events.
 
+An error that a function's definition names is an `Error` of a class of its own, with the record as its `value`:
+`MissingRaised` for the record Missing.
+
 Before its first call a client has the server compare contracts; what both can live with passes.
 """
 
@@ -12,7 +15,7 @@ from __future__ import annotations
 import json
 
 from bascule.bridge.contracts.generators import File, in_order
-from bascule.bridge.contracts.generators.description import whole_contract
+from bascule.bridge.contracts.generators.description import ref_name, whole_contract
 from bascule.bridge.contracts.names import snake
 from bascule.bridge.contracts.schema import (
     Builtin,
@@ -56,6 +59,23 @@ export class CallFailed extends Error {
   }
 }
 
+/** Errors that a function's definition names, by what they are called on the wire. */
+export type Declared = Readonly<Record<string, (value: never) => Error>>;
+
+/** What to throw for an answer that is no result. */
+function failure(status: number, body: string, declared: Declared): Error {
+  try {
+    const told = JSON.parse(body) as { readonly raised?: string; readonly value?: unknown };
+    const made = Object.hasOwn(declared, told.raised ?? "") ? declared[told.raised ?? ""] : undefined;
+    if (made !== undefined) {
+      return made(told.value as never);
+    }
+  } catch {
+    // It is no JSON, so it is no error that a definition names.
+  }
+  return new CallFailed(status, body);
+}
+
 /** What is mounted is of another contract, and that would hurt. */
 export class ContractMismatch extends Error {
   constructor(
@@ -96,15 +116,15 @@ export class Connection {
   }
 
   /** POST /NAMESPACE/FUNCTION with the argument as JSON. */
-  async post<A, B>(name: string, argument: A): Promise<B> {
+  async post<A, B>(name: string, argument: A, declared: Declared = {}): Promise<B> {
     await this.connect();
-    return JSON.parse(await (await this.send(name, argument, "application/json")).text()) as B;
+    return JSON.parse(await (await this.send(name, argument, "application/json", declared)).text()) as B;
   }
 
   /** The same for what comes as server-sent events, one for each value. */
-  async *stream<A, B>(name: string, argument: A): AsyncGenerator<B, void, void> {
+  async *stream<A, B>(name: string, argument: A, declared: Declared = {}): AsyncGenerator<B, void, void> {
     await this.connect();
-    const answer = await this.send(name, argument, "text/event-stream");
+    const answer = await this.send(name, argument, "text/event-stream", declared);
     const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     try {
@@ -122,7 +142,7 @@ export class Connection {
             return;
           }
           if (name === "error") {
-            throw new CallFailed(answer.status, data ?? "");
+            throw failure(answer.status, data ?? "", declared);
           }
           if (data !== undefined) {
             yield JSON.parse(data) as B;
@@ -135,14 +155,14 @@ export class Connection {
   }
 
   private async compare(): Promise<void> {
-    const answer = await this.send("contract__", this.contract, "application/json");
+    const answer = await this.send("contract__", this.contract, "application/json", {});
     const told = (await answer.json()) as { readonly breaking?: ReadonlyArray<string> };
     if (told.breaking !== undefined && told.breaking.length > 0) {
       throw new ContractMismatch(this.namespace, told.breaking);
     }
   }
 
-  private async send<A>(name: string, argument: A, accept: string): Promise<Response> {
+  private async send<A>(name: string, argument: A, accept: string, declared: Declared): Promise<Response> {
     const send = this.options.fetch ?? fetch;
     const answer = await send(`${this.base.replace(/\\/$/, "")}/${this.namespace}/${name}`, {
       method: "POST",
@@ -150,7 +170,7 @@ export class Connection {
       body: JSON.stringify(argument),
     });
     if (!answer.ok) {
-      throw new CallFailed(answer.status, await answer.text());
+      throw failure(answer.status, await answer.text(), declared);
     }
     this.options.onMetadata?.(Object.fromEntries(answer.headers.entries()));
     return answer;
@@ -176,6 +196,8 @@ class _TypeScriptModule:
     def __init__(self, schema: Schema, module: Module) -> None:
         self._schema = schema
         self._module = module
+        everything = schema.modules.values()
+        self._raised = sorted({ref for each in everything for function in each.functions for ref in function.raises})
 
     def text(self) -> str:
         """The whole file."""
@@ -186,18 +208,56 @@ class _TypeScriptModule:
         if imports:
             blocks.append("\n".join(imports))
         blocks += [self._definition(each) for each in module.definitions]
+        blocks += [self._error(ref) for ref in self._raised if ref.module == module.name]
         if functions:
             blocks.append(self._client(functions))
         return "\n\n".join(blocks) + "\n"
 
     def _imports(self, functions: list[Function]) -> list[str]:
         kinds = [kind for each in functions for kind in (each.argument, each.result)]
+        kinds += [Type(ref) for each in functions for ref in each.raises]
         kinds += [kind for each in self._module.definitions for kind in types_of(each)]
         others = sorted({ref.module for kind in kinds for ref in refs_in(kind)} - {self._module.name})
         lines = [f'import type * as {name} from "./{_file(name)}.js";' for name in others]
+        raised = {ref for each in functions for ref in each.raises if ref.module != self._module.name}
+        for ref in sorted(raised):
+            name = self._error_name(ref)
+            lines.append(f'import {{ {name} as {self._error_here(ref)} }} from "./{_file(ref.module)}.js";')
         if functions:
             lines.append('import { Connection, type Options } from "./transport.js";')
         return lines
+
+    def _error_name(self, ref: Ref) -> str:
+        """The class of an error; the definitions of its module have their names first."""
+        taken = {each.ref.name for each in self._schema.modules[ref.module].definitions}
+        name = f"{ref.name}Raised"
+        while name in taken:
+            name += "_"
+        return name
+
+    def _error_here(self, ref: Ref) -> str:
+        """What this module calls it."""
+        name = self._error_name(ref)
+        return name if ref.module == self._module.name else f"{ref.module}_{name}"
+
+    def _error(self, ref: Ref) -> str:
+        name = self._error_name(ref)
+        return f"""\
+/** {ref.name}, as the error that a call ends with. */
+export class {name} extends Error {{
+  constructor(readonly value: {ref.name}) {{
+    super(`{ref.name}: ${{JSON.stringify(value)}}`);
+    this.name = "{name}";
+  }}
+}}"""
+
+    def _declared(self, function: Function) -> str:
+        """The errors that a call may end with, as one more argument of the connection's methods."""
+        rows = []
+        for ref in function.raises:
+            kind = self._type(Type(ref))
+            rows.append(f'"{ref_name(ref)}": (value: {kind}) => new {self._error_here(ref)}(value)')
+        return f", {{ {', '.join(rows)} }}" if rows else ""
 
     def _definition(self, definition: Definition) -> str:
         doc = _comment(definition.doc, "")
@@ -257,7 +317,7 @@ class _TypeScriptModule:
             )
             name = f"{each.name}_" if each.name in ("connection", "constructor") else each.name
             lines += ["", f"{_comment(each.doc, '  ')}  {name}(argument: {argument}): {kind} {{"]
-            lines += [f'    return this.connection.{method}("{each.wire}", argument);', "  }"]
+            lines += [f'    return this.connection.{method}("{each.wire}", argument{self._declared(each)});', "  }"]
         return "\n".join([*lines, "}"])
 
 
