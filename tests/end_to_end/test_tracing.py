@@ -19,6 +19,7 @@ import trio
 from configured import Configured, eventually, pool
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
+from test_callbacks import FIBONACCI, Answering
 
 import bascule
 from bascule.bridge.errors import PythonError, Timeout
@@ -146,6 +147,30 @@ def test_what_a_worker_calls_elsewhere_belongs_to_its_call(
         assert outer.parent_span_id.hex() == f"{ours.get_span_context().span_id:016x}"
         assert inner.parent_span_id == outer.span_id
         assert inner.trace_id == outer.trace_id
+    finally:
+        service.stop()
+        service.file.unlink()
+
+
+def test_a_call_in_the_course_of_a_callback_is_a_child_of_the_call_that_called_back(
+    tmp_path: Path, runtime_folder: Path, collector: Collector, soon: None
+) -> None:
+    (tmp_path / "recursive.py").write_text(FIBONACCI)
+    tables = f'[tracing]\nendpoint = "{collector.endpoint}"\n'
+    service = Configured(runtime_folder, pool(paths=[str(tmp_path)]) + tables)
+    try:
+        client = Answering(service.socket)
+        assert client.call(3) == 2  # 3 asks for 2 and 1, 2 asks for 1 and 0
+        client.close()
+        spans = eventually(lambda: len(found := collector.named("recursive:fibonacci")) == 5 and found)
+        by_id = {span.span_id: span for span in spans}
+        above = [by_id.get(span.parent_span_id) for span in spans]
+        (root,) = (span for span, parent in zip(spans, above, strict=True) if parent is None)
+        inner = [span for span in spans if span.parent_span_id == root.span_id]
+        assert len(inner) == 2
+        (deeper,) = (each for each in inner if any(span.parent_span_id == each.span_id for span in spans))
+        assert sum(span.parent_span_id == deeper.span_id for span in spans) == 2
+        assert {span.trace_id for span in spans} == {root.trace_id}
     finally:
         service.stop()
         service.file.unlink()
