@@ -172,7 +172,7 @@ def _counts(options: argparse.Namespace) -> int:
     from bascule.bridge.recording.counts import count
 
     damage = Damage(strict=options.strict)
-    with _progress("counting") as progress:
+    with _progress("counting") as progress, _written(options.output):
         groups = count(options.inputs, options.output, damage, progress)
     _tell(damage)
     print(f"{groups} different calls in {options.output}", file=sys.stderr)
@@ -219,7 +219,8 @@ def _write(options: argparse.Namespace) -> int:
     from bascule.bridge.recording.stubs import write_stubs
 
     runtime = None if options.no_runtime else Runtime()
-    files = write_stubs(_api(options.input), options.output, runtime)
+    with _written(options.output):
+        files = write_stubs(_api(options.input), options.output, runtime)
     if runtime is not None:
         for name, why in sorted(runtime.failed.items()):
             print(f"bascule record: {name} can't be imported, its stub is what was recorded: {why}", file=sys.stderr)
@@ -263,7 +264,17 @@ def _api(path: Path) -> API:
 
 
 def _save(told: dict[str, Any], path: Path, *, end: str = "\n") -> None:
-    path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + end, errors="surrogatepass")
+    with _written(path):
+        path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + end, errors="surrogatepass")
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """What goes wrong while a file is written is told with its name, which a full disk does not know."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from None
 
 
 def _tell(damage: Damage) -> None:

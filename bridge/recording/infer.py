@@ -31,6 +31,7 @@ from bascule.bridge.recording.types import (
     without_texts,
 )
 
+_KEYS = frozenset(("function", "params", "bound_params", "n", "returns", "raises"))
 _UNARY = {"pos": "__pos__", "neg": "__neg__", "invert": "__invert__", "not_": "__bool__", "truth": "__bool__"}
 BINARY = {
     f"{name}_" if name in ("and", "or") else name: name
@@ -88,6 +89,9 @@ class Inferring:
         Raises:
             TypeFormatError: It is none.
         """
+        if not row.keys() <= _KEYS:
+            unknown = ", ".join(sorted(row.keys() - _KEYS))
+            raise TypeFormatError(f"of a version not known here: it says {unknown}")
         count = row.get("n")
         if not isinstance(count, int):
             raise TypeFormatError("it has no `n`: count it first, with `record counts`")

@@ -234,6 +234,17 @@ def test_damaged_lines_are_told_with_file_and_line_and_skipped_or_fatal(tmp_path
     assert f"{trace}:2: an object is wanted" in fatal.stderr
 
 
+def test_a_grouped_line_of_another_version_and_a_full_disk_are_told_by_name(tmp_path: Path) -> None:
+    good = {"n": 1, "function": {"t": "function", "v": {"module": "lib", "name": "f"}}, "params": {}}
+    grouped = tmp_path / "grouped.jsonl"
+    grouped.write_text(f"{json.dumps(good)}\n{json.dumps({**good, 'version': 9})}\n")
+    done = bascule("infer", grouped, "--label", "x", "-o", tmp_path / "api.json")
+    assert f"{grouped}:2: " in done.stderr
+    assert "of a version not known here: it says version (skipped)" in done.stderr
+    full = bascule("infer", grouped, "--label", "x", "-o", "/dev/full", check=False)
+    assert (full.returncode, "bascule record: /dev/full: No space left" in full.stderr) == (1, True)
+
+
 def test_names_that_are_none_and_modules_that_are_gone_spoil_nothing(tmp_path: Path) -> None:
     rows = [
         {"function": {"t": "function", "v": {"module": "gone.lib", "name": name}}, "params": {}, "n": 1}
