@@ -235,6 +235,8 @@ def test_scripts_attach_to_the_service_and_share_its_workers(service: Service) -
             stack = pod.invoke("my-mod/Stack", 1)
             assert pod.invoke("py/len", stack) == 1
             assert pod.invoke("py/scatter", "my_mod:add", [1, 2], {"progress": False}) == [3, 4]
+            assert set(pod.invoke("py/everywhere", "math:sqrt", [16])) == {4.0}
+            assert pod.invoke("py/reduce", "operator:add", [1, 2, 3], {"chunk": 1}) == 6
             pod.send("shutdown", id="end")
             assert list(pod.messages("end"))[-1]["status"] == ["done"]
             assert pod.process.wait(60) == 0
