@@ -19,7 +19,7 @@ from bascule.bridge.contracts.proposing import Entry, InferError, Proposal, mayb
 from bascule.bridge.sketch import NoSuchModule, sketch
 from bascule.bridge.sketch.choosing import public
 from bascule.bridge.sketch.describing import as_landscape
-from bascule.bridge.sketch.model import Alias, Class, ClassMember, Field, Module
+from bascule.bridge.sketch.model import Alias, Class, Module
 
 _LISTS = frozenset(
     ("list", "List", "Sequence", "MutableSequence", "Iterable", "Collection", "tuple", "Tuple", "deque", "Deque")
@@ -154,8 +154,7 @@ class _Annotations:
         if cls.name in self._defined:
             return self._defined[cls.name]
         bases = {base.partition("[")[0].rpartition(".")[2] for base in cls.bases}
-        members = [self._field(each) for each in cls.members]
-        fields = [each for each in members if each is not None and not each.name.startswith("_")]
+        fields = [each for each in cls.fields if not each.name.startswith("_")]
         if bases & _ENUMS and (plain := [each.name for each in fields if each.annotation is None]):
             name = self._defined[cls.name] = self._proposal.type_name(cls.name)
             self._enums.add(name)
@@ -175,13 +174,6 @@ class _Annotations:
             return name
         self._defined[cls.name] = self._proposal.foreign(f"{self._module}.{cls.name}")
         return self._defined[cls.name]
-
-    def _field(self, member: ClassMember) -> Field | None:
-        """A member that is a field; one whose value is an enum's member is told as another name for that."""
-        if isinstance(member, Alias):
-            owner, _, value = member.target.removeprefix(f"{self._module}.").rpartition(".")
-            return Field(member.name, owner, f"{owner}.{value}") if owner in self._classes else None
-        return member if isinstance(member, Field) else None
 
     # ---- Types
 

@@ -48,6 +48,11 @@ def dataclass_options(cls: Class) -> str | None:
     return None
 
 
+def is_class_variable(annotation: str) -> bool:
+    """Whether an annotation says that no object has a value of its own: `ClassVar[...]`."""
+    return _CLASS_VARIABLE.match(annotation) is not None
+
+
 def _inherited(cls: Class, lookup: Lookup) -> tuple[Parameter, ...] | None:
     for name, value in cls.keywords:
         if name == "metaclass" and value not in _HARMLESS_METACLASSES:
@@ -89,7 +94,7 @@ def _of_dataclass(cls: Class, lookup: Lookup) -> tuple[Parameter, ...] | None:
             return None
     only_keywords = re.search(r"\bkw_only\s*=\s*True", options) is not None
     for one in cls.fields:
-        if one.annotation is None or _set_by_init(one) or _CLASS_VARIABLE.match(one.annotation):
+        if one.annotation is None or _set_by_init(one) or is_class_variable(one.annotation):
             continue
         if _ONLY_KEYWORDS.match(one.annotation):
             only_keywords = True

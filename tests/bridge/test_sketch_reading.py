@@ -415,3 +415,29 @@ def test_a_name_that_is_set_several_times_has_the_value_of_its_line() -> None:
     assert isinstance(many, Class)
     assert len(many.fields) == 600
     assert [(one.name, one.value) for one in many.fields if one.value != str(one.line)] == []
+
+
+def test_a_field_whose_default_is_the_name_of_something_else_is_a_field() -> None:
+    book = cls(
+        """
+        from dataclasses import dataclass
+
+        class Binding:
+            PAPERBACK = 1
+
+        @dataclass
+        class C:
+            title: str
+            binding: Binding = Binding.PAPERBACK
+            key: object = lambda: 1
+            other = Binding.PAPERBACK
+            kind: ClassVar[type] = Binding
+        """
+    )
+    assert [(one.name, one.annotation, one.value) for one in book.fields] == [
+        ("title", "str", None),
+        ("binding", "Binding", "Binding.PAPERBACK"),
+        ("key", "object", "lambda: 1"),
+    ]
+    assert isinstance(book.member("other"), Alias)
+    assert isinstance(book.member("kind"), Alias)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import griffe
 
 from bascule.bridge.sketch.branches import dotted
+from bascule.bridge.sketch.constructors import is_class_variable
 from bascule.bridge.sketch.exported import Exports, ExportsOf
 from bascule.bridge.sketch.model import (
     Alias,
@@ -189,7 +190,8 @@ class Converter:
     def _field(self, made: griffe.Attribute) -> ClassMember:
         annotation, value = self._assigned(made)
         of_instances = "class-attribute" not in made.labels
-        if value is not None and not of_instances:
+        of_class = annotation is None or is_class_variable(annotation)  # else it is a field, whatever its value
+        if value is not None and not of_instances and of_class:
             special = self._special(made, value, in_class=True)
             if special is not None:
                 return special  # type: ignore[return-value]
