@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def test_classic_code_of_an_extended_file_is_refused(
 
 def test_check_counts_and_complains(definitions: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["contract", "check", str(definitions)]) == 0
-    assert capsys.readouterr().out == "3 modules, 11 types, 4 functions\n"
+    assert capsys.readouterr().out == "3 modules, 11 types, 5 functions\n"
     (definitions / "Shop.pg").write_text("module Shop where\ndata X = X { a :: Foo }\n")
     assert main(["contract", "check", str(definitions)]) == 1
     assert "Shop.pg:2:19: error: cannot resolve type: Foo" in capsys.readouterr().err
@@ -231,6 +232,26 @@ def test_json_schema_and_openapi_describe_what_goes_over_the_wire(definitions: P
         assert book["required"][:3] == ["id", "title", "price"]
         assert book["properties"]["note"] == {"anyOf": [{"type": "string"}, {"type": "null"}]}
     assert "/shop/find_book" in document["paths"]
+
+
+def test_openapi_tells_of_streams_errors_and_keys_of_extended_files(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name, text in (("Plus", EXTENDED), ("Other", OTHER)):
+        (tmp_path / "in" / f"{name}.pg").write_text(text)
+    assert main(["contract", "generate", "-i", str(tmp_path / "in"), "-o", str(tmp_path), "-t", "openapi"]) == 0
+    document = json.loads((tmp_path / "openapi.json").read_text())
+    shape, missing = ({"$ref": f"#/components/schemas/Plus.{name}"} for name in ("Shape", "Missing"))
+    watch, find = (document["paths"][f"/plus/{name}"]["post"]["responses"] for name in ("watch", "find"))
+    assert watch["200"]["content"] == {"text/event-stream": {"schema": shape}}
+    assert find["200"]["content"] == {"application/json": {"schema": shape}}
+    (declared,) = find["500"]["content"]["application/json"]["schema"]["oneOf"]
+    assert declared["properties"]["raised"] == {"const": "Plus.Missing"}
+    assert declared["properties"]["value"] == missing
+    fields = document["components"]["schemas"]["Plus.Everything"]["properties"]
+    assert fields["by_color"]["propertyNames"] == {"$ref": "#/components/schemas/Other.Color"}
+    number = fields["by_number"]["propertyNames"]["pattern"]
+    assert [bool(re.search(number, key)) for key in ("-5", "0", "05", "a")] == [True, True, False, False]
+    assert "propertyNames" not in fields["counts"]
 
 
 def test_watching_generates_again(definitions: Path, tmp_path: Path, nothing_left: None) -> None:

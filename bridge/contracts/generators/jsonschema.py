@@ -7,7 +7,19 @@ from typing import Any
 
 from bascule.bridge.contracts.generators import File
 from bascule.bridge.contracts.generators.description import default_on_wire, ref_name
-from bascule.bridge.contracts.schema import Builtin, Definition, Enum, Field, Foreign, Record, Ref, Schema, Sum, Type
+from bascule.bridge.contracts.schema import (
+    Builtin,
+    Definition,
+    Enum,
+    Field,
+    Foreign,
+    Function,
+    Record,
+    Ref,
+    Schema,
+    Sum,
+    Type,
+)
 
 _SIMPLE: dict[Builtin, dict[str, Any]] = {
     Builtin.UNIT: {"type": "object", "maxProperties": 0},
@@ -54,9 +66,10 @@ def generate_openapi(schema: Schema, title: str) -> list[File]:
                     **({"description": function.doc} if function.doc else {}),
                     "requestBody": {"required": True, "content": _json(_type(schema, function.argument, place))},
                     "responses": {
-                        "200": {"description": "The result.", "content": _json(result)},
+                        "200": _answer(result, stream=function.stream),
                         "400": {"description": "The argument is not of its type."},
                         "404": {"description": "There is no such function."},
+                        **_declared(function, place),
                     },
                 }
             }
@@ -75,6 +88,31 @@ def _all(schema: Schema) -> list[Definition]:
 
 def _json(content: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": content}}
+
+
+def _answer(result: dict[str, Any], *, stream: bool) -> dict[str, Any]:
+    """What comes back; of a stream, the events' data."""
+    if not stream:
+        return {"description": "The result.", "content": _json(result)}
+    told = "The values, one for each server-sent event; then `event: end`, or `event: error`."
+    return {"description": told, "content": {"text/event-stream": {"schema": result}}}
+
+
+def _declared(function: Function, place: str) -> dict[str, Any]:
+    """The errors that a definition names: each says which record it is, and has it."""
+    cases = [
+        {
+            "type": "object",
+            "properties": {
+                "error": {"type": "string"},
+                "raised": {"const": ref_name(ref)},
+                "value": {"$ref": place + ref_name(ref)},
+            },
+            "required": ["error", "raised", "value"],
+        }
+        for ref in function.raises
+    ]
+    return {"500": {"description": "The call failed.", "content": _json({"oneOf": cases})}} if cases else {}
 
 
 def _text(document: dict[str, Any]) -> str:
@@ -134,6 +172,14 @@ def _type(schema: Schema, kind: Type, place: str) -> dict[str, Any]:
     if target is Builtin.SET:
         return {"type": "array", "items": inner, "uniqueItems": True}
     if target is Builtin.MAP:
-        return {"type": "object", "additionalProperties": inner}
+        names = _keys(schema, kind.arguments[0], place)
+        return {"type": "object", "additionalProperties": inner, **({"propertyNames": names} if names else {})}
     just = {"type": "object", "properties": {"just": inner}, "required": ["just"], "additionalProperties": False}
     return {"anyOf": [just, {"type": "null"}]}
+
+
+def _keys(schema: Schema, kind: Type, place: str) -> dict[str, Any]:
+    """What the keys of a Map are, which are texts in every format; nothing where any text will do."""
+    if isinstance(kind.target, Ref):
+        return _type(schema, kind, place)
+    return {} if kind.target is Builtin.STRING else {"pattern": "^(0|-?[1-9][0-9]*)$"}
