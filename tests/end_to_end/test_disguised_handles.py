@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from configured import eventually
 from running_service import Service
 
 from bascule.bridge.client.connecting import Greeted, greet
@@ -102,6 +103,8 @@ class Wire:
 @pytest.fixture
 def wire(runtime_folder: Path, nothing_left: None) -> Iterator[Wire]:
     service = Service(runtime_folder, "--path", str(HERE))
+    with service.client() as client:  # of two that are there, it is known which one takes a call
+        eventually(lambda: [worker["state"] for worker in client.status()["workers"]].count("active") == 2)
     greeted = greet(SocketPlace(service.socket), pool=None, name=None)
     with greeted.sock:
         yield Wire(greeted)
