@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bascule.bridge.collecting import no_collections
 from bascule.bridge.contracts import syntax
 from bascule.bridge.contracts.checks import check
 from bascule.bridge.contracts.names import NameRules
@@ -80,20 +79,8 @@ def load_texts(texts: Mapping[str, str], rules: NameRules | None = None, *, exte
 
 
 def _load(sources: list[Source], problems: list[Diagnostic], rules: NameRules, mode: Mode, extended: bool) -> Loaded:
-    with _no_collector():
+    with no_collections():
         return _load_all(sources, problems, rules, mode, extended)
-
-
-@contextlib.contextmanager
-def _no_collector() -> Iterator[None]:
-    """Without the cyclic collector: it would look through a tree that only grows, again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _load_all(

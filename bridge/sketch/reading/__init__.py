@@ -12,19 +12,17 @@ answer is a `Module`: what keeps it from being read stands in its `error`.
 
 from __future__ import annotations
 
-import gc
 import logging
 import tokenize
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bascule.bridge.collecting import no_collections
 from bascule.bridge.sketch.model import Module, Origin
 from bascule.bridge.sketch.reading.converting import Converter
 from bascule.bridge.sketch.reading.docstrings import read_docstring
 from bascule.bridge.sketch.reading.visiting import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["read_docstring", "read_file", "read_source"]
@@ -53,7 +51,7 @@ def read_source(source: str, name: str, file: Path, *, package: bool = False) ->
     """The module of this source; `file` is only named."""
     origin = Origin.STUB if file.suffix == ".pyi" else Origin.SOURCE
     try:
-        with _no_collections():
+        with no_collections():
             return _read(source, name, file, package)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Module(name, str(file), origin, package, error=f"{file}: {_reason(error)}")
@@ -64,18 +62,6 @@ def _read(source: str, name: str, file: Path, package: bool) -> Module:
     seen = reader.get_module()
     origin = Origin.STUB if file.suffix == ".pyi" else Origin.SOURCE
     return Converter(reader, source).module(seen, origin, package)
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """A syntax tree is a great many objects, all alive: looking for garbage among them costs more than it finds."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _reason(error: Exception | MemoryError) -> str:
