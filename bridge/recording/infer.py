@@ -312,15 +312,26 @@ def infer(
         InputError: An input can't be read.
     """
     inferring = Inferring(label, modules)
+    take_rows(inputs, damage, progress, inferring.take)
+    inferring.api.settle(add)
+    return inferring.api
+
+
+def take_rows(
+    inputs: list[Path], damage: Damage, progress: Callable[[int], None] | None, take: Callable[[Any], None]
+) -> None:
+    """Give each grouped line to `take`; what it can make nothing of is damage.
+
+    Raises:
+        InputError: An input can't be read.
+    """
     for path, number, row in read_lines(inputs, damage):
         if progress is not None and number % 10_000 == 0:
             progress(number)
         try:
-            inferring.take(row)
+            take(row)
         except (TypeFormatError, KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
             damage.report(path, number, f"it is no grouped call: {type(error).__name__}: {error}")
-    inferring.api.settle(add)
-    return inferring.api
 
 
 def of_named(told: Any) -> Type:

@@ -19,10 +19,10 @@ from typing import Any
 from bascule.bridge.recording.apis import API
 from bascule.bridge.recording.compat.joining import Told, typed, unify
 from bascule.bridge.recording.compat.merging import Merged
-from bascule.bridge.recording.infer import BINARY, COMPARE, IN_PLACE, Inferring
-from bascule.bridge.recording.reading import Damage, read_lines
+from bascule.bridge.recording.infer import BINARY, COMPARE, IN_PLACE, Inferring, take_rows
+from bascule.bridge.recording.reading import Damage
 from bascule.bridge.recording.signatures import Signature
-from bascule.bridge.recording.types import Named, Type, TypeFormatError, Which
+from bascule.bridge.recording.types import Named, Type, Which
 
 _INVENTED = "_strict_compat"
 _OWN_NOTATION = ("tuple", "dict", "slice", "function")
@@ -83,13 +83,7 @@ def infer(
         InputError: An input can't be read.
     """
     merged = Merged()
-    for path, number, row in read_lines(inputs, damage):
-        if progress is not None and number % 10_000 == 0:
-            progress(number)
-        try:
-            merged.join(_of_row(row, label, modules))
-        except (TypeFormatError, KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-            damage.report(path, number, f"it is no grouped call: {type(error).__name__}: {error}")
+    take_rows(inputs, damage, progress, lambda row: merged.join(_of_row(row, label, modules)))
     return merged.to_json()
 
 
