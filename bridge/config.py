@@ -16,8 +16,9 @@
 Everything has a default: with no file there is one pool, `default`, with a worker for each processor, on a socket of
 the user's own. pydantic checks what was written here, at the edge; inside, a pool is the frozen `PoolSpec`.
 
-This module is the models and nothing else. `config_file` reads a file and says on which line it is wrong,
-`config_words` says in words what a key allows (in errors and in the reference page alike).
+This module is the models and nothing else. `config_values` are the types of single keys, `config_file` reads a file
+and says on which line it is wrong, `config_words` says in words what a key allows (in errors and in the reference page
+alike).
 """
 
 from __future__ import annotations
@@ -27,95 +28,37 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, model_validator
 
 from bascule.bridge.caching.policy import SHORT_NAMES, Rule
-from bascule.bridge.policy import Policy, PolicyError
+from bascule.bridge.config_values import (
+    Address,
+    Bytes,
+    Cached,
+    Count,
+    FunctionPath,
+    HttpUrl,
+    LifetimeText,
+    Mode,
+    MountEntry,
+    MountTarget,
+    Name,
+    Patterns,
+    Scheduler,
+    Seconds,
+    SecondsOrZero,
+    StoreUrl,
+    words,
+)
 from bascule.bridge.pool_spec import PoolSpec
-from bascule.bridge.scheduling import SCHEDULERS
 from bascule.protocols import limits
 from bascule.workers.persist.lifetimes import Lifetime, seconds
-from bascule.workers.persist.places import KNOWN
 
-LONGEST = 4_000_000  # seconds, some 46 days: milliseconds of it fit the 32 bits that a frame has for a deadline
 LEAST_TOKEN = 43  # characters of a token: 256 bits, even when they are written in base 64
 
 
 class ConfigError(Exception):
     """The configuration can't be used; the message names file, line, key, what was found and what is allowed."""
-
-
-def _function_path(name: str) -> str:
-    module, colon, function = name.partition(":")
-    if not (module and colon and function):
-        raise ValueError("module:function")
-    return name
-
-
-def _scheduler(name: str) -> str:
-    return name if name in SCHEDULERS else _function_path(name)
-
-
-def _cached(name: str) -> str:
-    module, colon, function = name.partition(":")
-    if not (module and colon and function) or ("*" in name and function != "*"):
-        raise ValueError("module:function, or module:* for all of a module")
-    return name
-
-
-def _span(value: float | str | None) -> float | str | None:
-    seconds(value, "ttl")
-    return value
-
-
-def _store_url(text: str) -> str:
-    if text not in SHORT_NAMES and text.partition("://")[0] not in KNOWN:
-        raise ValueError(f"sqlite, memory, or a URL that begins with {'://, '.join(KNOWN)}://")
-    return text
-
-
-def _mode(text: str) -> str:
-    if not (text.isdigit() and len(text) in (3, 4) and all(digit in "01234567" for digit in text)):
-        raise ValueError("a mode")
-    return text
-
-
-def _patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
-    try:
-        Policy(patterns)
-    except PolicyError as error:
-        raise ValueError(str(error)) from None
-    return patterns
-
-
-def _words(text: str) -> Any:
-    """What a key allows, where its type does not say it."""
-    return Field(json_schema_extra={"allowed": text})
-
-
-Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
-SecondsOrZero = Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
-Bytes = Annotated[ByteSize, Field(ge=0), _words('a number of bytes, or text such as "512MiB"')]
-FunctionPath = Annotated[str, AfterValidator(_function_path), _words("a function, as module:function")]
-Scheduler = Annotated[
-    str, AfterValidator(_scheduler), _words(f"one of {', '.join(SCHEDULERS)}, or a function, as module:function")
-]
-Mode = Annotated[str, AfterValidator(_mode), _words('permissions as octal text, such as "0660"')]
-Patterns = Annotated[
-    tuple[str, ...], AfterValidator(_patterns), _words('a list of patterns, such as ["math:*", "pkg.**:run"]')
-]
-Address = Annotated[
-    str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]\s/]+):[0-9]{1,5}$"), _words('host:port, such as "127.0.0.1:7440"')
-]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+"), _words('a URL, such as "http://localhost:4318"')]
-_CLASS = r"[\w.]+:[\w.]+(@[\w.]+)?$"
-MountTarget = Annotated[str, Field(pattern=rf"^{_CLASS}"), _words("a class, as package:Class")]
-MountEntry = Annotated[
-    str, Field(pattern=rf"^([\w.]+=)?{_CLASS}"), _words("a class, as package:Class or name=package:Class")
-]
-Cached = Annotated[str, AfterValidator(_cached)]
 
 
 class Section(BaseModel):
@@ -160,7 +103,7 @@ class PoolConfig(Section):
     max_memory: Bytes = ByteSize(0)
     """Resident bytes above which a worker is replaced; 0: never."""
     memory_limit: (
-        Annotated[ByteSize, Field(ge=1 << 20), _words('at least 1 MiB, in bytes or as text such as "2GiB"')] | None
+        Annotated[ByteSize, Field(ge=1 << 20), words('at least 1 MiB, in bytes or as text such as "2GiB"')] | None
     ) = None
     """What a worker may use at all. Where the unit delegates its control group (`Delegate=memory`, cgroup v2), past it
     the kernel ends the worker (`worker_lost`, out of memory); elsewhere RLIMIT_DATA holds, and user code meets
@@ -263,13 +206,13 @@ class ListenerConfig(Guarded):
 class LimitsConfig(Section):
     """How much clients may ask for, `[limits]`."""
 
-    frame: Annotated[ByteSize, Field(ge=1 << 16, le=limits.MAX_FRAME), _words('64 KiB to 256 MiB, as "64MiB"')] = (
+    frame: Annotated[ByteSize, Field(ge=1 << 16, le=limits.MAX_FRAME), words('64 KiB to 256 MiB, as "64MiB"')] = (
         ByteSize(limits.MAX_FRAME)
     )
     """Bytes of one frame of a client's: a call with its arguments. The answer to its hello says so."""
     before_hello: Annotated[int, Field(ge=256, le=limits.MAX_BEFORE_HELLO)] = limits.MAX_BEFORE_HELLO
     """Bytes that are taken from a client before it has said who it is."""
-    unread: Annotated[ByteSize, Field(ge=1 << 20), _words('at least 1 MiB, as "512MiB"')] = ByteSize(1 << 29)
+    unread: Annotated[ByteSize, Field(ge=1 << 20), words('at least 1 MiB, as "512MiB"')] = ByteSize(1 << 29)
     """Bytes of answers that a client may leave unread; with more, it is dropped and its calls are cancelled."""
     clients: Annotated[int, Field(ge=1)] = 50_000
     """Clients at a time, of all listeners."""
@@ -330,7 +273,7 @@ class HttpConfig(Guarded):
     """The Unix socket's permissions."""
     dashboard: bool = True
     """Whether `/` shows the dashboard."""
-    max_body: Annotated[ByteSize, Field(ge=1 << 10, le=limits.MAX_FRAME), _words('1 KiB to 256 MiB, as "16MiB"')] = (
+    max_body: Annotated[ByteSize, Field(ge=1 << 10, le=limits.MAX_FRAME), words('1 KiB to 256 MiB, as "16MiB"')] = (
         ByteSize(16 << 20)
     )
     """Bytes of one request."""
@@ -356,12 +299,12 @@ class HttpConfig(Guarded):
 class CacheConfig(Section):
     """The kept answers of one function, or of a module's."""
 
-    ttl: Annotated[float | str | None, AfterValidator(_span)] = Field(
+    ttl: LifetimeText = Field(
         default=None,
         json_schema_extra={"shown": "for ever", "allowed": "seconds, or a time span such as '90s', '12h', '1d'"},
     )
     """How long an answer is good."""
-    store: Annotated[str, AfterValidator(_store_url)] = "sqlite"
+    store: StoreUrl = "sqlite"
     """Where they are kept: `sqlite` (the user's cache folder), `memory`, or the URL of a store."""
     errors: bool = False
     """Whether what the function raises is kept, too."""

@@ -1,0 +1,134 @@
+"""A reload: the configuration is read again, and what differs is applied.
+
+First comes all that can fail without touching anything (read and check the file, open new sockets and log files, load
+certificates, tokens and rules); only then something is changed, step by step. A pool whose new kind of worker does not
+start stays as it was, and the answer says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from bascule.bridge.admission import AdmissionError
+from bascule.bridge.config import ConfigError, ServiceConfig
+from bascule.bridge.config_file import load
+from bascule.bridge.listener import ListenRefused
+from bascule.bridge.listeners import Listener, make_rule
+from bascule.bridge.operations.audit import AuditLog
+from bascule.bridge.operations.changes import difference, in_words
+from bascule.bridge.operations.logs import set_up
+from bascule.bridge.serving.accounts import need_otel
+from bascule.bridge.serving.web import need_http
+
+if TYPE_CHECKING:
+    from bascule.bridge.http.server import Prepared
+    from bascule.bridge.serving.service import Service
+
+_log = logging.getLogger("bascule.serve")
+
+Step = Callable[[], Awaitable[str | None]]
+"""One thing to change; what it gives says why it could not be."""
+
+
+class Reload:
+    """Reloads one service, one reload after the other.
+
+    Args:
+        service: What is to be as its configuration says.
+        file: Where the configuration comes from, None when it was the command line.
+        override: What the command line says besides, which holds whatever the file says.
+    """
+
+    def __init__(self, service: Service, file: Path | None, override: dict[str, Any]) -> None:
+        self._service = service
+        self._file = file
+        self._override = override
+        self._alone = trio.Lock()
+
+    def hung_up(self) -> None:
+        """SIGHUP has come."""
+        trio.lowlevel.spawn_system_task(self._run_for_signal)
+
+    async def _run_for_signal(self) -> None:
+        try:
+            await self.run()
+        except Exception as error:  # a system task's exception would end the bridge
+            _log.error("SIGHUP: the configuration is as it was: %s", error)
+
+    async def run(self) -> list[str]:
+        """Read the configuration again and apply what differs; what that was, in words.
+
+        Raises:
+            ConfigError: It can't be used: nothing has changed. Or some of it could not be applied: the message says
+                what, and the rest was.
+        """
+        async with self._alone:
+            with self._service.reloading():
+                changes = await self._run()
+        for line in changes:
+            _log.info("reloaded: %s", line)
+        return changes
+
+    async def _run(self) -> list[str]:
+        before = self._service.config
+        if self._file is None:
+            set_up(before.logging, self._service.recent)  # logs may have been moved away
+            return []
+        after = (await trio.to_thread.run_sync(load, self._file)).model_copy(update=self._override)
+        steps = self._prepare(before, after)
+        failures = [failure for step in steps if (failure := await step()) is not None]
+        if failures:
+            raise ConfigError("; ".join(failures))
+        return in_words(before, after)
+
+    def _prepare(self, before: ServiceConfig, after: ServiceConfig) -> list[Step]:
+        """Everything that may fail; and the steps that are left to do."""
+        service = self._service
+        opened: list[Listener] = []
+        http: Prepared | None = None
+        audit: AuditLog | None = None
+        listeners = difference(before.listeners, after.listeners)
+        moved = [name for name, keys in listeners.changed.items() if set(keys) & _OF_A_PLACE]
+        if before.socket != after.socket:
+            moved.append(service.DEFAULT)
+        try:
+            for name in [*listeners.added, *moved]:
+                listener = service.make_listener(name, after)
+                listener.open()
+                opened.append(listener)
+            rules = {name: make_rule(name, after.listeners[name]) for name in listeners.changed if name not in moved}
+            need_http(after)
+            need_otel(after)
+            if before.http != after.http and after.http.listen is not None:
+                http = service.web.prepare(after)
+            audit = service.accounts.open_audit(after)
+            set_up(after.logging, service.recent)
+        except (ConfigError, ListenRefused, AdmissionError, OSError, ValueError) as error:
+            for listener in opened:
+                listener.close()
+            if http is not None:
+                service.web.discard(http)
+            if audit is not None:
+                audit.close()
+            raise ConfigError(f"{error}; nothing was changed") from None
+        steps: list[Step] = [partial(service.apply_settings, after, audit)]
+        steps += [partial(service.change_rule, name, rule) for name, rule in rules.items()]
+        steps += [partial(service.remove_listener, name) for name in [*listeners.removed, *moved]]
+        steps += [partial(service.start_listener, listener) for listener in opened]
+        if before.http != after.http:
+            steps.append(partial(service.change_http, after, http))
+        pools = difference(before.pools, after.pools)
+        steps += [partial(service.start_pool, name, after) for name in pools.added]
+        steps += [partial(service.change_pool, name, after) for name in pools.changed]
+        steps += [partial(service.end_pool, name) for name in pools.removed]
+        return steps
+
+
+_OF_A_PLACE = {"unix", "tcp", "systemd"}
+"""Keys of a listener that need another socket when they change; the others are rules."""
