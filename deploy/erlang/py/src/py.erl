@@ -173,34 +173,26 @@ status(Options) -> py_call:ask(#{<<"op">> => <<"status">>}, Options).
 %% @doc Call a function: `func(Module, Function)' and then, each optional, arguments, keyword arguments, options; or the
 %% same with a dotted name in the place of the first two.
 -spec func(name()) -> term().
-func(A) -> named(?OP_CALL, [A]).
-func(A, B) -> named(?OP_CALL, [A, B]).
-func(A, B, C) -> named(?OP_CALL, [A, B, C]).
-func(A, B, C, D) -> named(?OP_CALL, [A, B, C, D]).
-func(A, B, C, D, E) -> named(?OP_CALL, [A, B, C, D, E]).
+func(A) -> py_written:run(?OP_CALL, [A]).
+func(A, B) -> py_written:run(?OP_CALL, [A, B]).
+func(A, B, C) -> py_written:run(?OP_CALL, [A, B, C]).
+func(A, B, C, D) -> py_written:run(?OP_CALL, [A, B, C, D]).
+func(A, B, C, D, E) -> py_written:run(?OP_CALL, [A, B, C, D, E]).
 
 %% @doc Begin a call, written as for {@link func/2}; its answer is taken by {@link await/1} or {@link yield/1}.
 -spec async(name()) -> py_async:future().
-async(A) -> begun([A]).
-async(A, B) -> begun([A, B]).
-async(A, B, C) -> begun([A, B, C]).
-async(A, B, C, D) -> begun([A, B, C, D]).
-async(A, B, C, D, E) -> begun([A, B, C, D, E]).
+async(A) -> py_written:start([A]).
+async(A, B) -> py_written:start([A, B]).
+async(A, B, C) -> py_written:start([A, B, C]).
+async(A, B, C, D) -> py_written:start([A, B, C, D]).
+async(A, B, C, D, E) -> py_written:start([A, B, C, D, E]).
 
 %% @doc The same with a method, written as for {@link method/2}.
 -spec async_method(term(), name()) -> py_async:future().
-async_method(Object, Name) -> begun_method(Object, Name, []).
-async_method(Object, Name, A) -> begun_method(Object, Name, [A]).
-async_method(Object, Name, A, B) -> begun_method(Object, Name, [A, B]).
-async_method(Object, Name, A, B, C) -> begun_method(Object, Name, [A, B, C]).
-
-begun(Call) ->
-    {Target, Positionals, Keywords, Options} = read_call(Call),
-    py_async:start(?OP_CALL, Target, none, {Positionals, Keywords}, Options).
-
-begun_method(Object, Name, Rest) ->
-    {Positionals, Keywords, Options} = arguments(Rest),
-    py_async:start(?OP_METHOD, py_wire:target(Name), {object, Object}, {Positionals, Keywords}, Options).
+async_method(Object, Name) -> py_written:start_method(Object, Name, []).
+async_method(Object, Name, A) -> py_written:start_method(Object, Name, [A]).
+async_method(Object, Name, A, B) -> py_written:start_method(Object, Name, [A, B]).
+async_method(Object, Name, A, B, C) -> py_written:start_method(Object, Name, [A, B, C]).
 
 %% @doc What came of a call that was begun: see {@link py_async}.
 -spec await(py_async:future()) -> term().
@@ -225,26 +217,18 @@ cancel(Future) -> py_async:cancel(Future).
 
 %% @doc Call a function, written as for {@link func/2}, and do not wait: nobody hears what comes of it.
 -spec cast(name()) -> ok | {error, py_error:error()}.
-cast(A) -> thrown([A]).
-cast(A, B) -> thrown([A, B]).
-cast(A, B, C) -> thrown([A, B, C]).
-cast(A, B, C, D) -> thrown([A, B, C, D]).
-cast(A, B, C, D, E) -> thrown([A, B, C, D, E]).
+cast(A) -> py_written:cast([A]).
+cast(A, B) -> py_written:cast([A, B]).
+cast(A, B, C) -> py_written:cast([A, B, C]).
+cast(A, B, C, D) -> py_written:cast([A, B, C, D]).
+cast(A, B, C, D, E) -> py_written:cast([A, B, C, D, E]).
 
 %% @doc The same with a method.
 -spec cast_method(term(), name()) -> ok | {error, py_error:error()}.
-cast_method(Object, Name) -> thrown_method(Object, Name, []).
-cast_method(Object, Name, A) -> thrown_method(Object, Name, [A]).
-cast_method(Object, Name, A, B) -> thrown_method(Object, Name, [A, B]).
-cast_method(Object, Name, A, B, C) -> thrown_method(Object, Name, [A, B, C]).
-
-thrown(Call) ->
-    {Target, Positionals, Keywords, Options} = read_call(Call),
-    py_call:cast(?OP_CALL, Target, none, {Positionals, Keywords}, Options).
-
-thrown_method(Object, Name, Rest) ->
-    {Positionals, Keywords, Options} = arguments(Rest),
-    py_call:cast(?OP_METHOD, py_wire:target(Name), {object, Object}, {Positionals, Keywords}, Options).
+cast_method(Object, Name) -> py_written:cast_method(Object, Name, []).
+cast_method(Object, Name, A) -> py_written:cast_method(Object, Name, [A]).
+cast_method(Object, Name, A, B) -> py_written:cast_method(Object, Name, [A, B]).
+cast_method(Object, Name, A, B, C) -> py_written:cast_method(Object, Name, [A, B, C]).
 
 %% @doc Give a message to the handler that Python code has set in a worker: `erlang.set_message_handler(handler)'. Which
 %% worker is a matter of the options `server' and `worker'; where all have a handler, any will do.
@@ -257,15 +241,11 @@ message(Message, Options) ->
 
 %% @doc The values of the iterator that a call gives, written as for {@link func/2}: see {@link py_stream}.
 -spec stream(name()) -> py_stream:stream().
-stream(A) -> streamed([A]).
-stream(A, B) -> streamed([A, B]).
-stream(A, B, C) -> streamed([A, B, C]).
-stream(A, B, C, D) -> streamed([A, B, C, D]).
-stream(A, B, C, D, E) -> streamed([A, B, C, D, E]).
-
-streamed(Call) ->
-    {Target, Positionals, Keywords, Options} = read_call(Call),
-    py_stream:open(Target, none, {Positionals, Keywords}, Options).
+stream(A) -> py_written:stream([A]).
+stream(A, B) -> py_written:stream([A, B]).
+stream(A, B, C) -> py_written:stream([A, B, C]).
+stream(A, B, C, D) -> py_written:stream([A, B, C, D]).
+stream(A, B, C, D, E) -> py_written:stream([A, B, C, D, E]).
 
 %% @doc The same for an object that can be iterated.
 -spec iterate(term()) -> py_stream:stream().
@@ -303,12 +283,12 @@ identical(Place, Call) -> identical(Place, Call, #{}).
 -spec identical(py_scatter:place(), py_scatter:call(), map()) -> [term()].
 identical(Place, Call, Options) -> py_scatter:identical(Place, Call, Options).
 
-%% @doc Reduce items in the Python workers, with an associative function of two: see {@link py_scatter:reduce/4}.
+%% @doc Reduce items in the Python workers, with an associative function of two: see {@link py_reduce:reduce/4}.
 -spec reduce(name(), name(), [term()]) -> term().
 reduce(Module, Function, Items) -> reduce(Module, Function, Items, #{}).
 
 -spec reduce(name(), name(), [term()], map()) -> term().
-reduce(Module, Function, Items, Options) -> py_scatter:reduce(Module, Function, Items, Options).
+reduce(Module, Function, Items, Options) -> py_reduce:reduce(Module, Function, Items, Options).
 
 %% @doc Be told by `{py_down, Handle, Reason}' when the object behind a handle is gone: see {@link py_monitor}.
 -spec monitor(handle()) -> py_monitor:ref().
@@ -320,11 +300,11 @@ demonitor(Monitor) -> py_monitor:demonitor(Monitor).
 
 %% @doc Make an instance of a class, named as in {@link func/2}.
 -spec init(name()) -> term().
-init(A) -> named(?OP_INIT, [A]).
-init(A, B) -> named(?OP_INIT, [A, B]).
-init(A, B, C) -> named(?OP_INIT, [A, B, C]).
-init(A, B, C, D) -> named(?OP_INIT, [A, B, C, D]).
-init(A, B, C, D, E) -> named(?OP_INIT, [A, B, C, D, E]).
+init(A) -> py_written:run(?OP_INIT, [A]).
+init(A, B) -> py_written:run(?OP_INIT, [A, B]).
+init(A, B, C) -> py_written:run(?OP_INIT, [A, B, C]).
+init(A, B, C, D) -> py_written:run(?OP_INIT, [A, B, C, D]).
+init(A, B, C, D, E) -> py_written:run(?OP_INIT, [A, B, C, D, E]).
 
 %% @doc The value of a name in a module, or of a dotted name.
 -spec const(name()) -> term().
@@ -347,28 +327,17 @@ constant(Target, Arguments, Options) -> py_call:run(?OP_CONST, Target, none, {Ar
 
 %% @doc Call a method of an object (a handle or a value), then as in {@link func/2}.
 -spec method(term(), name()) -> term().
-method(Object, Name) -> method_of(Object, Name, []).
-method(Object, Name, A) -> method_of(Object, Name, [A]).
-method(Object, Name, A, B) -> method_of(Object, Name, [A, B]).
-method(Object, Name, A, B, C) -> method_of(Object, Name, [A, B, C]).
-
-method_of(Object, Name, Rest) ->
-    {Positionals, Keywords, Options} = arguments(Rest),
-    py_call:run(?OP_METHOD, py_wire:target(Name), {object, Object}, {Positionals, Keywords}, Options).
+method(Object, Name) -> py_written:method(Object, Name, []).
+method(Object, Name, A) -> py_written:method(Object, Name, [A]).
+method(Object, Name, A, B) -> py_written:method(Object, Name, [A, B]).
+method(Object, Name, A, B, C) -> py_written:method(Object, Name, [A, B, C]).
 
 %% @doc Call an object that can be called (a function, a class, a bound method) or, given a name, that function.
 -spec call(term()) -> term().
-call(Callable) -> call_object(Callable, []).
-call(Callable, A) -> call_object(Callable, [A]).
-call(Callable, A, B) -> call_object(Callable, [A, B]).
-call(Callable, A, B, C) -> call_object(Callable, [A, B, C]).
-
-call_object({py_handle, _, _} = Callable, Rest) ->
-    {Positionals, Keywords, Options} = arguments(Rest),
-    py_call:run(?OP_OPERATOR, <<"call">>, {object, Callable}, {Positionals, Keywords}, Options);
-call_object(Name, Rest) ->
-    {Target, Positionals, Keywords, Options} = with_target(py_wire:target(Name), Rest),
-    py_call:run(?OP_CALL, Target, none, {Positionals, Keywords}, Options).
+call(Callable) -> py_written:call(Callable, []).
+call(Callable, A) -> py_written:call(Callable, [A]).
+call(Callable, A, B) -> py_written:call(Callable, [A, B]).
+call(Callable, A, B, C) -> py_written:call(Callable, [A, B, C]).
 
 %% @doc An attribute of an object (a handle or a value).
 -spec attr(term(), name()) -> term().
@@ -423,29 +392,6 @@ pycall(Module, Function) -> pycall(Module, Function, []).
 -spec pycall(name(), name(), [term()]) -> term().
 pycall(Module, Function, Arguments) ->
     py_call:run(?OP_CALL, py_wire:target(Module, Function), none, {Arguments, []}, #{binaries => bytes}).
-
-named(Op, Call) ->
-    {Target, Positionals, Keywords, Options} = read_call(Call),
-    py_call:run(Op, Target, none, {Positionals, Keywords}, Options).
-
-%% What stands before the arguments: `Module, Name' or one dotted name.
-read_call([Module, Name | Rest]) when not is_list(Name), not is_map(Name) ->
-    with_target(py_wire:target(Module, Name), Rest);
-read_call([Dotted | Rest]) ->
-    with_target(py_wire:target(Dotted), Rest).
-
-with_target(Target, Rest) ->
-    {Positionals, Keywords, Options} = arguments(Rest),
-    {Target, Positionals, Keywords, Options}.
-
-%% Each may be left out from the end; a map at the end is the options.
-arguments([]) -> {[], [], #{}};
-arguments([Options]) when is_map(Options) -> {[], [], Options};
-arguments([Positionals]) -> {Positionals, [], #{}};
-arguments([Positionals, Options]) when is_map(Options) -> {Positionals, [], Options};
-arguments([Positionals, Keywords]) -> {Positionals, Keywords, #{}};
-arguments([Positionals, Keywords, Options]) when is_map(Options) -> {Positionals, Keywords, Options};
-arguments(Other) -> py_error:raise(bad_arguments, "options are a map, not ~0tp", [lists:last(Other)]).
 
 -include("py_operators.hrl").
 -include("py_builtins.hrl").

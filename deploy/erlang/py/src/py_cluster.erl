@@ -130,7 +130,8 @@ map_on([], _, _, Numbered, _) ->
     [{Number, {error, Error}} || {Number, _} <- Numbered];
 map_on(Nodes, Module, Function, Numbered, Options) ->
     Share = max(1, (length(Numbered) + length(Nodes) - 1) div length(Nodes)),
-    Shares = lists:zip(lists:sublist(Nodes, length(py_scatter:chunks(Numbered, Share))), py_scatter:chunks(Numbered, Share)),
+    Parts = py_units:chunks(Numbered, Share),
+    Shares = lists:zip(lists:sublist(Nodes, length(Parts)), Parts),
     Answers = together([
         {{Node, Some}, fun() ->
             Items = [Item || {_, Item} <- Some],

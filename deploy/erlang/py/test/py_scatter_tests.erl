@@ -77,7 +77,7 @@ progress_is_told() ->
     ?assertEqual([2, 4, 6, 8, 10], [receive {py_progress, here, Done, 10} -> Done end || _ <- lists:seq(1, 5)]).
 
 chunks_are_as_large_as_is_said() ->
-    ?assertEqual([[1, 2], [3, 4], [5]], py_scatter:chunks([1, 2, 3, 4, 5], 2)),
+    ?assertEqual([[1, 2], [3, 4], [5]], py_units:chunks([1, 2, 3, 4, 5], 2)),
     %% One chunk: one worker.
     ?assertEqual(1, length(lists:usort(py:pmap(py_fixture, worker_for, lists:seq(1, 20), #{chunk => 20})))).
 

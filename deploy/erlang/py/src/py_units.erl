@@ -1,0 +1,108 @@
+%% @doc What is done by one call of many: a chunk of items, a call of its own, a part of a reduction.
+%%
+%% A unit says how it is begun and what becomes of its answer; {@link py_gather} makes the calls.
+-module(py_units).
+
+-export([chunk/4, call/3, fold/4, tries/1, on_server/3]).
+-export([chunks/2, chunk_size/2, not_a_list/1]).
+
+-export_type([call/0]).
+
+-include("py_wire.hrl").
+-include("py_gather.hrl").
+
+-type call() ::
+    {py:name(), py:name(), [term()]} | {py:name(), py:name(), [term()], py:keywords()}.
+%% How often a unit may be begun.
+-type tries() :: once | integer().
+
+-define(MOST_IN_CHUNK, 1000).
+-define(CHUNKS_PER_CALL, 4).
+%% How often an item is tried in all, the first time with its chunk.
+-define(TRIES, 3).
+
+%% @doc A call of a function with each of some items: what is lost of them is tried again item by item.
+-spec chunk(binary(), [term()], py_options:options(), tries()) -> unit().
+chunk(Target, Chunk, Options, Tries) ->
+    Begin = begin_chunk(Target, Chunk, Options),
+    Again = fun() -> [chunk(Target, [Item], Options, Tries - 1) || Item <- Chunk] end,
+    repeatable(#unit{count = length(Chunk), start = Begin, expand = expand(length(Chunk))}, Again, Tries).
+
+repeatable(Unit, _, once) -> Unit;
+repeatable(Unit, _, Tries) when Tries =< 1 -> Unit#unit{twice = true};
+repeatable(Unit, Again, _) -> Unit#unit{twice = true, again = Again}.
+
+%% @doc How often the units of a job with these settings may be begun.
+-spec tries(map()) -> tries().
+tries(#{idempotent := true}) -> ?TRIES;
+tries(_) -> once.
+
+begin_chunk(Target, Chunk, Options) ->
+    Arguments = {[[[Item] || Item <- Chunk]], []},
+    fun() -> py_call:begin_call(?OP_MAP, Target, none, Arguments, Options, 0) end.
+
+%% MAP answers with the values, and apart from them the errors with their places, from 0.
+expand(Count) ->
+    fun
+        ({ok, [Values, Errors]}) ->
+            Failed = maps:from_list([{Index, py_error:keyed(Error)} || [Index, Error] <- Errors]),
+            [
+                case Failed of
+                    #{Index := Error} -> {error, Error};
+                    _ -> {ok, Value}
+                end
+             || {Index, Value} <- lists:enumerate(0, Values)
+            ];
+        ({error, Error}) ->
+            lists:duplicate(Count, {error, Error})
+    end.
+
+%% @doc The options of the call with that number: servers take turns.
+-spec on_server(pos_integer(), [atom()], py_options:options()) -> py_options:options().
+on_server(_, _, #{server := _} = Options) -> Options;
+on_server(_, [], Options) -> Options;
+on_server(Number, Names, Options) -> Options#{server => lists:nth(Number rem length(Names) + 1, Names)}.
+
+%% @doc A call by itself.
+-spec call(call(), py_options:options(), tries()) -> unit().
+call(Call, Options, Tries) ->
+    Again = fun() -> [call(Call, Options, Tries - 1)] end,
+    repeatable(#unit{start = begin_one(Call, Options), expand = fun single/1}, Again, Tries).
+
+begin_one({Module, Function, Arguments}, Options) ->
+    begin_one({Module, Function, Arguments, []}, Options);
+begin_one({Module, Function, Arguments, Keywords}, Options) ->
+    Target = py_wire:target(Module, Function),
+    fun() -> py_call:begin_call(?OP_CALL, Target, none, {Arguments, Keywords}, Options, 0) end;
+begin_one(Other, _) ->
+    py_error:raise(bad_arguments, "a call is {Module, Function, Arguments} and perhaps keywords, not ~0tp", [Other]).
+
+single(Outcome) -> [Outcome].
+
+%% @doc A call that reduces so many items, or parts of them, to one.
+-spec fold(pos_integer(), call(), py_options:options(), tries()) -> unit().
+fold(Count, Call, Options, Tries) ->
+    Again = fun() -> [fold(Count, Call, Options, Tries - 1)] end,
+    repeatable(#unit{count = Count, start = begin_one(Call, Options), expand = fun single/1}, Again, Tries).
+
+%% @doc Refuse what is no list of items.
+-spec not_a_list(term()) -> no_return().
+not_a_list(Items) -> py_error:raise(bad_arguments, "items are a list, not ~0tp", [Items]).
+
+%% @doc A list in lists of so many.
+-spec chunks([term()], pos_integer()) -> [[term()]].
+chunks([], _) ->
+    [];
+chunks(Items, Size) ->
+    {Chunk, Rest} = up_to(Size, Items, []),
+    [Chunk | chunks(Rest, Size)].
+
+up_to(Size, [Item | Others], Taken) when Size > 0 -> up_to(Size - 1, Others, [Item | Taken]);
+up_to(_, Rest, Taken) -> {lists:reverse(Taken), Rest}.
+
+%% @doc How many items travel in one call.
+-spec chunk_size(map(), non_neg_integer()) -> pos_integer().
+chunk_size(#{chunk := auto}, Total) ->
+    max(1, min(?MOST_IN_CHUNK, Total div (?IN_FLIGHT * ?CHUNKS_PER_CALL)));
+chunk_size(#{chunk := Size}, _) ->
+    Size.
