@@ -1,12 +1,13 @@
-"""Python clients of the service: a blocking one, made for speed, and one for trio.
+"""Python clients of the service: a blocking one, made for speed, and one each for trio and asyncio.
 
     client = bascule.connect()                              blocking, for any number of threads
     client = bascule.bridge.client.local()                  the same, with a bridge of its own
     async with bascule.connect_trio() as client: ...        the same operations, each to be awaited
     async with bascule.connect_asyncio() as client: ...     the same again
 
-`operations` is what both can do. For the blocking one read `blocking`, then `link` (how threads share the socket
-without a thread of its own), `futures`, `proxy` (objects that stayed in a worker), `streams` and `mapping`.
+`operations` is what all can do. For the blocking one read `blocking` and `gathering` (what has many results), then
+`link` (how threads share the socket without a thread of its own), `futures`, `proxy` (objects that stayed in a worker),
+`streams` and `mapping`; for the others `async_client` and `async_results`.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -7,61 +7,49 @@ in the service. A connection says how it is waited; see `AsyncConnection`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from bascule.bridge.client.async_connection import AsyncConnection
+from bascule.bridge.client.async_results import AsyncMap, AsyncScatter, AsyncStream
 from bascule.bridge.client.calling import read_answer
-from bascule.bridge.client.encoding import milliseconds, want_of
+from bascule.bridge.client.encoding import want_of
 from bascule.bridge.client.futures import Answer, SafeAnswer
 from bascule.bridge.client.many import FOLD, WORKERS, Reducing, give_up, start_everywhere, start_methods
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.names import AsyncName
 from bascule.bridge.client.operations import Operations, Wanted
-from bascule.bridge.client.places import Place
-from bascule.bridge.client.printing import OnOutput, print_output
 from bascule.bridge.client.progress import Told, teller
 from bascule.bridge.client.proxy import release
-from bascule.bridge.client.scattering import Errors, Options, Progress, Result, ScatterRun
-from bascule.bridge.client.streams import Flow, Reader
-from bascule.bridge.errors import CallError
+from bascule.bridge.client.scattering import Errors, Options
+from bascule.bridge.client.streams import Flow
 from bascule.protocols.calls import Op
 from bascule.protocols.envelope import Flag
-from bascule.protocols.service import Welcome
 
 _CALL, _ITERATE = int(Op.CALL), int(Op.ITERATE)
 _IDEMPOTENT, _CAST, _STREAM = int(Flag.IDEMPOTENT), int(Flag.CAST), int(Flag.STREAM)
 _FRESH = int(Flag.FRESH)
+ClientT = TypeVar("ClientT", bound="AsyncClient")
+
+
+@asynccontextmanager
+async def opened(client: ClientT) -> AsyncIterator[ClientT]:
+    """Connect a client for the length of an `async with` block."""
+    await client._connection.open(0)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 class AsyncClient(Operations):
     """What the clients for trio and asyncio have in common: all but the connection."""
 
     connection_type: ClassVar[type[AsyncConnection]]
-
-    def __init__(
-        self,
-        place: Place,
-        *,
-        pool: str | None = None,
-        timeout: float | None = None,
-        output: OnOutput | None = None,
-        name: str | None = None,
-        patience: float = 5.0,
-    ) -> None:
-        milliseconds(timeout)  # to complain now
-        self.place = place
-        self._timeout = timeout
-        self._connection = self.connection_type(
-            self, place, pool=pool, name=name, patience=patience, output=output or print_output
-        )
-
-    @property
-    def welcome(self) -> Welcome:
-        """What the service said of itself when we connected last."""
-        return self._connection.welcome
+    _connection: AsyncConnection
 
     async def _perform(
         self,
@@ -252,150 +240,3 @@ class AsyncClient(Operations):
 
     def __repr__(self) -> str:
         return f"<bascule client of {self.place}, {'closed' if self._connection.closed else 'connected'}>"
-
-
-class AsyncMap:
-    """The results of a map, in order. Stopped when it is closed or dropped."""
-
-    def __init__(self, connection: AsyncConnection, run: MapRun) -> None:
-        self._connection = connection
-        self._run = run
-        self._values: deque[Any] = deque()
-        self._error: CallError | None = None
-
-    def __aiter__(self) -> AsyncMap:
-        return self
-
-    async def __anext__(self) -> Any:
-        run = self._run
-        while not self._values:
-            if self._error is not None:
-                error, self._error = self._error, None
-                run.stop()
-                raise error
-            await self._connection.live()
-            run.fill()
-            if not run.started:
-                raise StopAsyncIteration
-            chunk = run.started[0]
-            waited = not chunk.future.state
-            if waited:
-                await self._connection.wait(chunk.future, None)
-            run.started.popleft()
-            values, self._error = run.take(chunk, waited=waited)
-            self._values.extend(values)
-        return self._values.popleft()
-
-    def close(self) -> None:
-        """Stop it; what is left is not read."""
-        self._run.stop()
-
-    def __del__(self) -> None:
-        self._run.stop()
-
-
-class AsyncScatter:
-    """The results of a scatter. Stopped, with all that is under way, when it is closed, left or dropped."""
-
-    def __init__(self, connection: AsyncConnection, target: str, items: Iterable[Any], options: Options) -> None:
-        self._connection = connection
-        self._options = options
-        self._run = ScatterRun(connection, target, items, options)
-        self._ready: deque[Result] = deque()
-
-    @property
-    def progress(self) -> Progress:
-        """How far it is."""
-        return self._run.progress
-
-    def __aiter__(self) -> AsyncScatter:
-        return self
-
-    async def __anext__(self) -> Result:
-        run = self._run
-        try:
-            while not self._ready:
-                await self._connection.live()
-                run.fill()
-                calls = run.awaited()
-                if not calls:
-                    raise StopAsyncIteration
-                if not any(call.state for call in calls):
-                    await self._connection.wait_for_news(calls, run.patience())
-                    run.look_for_stragglers()
-                self._ready.extend(run.take())
-            result = self._ready.popleft()
-            if result.error is not None and self._options.errors is Errors.RAISE:
-                raise result.error
-            return result
-        except StopAsyncIteration:
-            raise
-        except BaseException:  # an error, or a cancellation: what is under way is wanted no more
-            run.stop()
-            raise
-
-    async def __aenter__(self) -> AsyncScatter:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop it; what is left is not read."""
-        self._ready.clear()
-        self._run.stop()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_run"):
-            self._run.stop()
-
-
-class AsyncStream(Reader):
-    """An iterator over what a call yields; the call is made when the first item is asked for."""
-
-    __slots__ = ("_connection", "_start")
-
-    def __init__(self, connection: AsyncConnection, start: Callable[[], Flow], window: int) -> None:
-        if window < 1:
-            raise ValueError(f"a window must be at least 1 item, not {window!r}")
-        self._connection = connection
-        self._start: Callable[[], Flow] | None = start
-        self._window = window
-        self._over = False
-
-    def __aiter__(self) -> AsyncStream:
-        return self
-
-    async def __anext__(self) -> Any:
-        if self._start is not None and not self._over:
-            await self._connection.live()
-            start, self._start = self._start, None
-            super().__init__(start(), self._window)
-        while not self._over:
-            flow = self._flow
-            if flow.items:
-                return self._take()
-            if flow.state:
-                self._finish()
-            elif (gate := flow.gate()) is not None:
-                await self._connection.wait_for_news((gate,), None)
-        raise StopAsyncIteration
-
-    async def __aenter__(self) -> AsyncStream:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop it; what is left is not read."""
-        if self._start is not None:
-            self._over = True
-        super().close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_start", None) is None:
-            super().__del__()
-
-    def __repr__(self) -> str:
-        return "<stream, not begun>" if self._start is not None else super().__repr__()

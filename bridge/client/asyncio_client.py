@@ -11,22 +11,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from bascule.bridge.client.async_client import AsyncClient
+from bascule.bridge.client.async_client import AsyncClient, opened
 from bascule.bridge.client.async_connection import AsyncConnection
 from bascule.bridge.client.async_link import AsyncLink
 from bascule.bridge.client.asyncio_link import AsyncioLink
 from bascule.bridge.client.connecting import Greeted
 from bascule.bridge.client.places import place_of
 from bascule.bridge.client.printing import OnOutput
-from bascule.bridge.client.tracing import Source, source_of
+from bascule.bridge.client.tracing import Source
 
 
-@asynccontextmanager
-async def connect_asyncio(
+def connect_asyncio(
     path: str | os.PathLike[str] | None = None,
     *,
     pool: str | None = None,
@@ -38,7 +37,7 @@ async def connect_asyncio(
     ca: str | None = None,
     certificate: str | None = None,
     tracing: Source | bool = False,
-) -> AsyncIterator[AsyncioClient]:
+) -> AbstractAsyncContextManager[AsyncioClient]:
     """Connect to a service for the length of an `async with` block. The arguments are those of `connect`.
 
     Raises:
@@ -46,13 +45,9 @@ async def connect_asyncio(
         ServiceRefused: It does not know the pool or the token, or does not speak our version.
     """
     place = place_of(path, token=token, ca=ca, certificate=certificate)
-    client = AsyncioClient(place, pool=pool, timeout=timeout, output=output, name=name, patience=patience)
-    client._connection.trace(source_of(tracing))
-    await client._connection.open(0)
-    try:
-        yield client
-    finally:
-        client.close()
+    return opened(
+        AsyncioClient(place, pool=pool, timeout=timeout, output=output, name=name, patience=patience, tracing=tracing)
+    )
 
 
 class AsyncioConnection(AsyncConnection):

@@ -1,17 +1,22 @@
-"""All that can be asked of a service, in terms of one method: `_perform`.
+"""What a client is, whether it blocks or is awaited: how it is made, and the operations that have one result.
 
-The blocking client's `_perform` gives the result, the trio client's something to await: every method here reads the
-same for both. Results are values where the wire carries them faithfully; everything else stays in its worker, and a
-proxy for it comes back. `want="value"` or `want="handle"` ask for one or the other.
+They are told in terms of one method, `_perform`. The blocking client's gives the result, the others' gives something to
+await: every method here reads the same for all. Results are values where the wire carries them faithfully; everything
+else stays in its worker, and a proxy for it comes back. `want="value"` or `want="handle"` ask for one or the other.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
+from bascule.bridge.client.encoding import milliseconds
+from bascule.bridge.client.places import Place
+from bascule.bridge.client.printing import OnOutput, print_output
+from bascule.bridge.client.tracing import Source, source_of
 from bascule.protocols.calls import Op, Want
+from bascule.protocols.service import Welcome
 
 _CALL, _INIT, _METHOD = int(Op.CALL), int(Op.INIT), int(Op.METHOD)
 _GETATTR, _SETATTR, _DELATTR = int(Op.GETATTR), int(Op.SETATTR), int(Op.DELATTR)
@@ -22,7 +27,39 @@ Wanted = str | Want | None
 
 
 class Operations(ABC):
-    """What both clients can do."""
+    """What all clients can do, over a connection that each brings along.
+
+    Attributes:
+        place: Where the service is.
+    """
+
+    connection_type: ClassVar[Callable[..., Any]]
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        pool: str | None = None,
+        timeout: float | None = None,
+        output: OnOutput | None = None,
+        name: str | None = None,
+        patience: float = 5.0,
+        tracing: Source | bool = False,
+    ) -> None:
+        """Take what `connect` was told. A blocking connection connects at once, the others when they are opened."""
+        milliseconds(timeout)  # to complain now
+        self.place = place
+        self._timeout = timeout
+        self._connection = self.connection_type(
+            self, place, pool=pool, name=name, patience=patience, output=output or print_output
+        )
+        self._connection.trace(source_of(tracing))
+
+    @property
+    def welcome(self) -> Welcome:
+        """What the service said of itself when we connected last."""
+        welcome: Welcome = self._connection.welcome
+        return welcome
 
     @abstractmethod
     def _perform(
