@@ -9,6 +9,7 @@ argparse would: an option that is given twice, or a word that belongs to none, i
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ class _Given:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may have what the terminal has not
     try:
         given = _read(words)
         if given is None:
@@ -66,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _generate(folder, output, options, modern=modern)
 
 
-def _generate(folder: Path, output: Path, options: PythonOptions, *, modern: bool) -> int:
+def _generate(folder: Path, output: str, options: PythonOptions, *, modern: bool) -> int:
     mode = Mode(lenient=True, functions=modern or options.service)
     if not folder.is_dir():
         print(f"{PROGRAM}: {folder} is no folder: there are no definitions", file=sys.stderr)
@@ -81,10 +84,11 @@ def _generate(folder: Path, output: Path, options: PythonOptions, *, modern: boo
         for problem in error.diagnostics:
             print(problem.show(), file=sys.stderr)
         return 1
+    before = output if output.endswith("/") or not output else f"{output}/"
     for file in files:
-        print(f"Writing file: {output / file.path}")
+        print(f"Writing file: {before}{file.path}")
     try:
-        carry_out(plan(output, files, None))
+        carry_out(plan(Path(output), files, None))
     except OutputError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
@@ -105,16 +109,14 @@ def _read(words: list[str]) -> _Given | None:
     waiting = list(reversed(words))
     while waiting:
         word = waiting.pop()
-        if word in ("-h", "--help"):
-            print(_help())
-            return None
-        if word == "--help-transformers":
-            print(_help_transformers())
-            return None
-        if word == "--version":
-            print(VERSION)
-            return None
+        if word == "--":
+            if waiting:
+                raise UsageError(f"Invalid argument `{waiting.pop()}'")
+            break
         name, value = _split(word, shorts)
+        if name in _ANSWERS:
+            print(_ANSWERS[name]())
+            return None
         if name in _FLAGS and value is None:
             if name in given.flags:
                 raise UsageError(f"Invalid option `{word}'")
@@ -126,6 +128,9 @@ def _read(words: list[str]) -> _Given | None:
                 if not waiting:
                     raise UsageError(f"The option `{word}` expects an argument.")
                 value = waiting.pop()
+            if name in _TRANSFORMERS and value not in TRANSFORMERS:
+                known = ", ".join(TRANSFORMERS)
+                raise UsageError(f"option --{name}: unknown name transformer: {value}; there are {known}")
             given.values[name] = value
         elif word.startswith("-") and word != "-":
             raise UsageError(f"Invalid option `{word}'")
@@ -139,24 +144,22 @@ def _split(word: str, shorts: dict[str, str]) -> tuple[str, str | None]:
     if word.startswith("--"):
         name, equals, value = word[2:].partition("=")
         return name, value if equals else None
+    if word.startswith("-h"):
+        return "help", None
     if word.startswith("-") and word[1:2] in shorts:
         return shorts[word[1]], word[2:] or None
     return "", None
 
 
-def _understand(given: _Given) -> tuple[Path, Path, PythonOptions, bool]:
+def _understand(given: _Given) -> tuple[Path, str, PythonOptions, bool]:
     missing = [_describe(name) for name in ("input", "output", "package-prefix") if name not in given.values]
     if missing:
         raise UsageError(f"Missing: {' '.join(missing)}")
     if {"classic", "modern"} <= given.flags:
         raise UsageError("--classic and --modern exclude each other")
-    choices = {}
-    for option in _TRANSFORMERS:
-        choice = given.values.get(option)
-        if choice is not None:
-            if choice not in TRANSFORMERS:
-                raise UsageError(f"option --{option}: {choice!r} is none of {', '.join(TRANSFORMERS)}")
-            choices[option.removeprefix("trans-").replace("-", "_")] = choice
+    choices = {
+        rule: given.values[option] for option, rule in zip(_TRANSFORMERS, RULES, strict=True) if option in given.values
+    }
     options = PythonOptions(
         package=given.values["package-prefix"],
         runtime=given.values.get("runtime-package", DEFAULT_RUNTIME),
@@ -165,7 +168,7 @@ def _understand(given: _Given) -> tuple[Path, Path, PythonOptions, bool]:
         with_client="with-client" in given.flags,
         rules=NameRules.named(**choices),
     )
-    return Path(given.values["input"]), Path(given.values["output"]), options, "modern" in given.flags
+    return Path(given.values["input"]), given.values["output"], options, "modern" in given.flags
 
 
 def _describe(name: str) -> str:
@@ -214,6 +217,10 @@ def _help() -> str:
 def _help_transformers() -> str:
     lines = [f"  {name:<30} {summary}" for name, (_, summary) in TRANSFORMERS.items()]
     return "\n".join(["Available name transformers are:", *lines])
+
+
+_ANSWERS = {"help": _help, "help-transformers": _help_transformers, "version": lambda: VERSION}
+"""Options that are answered at once, whatever stands before and after them."""
 
 
 if __name__ == "__main__":

@@ -51,7 +51,10 @@ def load_folder(
     sources: list[Source] = []
     problems: list[Diagnostic] = []
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
+        if path.is_dir():
+            continue
         if not path.is_file():
+            problems.append(_about_file(path, "this is no file, or a link that leads to none"))
             continue
         inside = path.relative_to(folder)
         if len(inside.parts) > 1:

@@ -49,7 +49,8 @@ class Mode:
 
     Attributes:
         lenient: What only we find fault with is a warning: Gugugu's own command must not refuse what it took before.
-        functions: Whether the types of functions are looked at; Gugugu does so only where it writes a server or client.
+        functions: Whether the names in functions' types are looked up; Gugugu does so only where it writes a server or
+            client. That the result is an IO is always looked at.
     """
 
     lenient: bool = False
@@ -93,7 +94,7 @@ class _Resolver:
         for scope in self._scopes.values():
             for each in scope.file.declarations:
                 if not isinstance(each, syntax.Function):
-                    scope.local[each.name] = each
+                    scope.local.setdefault(each.name, each)  # of two, Gugugu knows the first
         for scope in self._scopes.values():
             self._import(scope)
         bodies = {name: self._module(scope) for name, scope in self._scopes.items()}
@@ -165,7 +166,7 @@ class _Resolver:
             elif isinstance(each, syntax.Alias):
                 if not each.parameters:
                     self._type(syntax.Type(each.name, (), each.offset))
-            elif self._mode.functions:
+            else:
                 found = self._function(each)
                 if found is not None:
                     functions.append(found)
@@ -241,10 +242,15 @@ class _Resolver:
     # ---- Functions
 
     def _function(self, each: syntax.Function) -> Function | None:
-        argument = self._type(each.argument)
         codomain = each.codomain
-        if codomain.name != "IO" or len(codomain.arguments) != 1:
-            self._error(codomain.offset, "Function codomain must be a type like IO a: IO with one type", 2)
+        gives_io = codomain.name == "IO" and len(codomain.arguments) == 1
+        if not gives_io:
+            message = "Function codomain must be a type like IO a: IO with one type"
+            self._error(codomain.offset, message, len(codomain.name))
+        if not self._mode.functions:
+            return None
+        argument = self._type(each.argument)
+        if not gives_io:
             return None
         inner = codomain.arguments[0]
         stream = self._scope.file.extended and inner.name == _STREAM and len(inner.arguments) == 1

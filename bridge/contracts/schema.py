@@ -202,7 +202,9 @@ class Schema:
     _found: dict[Ref, Definition] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._found.update((each.ref, each) for module in self.modules.values() for each in module.definitions)
+        for module in self.modules.values():
+            for each in module.definitions:
+                self._found.setdefault(each.ref, each)  # of two, Gugugu knows the first
 
     def definition(self, ref: Ref) -> Definition:
         """What `ref` names."""

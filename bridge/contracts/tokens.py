@@ -95,7 +95,7 @@ _REST: Final = r"""
     |(?P<symbol> :: | -> | [=|,()}])
     |(?P<blank> [\t\r\n\f\v][ \t\r\n\f\v]*)
     |(?P<comment> --[^\n]*)
-    |(?P<foreign> \{-\#[ \t\r\n\f\v]*FOREIGN)
+    |(?P<foreign> \{-\#[ \t\r\n\f\v]+FOREIGN)
     |(?P<extended> \{-\#[ \t\r\n\f\v]*EXTENDED\s+\#-\})
     |(?P<brace> \{)
 """
@@ -195,7 +195,7 @@ def scan(source: Source, *, extended: bool = False) -> Scanned:
             match_next = _PRAGMA.match
         elif group == "word":
             closes = word == "#-}"
-            add(Token(Kind.CLOSE if closes else Kind.WORD, word, start, line, column))
+            add(Token(Kind.CLOSE if closes else Kind.WORD, word, start, line, 0))  # layout does not look into pragmas
             column = 0
             if closes:
                 match_next = code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,6 @@ def test_layout_is_gugugus() -> None:
     assert load("module A where").schema is not None
     assert load("module A where\r\ndata X = P\r\n").schema is not None
     assert errors("module A where\ndata X = P\n| Q\n")  # a first column begins the next definition
-    assert errors("module A where\ndata X {-# FOREIGN python\na.b #-}\n")
 
 
 def test_pragmas_have_words_of_their_own() -> None:
@@ -109,6 +109,33 @@ def test_pragmas_have_words_of_their_own() -> None:
     (found,) = load(text).require().modules["A"].definitions
     assert isinstance(found, Foreign)
     assert found.targets == {"python": "a.b", "rust": "c::D<#-}>"}
+
+
+def test_layout_does_not_look_into_pragmas() -> None:
+    schema = load("module A where\ndata X {-# FOREIGN\npython -- in the first column\na.b\n#-}\ndata Y = P\n").require()
+    assert [each.ref.name for each in schema.modules["A"].definitions] == ["X", "Y"]
+    assert any("the only pragma" in each for each in errors("module A where\ndata X {-#FOREIGN python a.b #-}\n"))
+
+
+@pytest.mark.parametrize("functions", [True, False], ids=["with a service", "without one"])
+def test_that_a_function_gives_an_io_is_always_looked_at(functions: bool, tmp_path: Path) -> None:
+    (tmp_path / "A.pg").write_text("module A where\nf :: Foo -> Int32\n")
+    loaded = load_folder(tmp_path, mode=Mode(lenient=True, functions=functions))
+    assert ["IO" in each.message for each in loaded.diagnostics] == ([False, True] if functions else [True])
+
+
+def test_of_two_types_with_one_name_gugugu_knows_the_first(tmp_path: Path) -> None:
+    (tmp_path / "A.pg").write_text("module A where\ndata X = P\ndata X {-# FOREIGN python a.b #-}\n")
+    schema = load_folder(tmp_path, mode=Mode(lenient=True)).require()
+    assert isinstance(schema.definition(Ref("A", "X")), Enum)
+
+
+def test_what_is_no_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "A.pg").symlink_to("nowhere")
+    (tmp_path / "B.pg").symlink_to("B.pg")
+    os.mkfifo(tmp_path / "C.pg")
+    (tmp_path / "round").symlink_to(tmp_path)
+    assert ["no file" in each.message for each in load_folder(tmp_path).diagnostics] == [True] * 3
 
 
 def test_names_hide_each_other_local_first_then_imported_then_builtin() -> None:
@@ -146,7 +173,7 @@ def test_an_unused_import_is_a_warning() -> None:
 
 
 def test_what_gugugu_took_is_only_a_warning_for_its_own_command(tmp_path: Path) -> None:
-    (tmp_path / "A.pg").write_text("module A where\ndata X = X { class :: Int32 }\ndata X = P\nf :: Foo -> Int32\n")
+    (tmp_path / "A.pg").write_text("module A where\ndata X = X { class :: Int32 }\ndata X = P\nf :: Foo -> IO Int32\n")
     loaded = load_folder(tmp_path, mode=Mode(lenient=True, functions=False))
     assert loaded.schema is not None
     assert {each.severity for each in loaded.diagnostics} == {Severity.WARNING}

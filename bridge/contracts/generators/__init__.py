@@ -14,5 +14,5 @@ class File(NamedTuple):
 
 
 def in_order(files: Mapping[str, str]) -> list[File]:
-    """The files by their paths' parts."""
-    return [File(path, files[path]) for path in sorted(files, key=lambda path: path.split("/"))]
+    """The files by their paths."""
+    return [File(path, files[path]) for path in sorted(files)]

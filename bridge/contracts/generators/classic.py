@@ -31,11 +31,12 @@ def generate(schema: Schema, options: PythonOptions) -> list[File]:
         runtime.append(File(path_of(options.in_runtime("codec")), (_TEXTS / "codec.py.txt").read_text()))
     if options.service:
         runtime.append(File(path_of(options.in_runtime("transport")), transport_text(_TEXTS, options)))
+    # Where two have one place, which only odd names bring about, the later wins.
     files = {init_of(options.package): "from __future__ import annotations\n"}
-    for module in schema.modules.values():
-        files[path_of(options.module(module.name))] = ClassicModule(schema, module, options).text()
     if options.codec:
         files[path_of(options.in_runtime("foreign"))] = _foreign_text(schema, options)
+    for module in schema.modules.values():
+        files[path_of(options.module(module.name))] = ClassicModule(schema, module, options).text()
     return runtime + in_order(files)
 
 
