@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bascule.bridge.admission import Admission, peer_of
+from bascule.bridge.crowd import Crowd
 from bascule.bridge.doors.front import FrontDoor, OpenPod
 from bascule.bridge.doors.service import ServiceDoor
-from bascule.bridge.greeting import greet, pair, refusal, relay, tls_context
+from bascule.bridge.greeting import greet, pair, refusal, tls_context
 from bascule.bridge.listener import BACKLOG, ListenRefused, listening
 
 if TYPE_CHECKING:
@@ -48,11 +49,12 @@ _OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 @dataclass(frozen=True)
 class Terms:
-    """What holds for every listener: where clients go, and how much they may ask for."""
+    """What holds for every listener: where clients go, how many there are, and how much they may ask for."""
 
     bridge: Bridge
     limits: LimitsConfig
     open_pod: OpenPod
+    crowd: Crowd
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Listener:
 
     Attributes:
         clients: How many are connected.
+        place: Where it listens, to tell two that listen at the same place; None where systemd made the sockets.
     """
 
     def __init__(
@@ -111,16 +114,24 @@ class Listener:
         self._inherited = inherited
         self._sockets: list[socket.socket] = []
         self._closing = ExitStack()
+        self._before: Listener | None = None
+        tcp = rule.config.tcp if rule.config is not None else None
+        self.place = None if inherited else tcp if self._path is None else str(self._path.absolute())
 
-    def open(self) -> None:
+    def open(self, before: Listener | None = None) -> None:
         """Make its socket.
+
+        Args:
+            before: One that listens at the same place and is about to go: its socket is used on, under another name.
 
         Raises:
             ListenRefused: It can't be made; the message says why and what to do.
         """
         config = self.rule.config
         if self._inherited:
-            self._sockets = list(self._inherited)
+            self._sockets = [sock.dup() for sock in self._inherited]  # another listener may want them after this one
+        elif before is not None:
+            self._sockets, self._before = [sock.dup() for sock in before._sockets], before
         elif self._path is not None:
             mode, directory = ("0600", "0700") if config is None else (config.mode, config.directory_mode)
             opened = listening(self._path, mode=int(mode, 8), directory_mode=int(directory, 8))
@@ -133,6 +144,13 @@ class Listener:
         if any(sock.family != socket.AF_UNIX for sock in self._sockets) and not self._is_protected():
             raise ListenRefused(f"listener {self.name}: a TCP socket needs both a certificate and a token_file")
 
+    def take_over(self) -> None:
+        """What is at its place in the file system is this one's now, where another has listened there so far."""
+        if self._before is not None:
+            self._closing = self._before._closing.pop_all()
+            self._before = None
+            self._set_mode()
+
     def close(self) -> None:
         """Accept nobody any more; those that are connected stay."""
         self._closing.close()
@@ -143,9 +161,7 @@ class Listener:
     def change(self, rule: Rule) -> None:
         """Another rule from now on, also for those who are connected."""
         self.rule = rule
-        if rule.config is not None and rule.config.unix is not None:
-            with contextlib.suppress(OSError):  # somebody has removed it
-                rule.config.unix.chmod(int(rule.config.mode, 8))
+        self._set_mode()
         self.terms.bridge.pump.post(partial(self._readmit, self.terms.bridge.core))
 
     def __str__(self) -> str:
@@ -173,14 +189,29 @@ class Listener:
                     continue
                 raise
             client = socket.socket(fileno=accepted.detach())
-            if client.fileno() >= full:  # the lowest free number: so many are open
-                _log.warning("a client was turned away: %d descriptors are in use; raise `ulimit -n`", client.fileno())
-                client.close()
-            elif self.clients >= self._most_clients():
-                _log.warning("a client was turned away: listener %s has %d", self.name, self.clients)
-                client.close()
+            try:
+                self._check_room(client.fileno() >= full)  # the lowest free number: so many are open
+            except _TurnedAway as refused:
+                self._turn_away(client, str(refused))
             else:
                 self._let_in(client, nursery)
+
+    def _check_room(self, full: bool) -> None:
+        most = self.terms.limits.clients
+        if full:
+            raise _TurnedAway("the service has no descriptors left for clients; raise its `ulimit -n`")
+        if self.rule.config is not None and self.clients >= self.rule.config.max_clients:
+            raise _TurnedAway(f"listener {self.name} has {self.clients} clients, as many as its max_clients allows")
+        if self.terms.crowd.clients >= most:
+            raise _TurnedAway(f"the service has {most} clients, as many as limits.clients allows")
+
+    def _turn_away(self, client: socket.socket, why: str) -> None:
+        """Say why, where a word can be said before TLS is spoken, and close."""
+        _log.warning("listener %s: a client was turned away: %s", self.name, why)
+        if self.rule.tls is None:
+            with contextlib.suppress(OSError):
+                client.send(refusal(why), socket.MSG_DONTWAIT)
+        client.close()
 
     def _let_in(self, client: socket.socket, nursery: trio.Nursery) -> None:
         """Somebody connected: who is it?"""
@@ -189,10 +220,10 @@ class Listener:
             peer = peer_of(client)
             grant = self.rule.admission.grant_for_peer(peer)
             if grant is None:
-                _log.warning("listener %s: %s was turned away", self.name, peer)
-                client.close()
+                self._turn_away(client, f"{peer} may not connect to it")
                 return
         self.clients += 1
+        self.terms.crowd.clients += 1
         if grant is None or self.rule.tls is not None or self.rule.admission.tokens is not None:
             nursery.start_soon(self._greet, client, grant)
         else:
@@ -205,6 +236,7 @@ class Listener:
         address = "a local process" if grant is not None else _peer_name(client)
         if self.rule.tls is not None:
             stream = trio.SSLStream(plain, self.rule.tls, server_side=True, https_compatible=True)
+        attached = carried = False
         try:
             greeted = None
             with trio.move_on_after(self._patience()) as patience:
@@ -212,25 +244,26 @@ class Listener:
             if greeted is None:
                 why = "it said no hello in time" if patience.cancelled_caught else "its hello was none, or had no token"
                 _log.warning("listener %s: a client from %s was turned away: %s", self.name, address, why)
-                self.clients -= 1
                 return
             if greeted.token is not None and grant is None:
                 grant = self.rule.admission.grant_for_token(greeted.token, address)
             if grant is None:
-                self.clients -= 1
                 return
             if stream is plain:
-                self._attach(client.dup(), grant, greeted.opening)
-                return
-            theirs, ours = pair()
+                theirs = client.dup()
+            else:
+                theirs, ours = pair()
+                self.terms.crowd.carry(stream, ours, plain)
+                carried = True
             self._attach(theirs, grant, greeted.opening)
-            async with ours:
-                await relay(stream, ours)
+            attached = True
         except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError) as error:
             _log.warning("listener %s: a client from %s broke off: %s", self.name, address, _cause(error))
-            self.clients -= 1
         finally:
-            await trio.aclose_forcefully(plain)
+            if not attached:
+                self._left()
+            if not carried:
+                await trio.aclose_forcefully(plain)
 
     def _attach(self, client: socket.socket, grant: Grant, opening: bytes, patience: float | None = None) -> None:
         bridge, limits = self.terms.bridge, self.terms.limits
@@ -255,19 +288,25 @@ class Listener:
                 session.grant = self.rule.admission.renew(session.grant)
                 session.policy = session.grant.policy
 
+    def _set_mode(self) -> None:
+        if self._path is not None:
+            with contextlib.suppress(OSError):  # somebody has removed it
+                self._path.chmod(int("0600" if self.rule.config is None else self.rule.config.mode, 8))
+
     def _left(self) -> None:
         self.clients -= 1
+        self.terms.crowd.clients -= 1
 
     def _patience(self) -> float:
         config = self.rule.config
         return _HELLO_TIMEOUT if config is None else config.hello_timeout
 
-    def _most_clients(self) -> int:
-        config = self.rule.config
-        return self.terms.limits.clients if config is None else min(config.max_clients, self.terms.limits.clients)
-
     def _is_protected(self) -> bool:
         return self.rule.tls is not None and self.rule.admission.tokens is not None
+
+
+class _TurnedAway(Exception):
+    """There is no room for a client; the message says why."""
 
 
 def _drop_silent(core: RouterCore, session: Session, patience: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -37,7 +38,8 @@ def greet(place: Place, *, pool: str | None, name: str | None) -> Greeted:
         sock = place.dial()
         try:
             reader = FrameReader()
-            sock.sendall(hello(0, client=name or client_name(), pool=pool, token=place.token))
+            with contextlib.suppress(BrokenPipeError):  # who turned us away before we spoke may have said why
+                sock.sendall(hello(0, client=name or client_name(), pool=pool, token=place.token))
             return Greeted(sock, reader, _read_welcome(sock, reader, place))
         except BaseException:
             sock.close()

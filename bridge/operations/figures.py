@@ -66,6 +66,7 @@ class Gatherer:
     def count_functions(self, most: int | None) -> None:
         """So many functions have a row of their own from now on; None: nothing is counted."""
         self._functions = most
+        self._tree.bridge.pump.post(lambda: self._measure(self._tree.bridge.core))
 
     async def gather(self) -> Figures:
         """The figures of this moment."""
@@ -74,13 +75,19 @@ class Gatherer:
         figures.processes = {name: usage for name, pid in pids.items() if (usage := usage_of(pid)) is not None}
         return figures
 
-    def _look(self, core: RouterCore) -> None:
-        """In the router's thread."""
+    def _measure(self, core: RouterCore) -> None:
+        """Each pool has its meter. In the router's thread."""
         for pool in core.pools.values():
             if self._functions is None:
                 pool.meter = None
             elif pool.meter is None:
                 pool.meter = Meter(self._functions)
+            else:
+                pool.meter.most = self._functions
+
+    def _look(self, core: RouterCore) -> None:
+        """In the router's thread."""
+        self._measure(core)
         for worker in core.workers.values():
             if worker.state in (WorkerState.ACTIVE, WorkerState.RETIRING) and worker not in self._asked:
                 self._asked.add(worker)

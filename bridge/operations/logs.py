@@ -175,7 +175,7 @@ def set_up(config: LoggingConfig, recent: Recent) -> list[logging.Handler]:
     """Log as the configuration says, from now on; the handlers that do.
 
     Raises:
-        OSError: The file can't be opened. What was set up before holds.
+        OSError: The file can't be opened, and the message names the key. What was set up before holds.
     """
     form = config.format
     if form == "auto":
@@ -183,7 +183,10 @@ def set_up(config: LoggingConfig, recent: Recent) -> list[logging.Handler]:
     handlers: list[logging.Handler] = []
     formatter = JsonFormatter() if form == "json" else logging.Formatter(TEXT)
     if config.file is not None:
-        handlers.append(QuietFile(config.file, encoding="utf-8"))
+        try:
+            handlers.append(QuietFile(config.file, encoding="utf-8"))
+        except OSError as error:
+            raise OSError(f"logging.file: {config.file}: {error.strerror}") from None
     handlers.append(JournalHandler() if form == "journal" else QuietStream(sys.stderr))
     for handler in handlers:
         handler.setFormatter(formatter)

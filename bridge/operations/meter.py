@@ -21,12 +21,16 @@ Row = list[int]
 
 
 class Meter:
-    """The rows of one pool."""
+    """The rows of one pool.
 
-    __slots__ = ("_most", "rows")
+    Attributes:
+        most: How many functions have a row of their own; those that have one when this shrinks keep it.
+    """
+
+    __slots__ = ("most", "rows")
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self.rows: dict[bytes, Row] = {}
 
     def count(self, target: bytes, micros: int, failed: bool) -> None:
@@ -41,7 +45,7 @@ class Meter:
             row[ERRORS] += 1
 
     def _new_row(self, target: bytes) -> Row:
-        if len(self.rows) >= self._most:
+        if len(self.rows) >= self.most:
             return self.rows.setdefault(OTHER, _EMPTY.copy())
         return self.rows.setdefault(target, _EMPTY.copy())
 

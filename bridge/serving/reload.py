@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bascule.bridge.admission import AdmissionError
-from bascule.bridge.config import ConfigError, ServiceConfig
+from bascule.bridge.config import ConfigError, PoolConfig, ServiceConfig
 from bascule.bridge.config_file import load
 from bascule.bridge.listener import ListenRefused
 from bascule.bridge.listeners import Listener, make_rule
 from bascule.bridge.operations.audit import AuditLog
 from bascule.bridge.operations.changes import difference, in_words
 from bascule.bridge.operations.logs import set_up
+from bascule.bridge.scheduling import UnknownScheduler, chooser
 from bascule.bridge.serving.accounts import need_otel
 from bascule.bridge.serving.web import need_http
 
@@ -81,6 +82,9 @@ class Reload:
             set_up(before.logging, self._service.recent)  # logs may have been moved away
             return []
         after = (await trio.to_thread.run_sync(load, self._file)).model_copy(update=self._override)
+        pools = difference(before.pools, after.pools)
+        for name in [*pools.added, *pools.changed]:
+            await trio.to_thread.run_sync(need_scheduler, name, after.pools[name])
         steps = self._prepare(before, after)
         failures = [failure for step in steps if (failure := await step()) is not None]
         if failures:
@@ -97,10 +101,12 @@ class Reload:
         moved = [name for name, keys in listeners.changed.items() if set(keys) & _OF_A_PLACE]
         if before.socket != after.socket:
             moved.append(service.DEFAULT)
+        leaving = {each.place: each for each in map(service.listener, [*listeners.removed, *moved])}
+        leaving.pop(None, None)
         try:
             for name in [*listeners.added, *moved]:
                 listener = service.make_listener(name, after)
-                listener.open()
+                listener.open(leaving.get(listener.place))
                 opened.append(listener)
             rules = {name: make_rule(name, after.listeners[name]) for name in listeners.changed if name not in moved}
             need_http(after)
@@ -119,7 +125,9 @@ class Reload:
             raise ConfigError(f"{error}; nothing was changed") from None
         steps: list[Step] = [partial(service.apply_settings, after, audit)]
         steps += [partial(service.change_rule, name, rule) for name, rule in rules.items()]
-        steps += [partial(service.remove_listener, name) for name in [*listeners.removed, *moved]]
+        successors = {each.place: each for each in opened}
+        for name in [*listeners.removed, *moved]:
+            steps.append(partial(service.remove_listener, name, successors.get(service.listener(name).place)))
         steps += [partial(service.start_listener, listener) for listener in opened]
         if before.http != after.http:
             steps.append(partial(service.change_http, after, http))
@@ -128,6 +136,18 @@ class Reload:
         steps += [partial(service.change_pool, name, after) for name in pools.changed]
         steps += [partial(service.end_pool, name) for name in pools.removed]
         return steps
+
+
+def need_scheduler(name: str, pool: PoolConfig) -> None:
+    """See that the router can have a pool's scheduler: there, nobody could answer for one that can't be imported.
+
+    Raises:
+        ConfigError: It can't.
+    """
+    try:
+        chooser(pool.scheduler)
+    except UnknownScheduler as error:
+        raise ConfigError(f"pools.{name}.scheduler: {error}; nothing was changed") from None
 
 
 _OF_A_PLACE = {"unix", "tcp", "systemd"}

@@ -24,6 +24,7 @@ from bascule.bridge.cli.pod_attached import PodOpener
 from bascule.bridge.client.paths import default_socket
 from bascule.bridge.config import ConfigError, ServiceConfig
 from bascule.bridge.config_file import check
+from bascule.bridge.crowd import Crowd
 from bascule.bridge.listeners import Listener, Rule, Terms, make_rule
 from bascule.bridge.operations.attendant import Attendant
 from bascule.bridge.operations.audit import AuditLog
@@ -34,7 +35,7 @@ from bascule.bridge.operations.office import Office
 from bascule.bridge.pool import PoolFailed
 from bascule.bridge.pool_changes import changed_fields
 from bascule.bridge.serving.accounts import Accounts
-from bascule.bridge.serving.reload import Reload
+from bascule.bridge.serving.reload import Reload, need_scheduler
 from bascule.bridge.serving.web import Web
 from bascule.bridge.supervision.spec import ChildSpec
 from bascule.bridge.tree import Tree
@@ -80,6 +81,7 @@ class Service:
         self._notifier = notifier
         self._inherited = {name: tuple(socks) for name, socks in (inherited or {}).items()}
         self._listeners: dict[str, Listener] = {}
+        self._crowd = Crowd()
         self._reload = Reload(self, file, override or {})
         self.gatherer: Gatherer
         self._tree: Tree
@@ -135,6 +137,7 @@ class Service:
         if self.accounts.audit is not None:
             children.append(ChildSpec("audit", self.accounts.audit.run))
         children += self.web.children(self.config, tree, self.gatherer)
+        children.append(ChildSpec("crowd", self._crowd.run))
         children += [ChildSpec(_child(name), listener.run) for name, listener in self._listeners.items()]
         return [*children, ChildSpec("ready", self._ready)]
 
@@ -186,11 +189,17 @@ class Service:
         self._listeners[name].change(rule)
         self._note("listeners", name, rule.config)
 
-    async def remove_listener(self, name: str) -> None:
+    async def remove_listener(self, name: str, successor: Listener | None) -> None:
         """Take no more clients there; those that are connected stay."""
         await self._tree.remove_child(_child(name))
+        if successor is not None:
+            successor.take_over()
         self._listeners.pop(name).close()
         self._note("listeners", name, None)
+
+    def listener(self, name: str) -> Listener:
+        """The listener of that name that there is."""
+        return self._listeners[name]
 
     async def start_listener(self, listener: Listener) -> None:
         """Take clients at a listener that is open."""
@@ -238,6 +247,7 @@ class Service:
     async def _add_pool(self, name: str, table: dict[str, Any]) -> None:
         """An operator's pool: it lasts until the service ends, or a reload of a file that does not have it."""
         config = check({"pools": {name: table}}, "the new pool")
+        await trio.to_thread.run_sync(need_scheduler, name, config.pools[name])
         await self._tree.add_pool(config.pools[name].spec(name))
         self._note("pools", name, config.pools[name])
 
@@ -256,7 +266,7 @@ class Service:
         return Listener(name, terms, make_rule(name, what), inherited=inherited)
 
     def _terms(self, config: ServiceConfig) -> Terms:
-        return Terms(self.bridge, config.limits, PodOpener(config.pod, config.specs()[0].size))
+        return Terms(self.bridge, config.limits, PodOpener(config.pod, config.specs()[0].size), self._crowd)
 
     def _set_cache(self, config: ServiceConfig) -> None:
         """Other rules for a cache that is there: calls may be waiting in it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,6 +150,69 @@ def test_listeners_come_go_and_change_their_rules(place: Path) -> None:
             assert service.command("reload").stdout == "listeners.team: removed\n"
             assert not (place / "team.sock").exists()
             assert client.call("math:pow", 2, 2) == 4  # who is connected stays
+    finally:
+        service.stop()
+
+
+def test_a_listener_that_is_given_another_name_keeps_its_socket(place: Path) -> None:
+    told = f'unix = "{place}/team.sock"\n'
+    service = Configured(place, pool(size=1) + "[listeners.team]\n" + told)
+    try:
+        made = (place / "team.sock").lstat().st_ino
+        with bascule.connect(f"{place}/team.sock") as client:
+            service.write(pool(size=1) + "[listeners.crew]\n" + told + 'mode = "0660"\nallow = ["math:*"]\n')
+            done = service.command("reload")
+            assert done.stdout == "listeners.crew: added\nlisteners.team: removed\n", done.stderr
+            assert client.call("math:sqrt", 4) == 2
+            info = (place / "team.sock").lstat()
+            assert (info.st_ino, info.st_mode & 0o777) == (made, 0o660)
+            with bascule.connect(f"{place}/team.sock") as other:
+                assert other.call("math:sqrt", 9) == 3
+                (row,) = [row for row in service.told("sessions") if row["listener"] == "crew"]
+                assert row["session"] == other.welcome.session
+        service.write(pool(size=1) + f'[listeners.crew]\nunix = "{place}/other.sock"\n')
+        assert service.command("reload").returncode == 0
+        assert not (place / "team.sock").exists()
+        bascule.connect(f"{place}/other.sock").close()
+    finally:
+        service.stop()
+
+
+def test_a_scheduler_that_cannot_be_imported_changes_nothing(place: Path) -> None:
+    service = Configured(place, pool(size=1))
+    try:
+        service.write(pool(size=1, scheduler="no_such_module:choose"))
+        done = service.command("reload")
+        assert done.returncode == 1
+        assert "pools.default.scheduler: the scheduler 'no_such_module:choose' can't be imported" in done.stderr
+        assert "nothing was changed" in done.stderr
+        done = service.command("pool", "add", "other", "size=1", "scheduler=math:pi")
+        assert done.returncode == 1
+        assert "not a function of the workers" in done.stderr
+        with service.client() as client:
+            assert client.call("math:sqrt", 4) == 2
+            assert list(client.status()["pools"]) == ["default"]
+    finally:
+        service.stop()
+
+
+def test_files_and_limits_follow_a_reload(place: Path) -> None:
+    service = Configured(place, pool(size=1))
+    try:
+        with service.client() as client:
+            service.write(pool(size=1) + f'[logging]\nfile = "{place}/none/serve.log"\n')
+            done = service.command("reload")
+            assert (
+                f"logging.file: {place}/none/serve.log: No such file or directory; nothing was changed" in done.stderr
+            )
+            service.write(pool(size=1) + "[limits]\nclients = 1\n[metrics]\nfunctions = 1\n")
+            assert client.ask("reload")["changed"] == ["limits: clients changed", "metrics: functions changed"]
+            with pytest.raises(ServiceRefused, match=r"has 1 clients, as many as limits\.clients allows"):
+                bascule.connect(service.socket)
+            for name in ("sin", "cos", "tan"):
+                client.call(f"math:{name}", 1)
+            told = re.findall(r'seconds_count{function="([^"]+)"', client.ask("metrics")["text"])
+            assert set(told) == {"math:sin", "other"}
     finally:
         service.stop()
 

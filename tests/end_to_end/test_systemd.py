@@ -165,6 +165,14 @@ def test_it_takes_the_sockets_that_it_is_given(manager: Manager) -> None:
             assert client.call("math:sqrt", 4) == 2
             with pytest.raises(Exception, match="policy does not allow"):
                 client.call("os.path:join", "a", "b")
+        with bascule.connect(str(manager.folder / "b.sock")) as client:  # a reload takes and gives
+            said = file.read_text()
+            file.write_text("")
+            assert client.ask("reload")["changed"] == ["listeners.team: removed"]
+            file.write_text(said)
+            assert client.ask("reload")["changed"] == ["listeners.team: added"]
+        with bascule.connect(str(team)) as client:
+            assert client.call("math:sqrt", 4) == 2
     finally:
         for sock in listening:
             sock.close()
