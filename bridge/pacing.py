@@ -1,4 +1,4 @@
-"""When a part of many calls is begun once more: decisions that all doors and clients share. No I/O, no clock.
+"""How many calls are cut, and when a part is begun once more: what all doors and clients share. No I/O, no clock.
 
 What is idempotent is tried again when it was lost with what ran it, and run a second time beside the first when it
 takes far longer than the others did. Nothing heavy is imported here: a pod reads this before its first answer.
@@ -20,6 +20,22 @@ _LOST_WORDS: Final = frozenset(kind.value for kind in _LOST)
 _STRAGGLES: Final = 4.0  # times the usual, and
 _STRAGGLES_FROM: Final = 1.0  # seconds, after which a chunk at the end is run a second time
 _WEIGHT: Final = 0.2  # of the last chunk in what is usual
+MOST_ITEMS: Final = 1024  # of a chunk whose size nobody said
+_QUICK, _SLOW = 0.01, 0.1  # seconds: chunks that come back sooner grow, those that let us wait longer shrink
+
+
+def suitable_size(size: int, items: int, seconds: float, *, waited: bool = True) -> int:
+    """How many items a chunk should have, after one of so many came back in so many seconds.
+
+    Args:
+        size: How many they have at present; `items` is less where they ran out.
+        items: What that one had.
+        seconds: How long it took.
+        waited: Somebody had to wait for it.
+    """
+    if seconds < _QUICK and items >= size:
+        return min(size * 2, MOST_ITEMS)
+    return max(1, size // 2) if seconds > _SLOW and waited else size
 
 
 def may_try_again(kind: str | ErrorKind, tries: int) -> bool:

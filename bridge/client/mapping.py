@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from bascule.bridge.client.encoding import milliseconds, size_of
 from bascule.bridge.client.futures import Future
 from bascule.bridge.errors import CallError, Timeout, from_map
+from bascule.bridge.pacing import MOST_ITEMS, suitable_size
 from bascule.protocols.calls import Op
 
 if TYPE_CHECKING:
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
 
 _MAP: Final = int(Op.MAP)
 _SEQUENCES: Final = frozenset((list, tuple))
-_MOST_ITEMS: Final = 1024  # of a chunk whose size nobody said
 _MOST_BYTES: Final = 4 << 20  # of a chunk of more than one item
 _CHUNKS_EACH: Final = 4  # chunks for each worker, so that none is left with much when others are done
-_QUICK, _SLOW = 0.01, 0.1  # seconds: chunks that come back sooner grow, those that let us wait longer shrink
 
 
 class Chunker:
@@ -43,7 +42,7 @@ class Chunker:
         if chunk is not None:
             self.size = chunk
         elif isinstance(items, Sized):
-            self.size = max(1, min(_MOST_ITEMS, -(-len(items) // (workers * _CHUNKS_EACH))))
+            self.size = max(1, min(MOST_ITEMS, -(-len(items) // (workers * _CHUNKS_EACH))))
             self._adapts = False
         else:
             self.size = 1
@@ -76,12 +75,8 @@ class Chunker:
 
     def learn(self, items: int, seconds: float, *, waited: bool) -> None:
         """So long took a chunk of so many items; whether its reader had to wait for it."""
-        if not self._adapts:
-            return
-        if seconds < _QUICK and items >= self.size:
-            self.size = min(self.size * 2, _MOST_ITEMS)
-        elif seconds > _SLOW and waited:
-            self.size = max(1, self.size // 2)
+        if self._adapts:
+            self.size = suitable_size(self.size, items, seconds, waited=waited)
 
 
 def _arguments_of(item: Any) -> list[Any]:

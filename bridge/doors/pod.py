@@ -256,6 +256,8 @@ class PodDoor:
             self._answer(event, failed=name == pod_core.FAILED)
         elif name in pod_core.RUNS:
             self._begin_run(event, name)
+        elif name in pod_core.RESULTS:
+            self._exchange(event, name)
         else:
             known = [*pod_core.FUNCTIONS, *pod_core.OF_THE_DOOR]
             self._no_var(event, self._options.core_namespace, name, known)
@@ -294,6 +296,16 @@ class PodDoor:
         run = begin(event.id, self._format, name, args, workers=self._options.workers, columns=columns)
         self._runs[event.id] = run
         self._go_on(run)
+
+    def _exchange(self, event: Invoke, name: str) -> None:
+        from bascule.bridge.doors.pod_results import converse
+
+        args = self._format.read_arguments(event.args)
+        run, said = converse(name, event.id, args, self._runs, self._format, workers=self._options.workers)
+        if run is not None:
+            self._go_on(run)
+        if said is not None:
+            self._pod.send_value(event.id, self._format.write(said))
 
     def _ask_client(self, id: Hashable, number: int, body: bytes) -> None:
         """Python calls a function of the client."""
@@ -346,14 +358,16 @@ class PodDoor:
     def _go_on(self, run: Run) -> None:
         """Ask what a run wants to ask now; answer the client when it is over."""
         self._requests += run.take_requests()
-        if not run.over:
-            return
-        del self._runs[run.id]
-        self._requests += run.cancel()
-        if run.failure is None:
-            self._pod.send_value(run.id, run.value())
-        else:
-            self._fail_with(run.id, run.failure)
+        answer = run.take_answer()
+        if run.over:
+            del self._runs[run.id]
+            self._requests += run.cancel()
+        if answer is not None:
+            id, value, failure = answer
+            if failure is None:
+                self._pod.send_value(id, value)
+            else:
+                self._fail_with(id, failure)
 
     def _no_var(self, event: Invoke, namespace: str, name: str, names: list[str]) -> None:
         from difflib import get_close_matches

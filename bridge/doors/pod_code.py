@@ -134,11 +134,38 @@ _COMMON = {
   [source callback]
   (-start '@py/stream (if (vector? source) (@py/-args source) [source]) callback))
 """,
+    "results": """
+(defn -pull [run xs wanted over]
+  (lazy-seq
+    (loop [xs xs wanted wanted over over]
+      (let [items (vec (take wanted xs))
+            left (drop wanted xs)
+            over (or over (< (count items) wanted))
+            [found more] (@py/-exchange run items over)]
+        (if (and (empty? found) more)
+          (recur left more over)
+          (concat (mapv (fn [[index value error]]
+                          (if error {:index index :error error} {:index index :value value}))
+                        found)
+                  (when more (-pull run left more over))))))))
+(defn results
+  "Calls a function with each of xs on all workers: a lazy sequence of {:index i :value v}, as they are completed.
+  xs may be lazy, too, and without end: no more of it is realised than the results' reader and the workers need.
+  The target may be a method of handles, \\".total\\", which is called where each object lives. Options are scatter's
+  but for :progress, and :ordered true: in the items' order. With :errors \\"return\\" a failure is {:index i :error e}.
+  What is not read to its end is ended by cancel."
+  ([target xs] (results target xs {}))
+  ([target xs options]
+   (let [run (@py/-results target options)]
+     (with-meta (-pull run xs 1 false) {:py/run run}))))
+""",
     "cancel": """
 (defn cancel
-  "Ends what async or stream began; whether it was still under way."
+  "Ends what async, stream or results began; whether it was still under way."
   [result]
-  (if-let [key (get @-running result)] (@py/-cancel key) false))
+  (if-let [run (:py/run (meta result))]
+    (@py/-end run)
+    (if-let [key (get @-running result)] (@py/-cancel key) false)))
 """,
     "calling": """
 (defn -reply [number function args]

@@ -167,6 +167,7 @@ FUNCTIONS: dict[str, Function] = {
 
 RELEASE, CANCEL, KEYED = "release", "-cancel", "-keyed"
 SCATTER, PMAP, REDUCE, EVERYWHERE = RUNS = ("scatter", "pmap", "reduce", "everywhere")
+BEGIN, EXCHANGE, END = RESULTS = ("-results", "-exchange", "-end")
 CALLING, ANSWER, FAILED = "-calling", "-answer", "-failed"
 OF_THE_DOOR = {
     RELEASE: ("Lets Python forget objects; their handles are lost.", ("[handle & handles]",)),
@@ -187,6 +188,16 @@ OF_THE_DOOR = {
         "straggler at the end is run a second time.",
         ("[target items]", "[target items options]"),
     ),
+    BEGIN: (
+        "Begins a scatter whose items come with -exchange: its number. See results.",
+        ("[target]", "[target options]"),
+    ),
+    EXCHANGE: (
+        "Brings items, and whether they are the last ones: [results wanted]. A result is [index value] or\n"
+        "[index nil error]; wanted is how many items to bring next time, nil when that was all.",
+        ("[number items last]",),
+    ),
+    END: ("Forgets what -results began; whether it was there.", ("[number]",)),
     PMAP: (
         "Calls a function with the first of each collection, the second of each, and so on, on all workers.",
         ("[target items & more]",),

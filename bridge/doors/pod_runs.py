@@ -1,9 +1,9 @@
-"""What many calls of one message have in common: they are begun a few at a time, settled, and perhaps tried again.
+"""What many calls have in common: they are begun a few at a time, settled, and perhaps tried again.
 
-A run is what `py/scatter`, `py/reduce` or `py/everywhere` asked for. Here is what there is to decide and to remember;
-the door passes the requests on and writes to the client. A run's calls have ids of the door's own. What is begun once
-more, and when, is decided in `bascule.bridge.pacing`, as for all clients; to look for stragglers a run has the router
-wake it.
+A run is what `py/scatter`, `py/results`, `py/reduce` or `py/everywhere` asked for. Here is what there is to decide and
+to remember; the door passes the requests on and writes to the client. A run's calls have ids of the door's own. What is
+begun once more, and when, is decided in `bascule.bridge.pacing`, as for all clients; to look for stragglers a run has
+the router wake it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from bascule.bridge.doors.base import Request
     from bascule.bridge.doors.pod_formats import Format
+    from bascule.protocols.pod import Id
 
 MARK = "scatter"
 LINES = 20  # of progress, at most
@@ -58,7 +59,7 @@ class Run:
 
     def __init__(
         self,
-        id: bytes,
+        id: Id,
         form: Format,
         options: dict[str, Any],
         *,
@@ -77,6 +78,7 @@ class Run:
         self._progress = bool(options.get("progress", True))
         self._window = max(8, workers * WINDOW_A_WORKER)
         self._to_do: deque[Piece] = deque()
+        self._more = False  # whether something will be added to that which is not known yet
         self._under_way: dict[int, Piece] = {}
         self._made: list[Request] = []
         self._pace = Pace()
@@ -107,6 +109,12 @@ class Run:
     def over(self) -> bool:
         """Whether there is nothing more to wait for."""
         return self.failure is not None or not (self._under_way or self._to_do)
+
+    def take_answer(self) -> tuple[Id, bytes, dict[str, Any] | None] | None:
+        """What the client is told now: the id of its call, and a value, or an error map."""
+        if not self.over:
+            return None
+        return self.id, b"" if self.failure is not None else self.value(), self.failure
 
     def take_requests(self) -> list[Request]:
         """What is to be asked of the router now."""
@@ -144,7 +152,7 @@ class Run:
         """The router has answered: it is time to look for stragglers."""
         self._asleep = False
         patience = self._pace.straggles_after()
-        if patience is None or self._to_do:
+        if patience is None or self._to_do or self._more:
             return
         now = self._clock()
         for piece in dict.fromkeys(self._under_way.values()):
@@ -168,7 +176,7 @@ class Run:
         while self._to_do and len(self._under_way) < self._window and self.failure is None:
             self._launch(self._to_do.popleft())
         patience = self._pace.straggles_after()
-        if self._idempotent and not self._asleep and not self._to_do and patience is not None:
+        if self._idempotent and not (self._asleep or self._to_do or self._more) and patience is not None:
             due = [piece.since + patience for piece in self._under_way.values() if len(piece.calls) == 1]
             if due:
                 self._asleep = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bascule.bridge.doors.pod_arguments import BadArguments
 from bascule.bridge.doors.pod_core import EVERYWHERE, REDUCE
+from bascule.bridge.doors.pod_items import Over, plain_target
 from bascule.bridge.doors.pod_runs import Piece, Run, checked, items_of, target_of
 from bascule.bridge.errormaps import error_map
 from bascule.protocols.calls import Op, encode_call
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bascule.bridge.doors.pod_formats import Format
+    from bascule.protocols.pod import Id
 
 CHUNKS_A_WORKER = 4  # so that a worker with the slow items does not hold up the others
 FOLDED = 256  # items that one call reduces
@@ -30,7 +32,7 @@ _EVERYWHERE = frozenset(("copies", "timeout", "errors"))
 _FOLDING = "bascule.workers.folding:"
 
 
-def begin(id: bytes, form: Format, name: str, args: list[Any], *, workers: int, columns: bool) -> Run:
+def begin(id: Id, form: Format, name: str, args: list[Any], *, workers: int, columns: bool) -> Run:
     """The run that a function of the namespace asks for.
 
     Args:
@@ -51,46 +53,29 @@ def begin(id: bytes, form: Format, name: str, args: list[Any], *, workers: int, 
     return _Scatter(id, form, args, workers, columns=columns)
 
 
-class _Scatter(Run):
-    """A piece is a chunk: a MAP call, whose answer is `[values, errors]`."""
+class _Scatter(Over):
+    """A piece is a chunk, or an object whose method is called."""
 
-    def __init__(self, id: bytes, form: Format, args: list[Any], workers: int, *, columns: bool) -> None:
-        self._target = target_of(args)
+    def __init__(self, id: Id, form: Format, args: list[Any], workers: int, *, columns: bool) -> None:
+        target = target_of(args)
         if len(args) < 2:
             raise BadArguments("what to go over is a vector, a list or a set")
         options = {"progress": False} if columns else checked(args, _SCATTER)
-        super().__init__(id, form, options, name=self._target, workers=workers)
-        rows = [list(each) for each in zip(*map(items_of, args[1:] if columns else args[1:2]), strict=False)]
-        if options.get("star"):
-            if not all(isinstance(row[0], (list, tuple)) for row in rows):
-                raise BadArguments("with star, each item is a vector of arguments")
-            rows = [list(row[0]) for row in rows]
-        self._keeps_errors = options.get("errors", "raise") == "return"
-        size = options.get("chunk") or max(1, len(rows) // (workers * CHUNKS_A_WORKER))
-        self._to_do.extend(
-            Piece(rows[at : at + size], min(size, len(rows) - at), at) for at in range(0, len(rows), size)
-        )
-        self._results: list[Any] = [None] * len(rows)
-        self._total = len(rows)
-
-    def call_of(self, piece: Piece) -> tuple[int, bytes]:
-        return _CALL, encode_call(Op.MAP, self._target, self._form.write([[piece.what]]))
-
-    def singly(self, piece: Piece) -> list[Piece]:
-        return [Piece([row], 1, piece.first + at, piece.tries + 1) for at, row in enumerate(piece.what)]
+        super().__init__(id, form, target, options, workers=workers, star=columns)
+        items = [list(each) for each in zip(*map(items_of, args[1:]), strict=False)] if columns else items_of(args[1])
+        size = self._chunk or max(1, len(items) // (workers * CHUNKS_A_WORKER))
+        self._to_do.extend(self._pieces(items, 0, size))
+        self._results: list[Any] = [None] * len(items)
+        self._total = len(items)
 
     def settle(self, piece: Piece, answer: Any, error: dict[str, Any] | None) -> None:
-        size = len(piece.what)
-        values: list[Any] = [None] * size
-        errors: list[Any] = [[at, error] for at in range(size)]
-        if error is None:
-            values, errors = answer
+        values, errors = self._outcome(piece, answer, error)
         if errors and not self._keeps_errors:
-            self.failure = errors[0][1]
+            self.failure = next(iter(errors.values()))
             return
-        for at, problem in errors:
+        for at, problem in errors.items():
             values[at] = self._form.keyed({"error": problem})
-        self._results[piece.first : piece.first + size] = values
+        self._results[piece.first : piece.first + len(values)] = values
 
     def value(self) -> bytes:
         """All results, in the items' order."""
@@ -100,8 +85,8 @@ class _Scatter(Run):
 class _Reduce(Run):
     """A piece is one call of `bascule.workers.folding`; when a round is over the next one is made of what it gave."""
 
-    def __init__(self, id: bytes, form: Format, args: list[Any], workers: int) -> None:
-        self._target = target_of(args)
+    def __init__(self, id: Id, form: Format, args: list[Any], workers: int) -> None:
+        self._target = plain_target(args)
         options = checked(args, _REDUCE)
         super().__init__(id, form, {"progress": False, **options}, name=self._target, workers=workers)
         items = items_of(args[1] if len(args) > 1 else None)
@@ -151,8 +136,8 @@ class _Reduce(Run):
 class _Everywhere(Run):
     """A piece is a call that names its worker. Which workers there are is asked first, until all are there."""
 
-    def __init__(self, id: bytes, form: Format, args: list[Any], workers: int) -> None:
-        self._target = target_of(args)
+    def __init__(self, id: Id, form: Format, args: list[Any], workers: int) -> None:
+        self._target = plain_target(args)
         options = checked(args, _EVERYWHERE)
         super().__init__(id, form, {**options, "progress": False}, name=self._target, workers=workers)
         given = items_of(args[1] if len(args) > 1 else [], "what it is called with")

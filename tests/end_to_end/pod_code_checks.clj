@@ -47,6 +47,19 @@
 (check [104 105] (mapv int (py/->bytes (py/call "builtins:bytes" [104 105]))))
 (check [2 4 6] (py/pmap "my_mod:add" [1 2 3] [1 2 3]))
 (check [3 4] (py/scatter "my_mod:add" [1 2] {"progress" false}))
+(let [realised (atom 0)
+      results (py/results "my_mod:add" (map #(do (swap! realised max %) %) (iterate inc 0)))]  ; without end
+  (check [] (remove #(= (:value %) (+ 2 (:index %))) (take 3000 results)))
+  (check true (< @realised 100000))
+  (check true (py/cancel results))
+  (check false (py/cancel results)))
+(check [] (py/results "my_mod:add" []))
+(check (map #(array-map :index % :value (+ 2 %)) (range 100)) (py/results "my_mod:add" (range 100) {"ordered" true}))
+(check ["ValueError" nil] (map (comp :class :error) (py/results "math:sqrt" [-1 4] {"ordered" true "errors" "return"})))
+(check "ValueError" (try (dorun (py/results "math:sqrt" [4 -1])) (catch clojure.lang.ExceptionInfo error (:class (ex-data error)))))
+(let [stacks (mapv my-mod/Stack (range 8))]
+  (check (range 8) (map :value (py/results ".items.pop" stacks {"ordered" true})))
+  (check (repeat 8 0) (py/scatter ".__len__" stacks {"progress" false})))
 (let [stack (my-mod/Stack 1)]
   (check true (string/includes? (pr-str stack) "Stack"))
   (check true (string/includes? (pr-str stack) "py/handle")))

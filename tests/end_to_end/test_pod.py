@@ -56,6 +56,11 @@ def wait_for(path):
     while not os.path.exists(path):
         time.sleep(0.01)
     return "seen"
+def when(path, value):
+    if path:
+        wait_for(path)
+    return value
+def worker_of(_obj): return os.getpid()
 def say():
     print("from print")
     logging.warning("from logging")

@@ -229,6 +229,87 @@ def test_handles_are_scattered_and_gathered(pod: PodClient) -> None:
     assert [pod.invoke("py/list", stack) for stack in stacks] == [[1], [2]]
 
 
+def test_a_method_is_called_where_each_object_lives(pod: PodClient) -> None:
+    stacks = [pod.invoke("my-mod/Stack", number) for number in range(12)]
+    homes = [pod.invoke("py/call", "my_mod:worker_of", stack) for stack in stacks]
+    assert pod.invoke("py/scatter", "my_mod:worker_of", stacks, {"progress": False}) == homes  # nothing was copied
+    assert pod.invoke("py/scatter", ".push-all", [[stack, 1, 2] for stack in stacks], {"star": True}) == [3] * 12
+    assert [pod.invoke("py/len", stack) for stack in stacks] == [3] * 12
+    kept = pod.invoke("py/scatter", ".nothing", stacks[:2], {"errors": "return"})
+    assert [result["error"]["class"] for result in kept] == ["AttributeError"] * 2
+    assert error_of(pod, "py/scatter", ".pop", [1]).data["kind"] == "bad_arguments"
+    assert error_of(pod, "py/reduce", ".add", [1]).data["kind"] == "bad_arguments"
+
+
+def exchanged(pod: PodClient, run: int, items: list[Any], *, last: bool = False) -> tuple[list[Any], int | None]:
+    found, wanted = pod.invoke("py/-exchange", run, items, last)
+    return list(found), wanted
+
+
+def test_results_come_as_they_are_completed_while_items_are_still_brought(pod: PodClient, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    run = pod.invoke("py/-results", "my_mod:when", {"star": True, "chunk": 1})
+    assert exchanged(pod, run, [[str(go), "slow"]]) == ([], 15)  # there is room for 8 a worker, one of which has come
+    told, wanted = exchanged(pod, run, [["", number] for number in range(1, 16)])
+    while len(told) < 5:  # the first one runs until the file is there: what another worker does is told meanwhile
+        found, wanted = exchanged(pod, run, [])
+        told += found
+    assert 0 not in [index for index, _ in told]
+    go.touch()
+    while wanted is not None:
+        found, wanted = exchanged(pod, run, [], last=True)
+        told += found
+    assert sorted(told, key=lambda result: result[0]) == [[0, "slow"], *([index, index] for index in range(1, 16))]
+    assert "ended" in str(error_of(pod, "py/-exchange", run, [], False))
+
+
+def test_results_in_order_wait_for_their_turn_and_take_no_more_items_meanwhile(pod: PodClient, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    run = pod.invoke("py/-results", "my_mod:when", {"star": True, "chunk": 1, "ordered": True})
+    assert exchanged(pod, run, [[str(go), 0]]) == ([], 15)
+    waiting = pod.start("py/-exchange", run, [["", number] for number in range(1, 16)], False)
+    assert "another exchange" in str(error_of(pod, "py/-exchange", run, [], False))
+    go.touch()
+    found, wanted = pod.result(waiting)
+    told = list(found)
+    while len(told) < 16:
+        found, wanted = exchanged(pod, run, [])
+        told += found
+    assert [list(result) for result in told] == [[number, number] for number in range(16)]
+    assert wanted == 16
+    assert exchanged(pod, run, [], last=True) == ([], None)
+
+
+def test_results_end_with_the_first_error_or_keep_them_all(pod: PodClient) -> None:
+    run = pod.invoke("py/-results", "math:sqrt")
+    with pytest.raises(PodError, match="ValueError"):
+        while True:
+            exchanged(pod, run, [-1])
+    assert pod.invoke("py/-end", run) is False
+    run = pod.invoke("py/-results", "math:sqrt", {"errors": "return", "chunk": 2, "ordered": True})
+    told, wanted = exchanged(pod, run, [4, -1, 9], last=True)
+    while wanted is not None:
+        found, wanted = exchanged(pod, run, [])
+        told += found
+    assert [list(told[0]), list(told[2])] == [[0, 2.0], [2, 3.0]]
+    index, nothing, error = told[1]
+    assert (index, nothing, error["class"]) == (1, None, "ValueError")
+    assert error_of(pod, "py/-results", "math:sqrt", {"progress": True}).data["kind"] == "bad_arguments"
+    assert error_of(pod, "py/-results").data["kind"] == "bad_arguments"
+
+
+def test_results_that_nobody_wants_any_more_are_ended(pod: PodClient, tmp_path: Path) -> None:
+    run = pod.invoke("py/-results", "my_mod:when", {"star": True})
+    exchanged(pod, run, [[str(tmp_path / "never"), 0]])
+    waiting = pod.start("py/-exchange", run, [], True)
+    assert pod.invoke("py/-end", run) is True
+    with pytest.raises(PodError) as caught:
+        list(pod.messages(waiting))
+    assert caught.value.data["kind"] == "cancelled"
+    assert pod.invoke("py/-end", run) is False
+    assert pod.invoke("py/everywhere", "my_mod:add", [1]) == [3, 3]  # both workers are free
+
+
 def test_a_call_that_was_begun_under_a_key_is_ended_by_it(pod: PodClient) -> None:
     running = pod.start("py/-keyed", "my key", "my-mod/forever")
     assert pod.invoke("py/-cancel", "my key") is True
