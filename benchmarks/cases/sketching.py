@@ -1,7 +1,7 @@
 """`bascule sketch` over the standard library, beside griffe alone reading the same files.
 
-Ours is the whole command, from its start to the last byte of JSON; griffe's is what its visitor takes, without finding
-the files and without writing anything.
+Ours is the whole command, from its start to the last byte of JSON, with all processors reading; griffe's is what its
+visitor takes in one process, without finding the files and without writing anything.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ def _read(what: str, options: argparse.Namespace) -> Iterator[Module]:
     from bascule.bridge.sketch import finding, sketch, sketch_all
 
     if _is_folder(what):
-        yield from sketch_all(Path(what))
+        yield from sketch_all(Path(what), processes=len(os.sched_getaffinity(0)))
     else:
         yield sketch(what, [*options.path, *finding.usual_path()] if options.path else None)
 

@@ -4,10 +4,10 @@
     for member in public(module): ...           what it offers
     for module in sketch_all(folder): ...       all modules below a folder
 
-`model` says what comes out. `reading` turns one file into it (and alone knows griffe), `finding`
-tells where files are, `library` follows names from file to file. `live` looks at an imported module in a worker, for
-what no source tells. `choosing` picks what is public; `writing` and `classic` put it into the formats of `bascule
-sketch`, `changes` compares two.
+`model` says what comes out. `reading` turns one file into it (and alone knows griffe), `finding` tells where files are,
+`library` follows names from file to file, `shares` has all processors read a folder. `live` looks at an imported module
+in a worker, for what no source tells. `choosing` picks what is public; `writing` and `classic` put it into the formats
+of `bascule sketch`, `changes` compares two.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bascule.bridge.sketch import finding
 from bascule.bridge.sketch.choosing import matching, public
 from bascule.bridge.sketch.library import Library, read_place
 from bascule.bridge.sketch.model import Module
+from bascule.bridge.sketch.shares import read_places
 
 __all__ = ["Library", "Module", "NoSuchModule", "matching", "public", "sketch", "sketch_all"]
 
@@ -64,10 +65,15 @@ def find(what: str | Path, path: Sequence[str] | None = None) -> finding.Place:
     return place
 
 
-def sketch_all(folder: Path) -> Iterator[Module]:
-    """Every module below a folder, with the names that they have from one another followed."""
+def sketch_all(folder: Path, *, processes: int = 1) -> Iterator[Module]:
+    """Every module below a folder, with the names that they have from one another followed.
+
+    Args:
+        folder: Where they are.
+        processes: How many may read, where there is much to read; more than one only in a program of one thread.
+    """
     library = Library(closed=True)
-    modules = [read_place(place) for place in finding.places_below(folder)]
+    modules = read_places(finding.places_below(folder), processes)
     for module in modules:
         library.add(module)
     for module in modules:

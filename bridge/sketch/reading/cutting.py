@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from bascule.bridge.sketch.model import Parameter, ParameterKind
@@ -23,7 +24,7 @@ class SourceText:
         self._lines: list[str] | list[bytes] = source.splitlines() if source.isascii() else source.encode().splitlines()
         if "\f" in source or "\v" in source or "\x1c" in source:  # the parser ends lines at \n, \r and \r\n alone
             self._lines = [line.encode() for line in re.split(r"\r\n|\r|\n", source)]
-        self._yields = {number for number, line in enumerate(source.split("\n"), 1) if "yield" in line}
+        self._yields = _lines_with("yield", source)
 
     def text(self, node: ast.expr) -> str:
         """An expression as its source has it, on one line."""
@@ -73,7 +74,8 @@ class SourceText:
     def is_generator(self, node: ast.AST) -> bool:
         """Whether a function yields."""
         first, last = node.lineno, node.end_lineno  # type: ignore[attr-defined]
-        if not any(number in self._yields for number in range(first, (last or first) + 1)):
+        at = bisect_left(self._yields, first)
+        if at == len(self._yields) or self._yields[at] > (last or first):
             return False
         waiting: list[ast.AST] = list(node.body) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else []
         while waiting:
@@ -83,6 +85,13 @@ class SourceText:
             if not isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
                 waiting.extend(ast.iter_child_nodes(one))
         return False
+
+
+def _lines_with(word: str, source: str) -> list[int]:
+    """The numbers of the lines that have the word in them, in order."""
+    if word not in source:
+        return []
+    return [number for number, line in enumerate(source.split("\n"), 1) if word in line]
 
 
 def _bounded(text: str) -> str:

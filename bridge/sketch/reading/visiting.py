@@ -27,6 +27,7 @@ _WITHOUT_DEFINITIONS = (
     ast.Pass,
 )
 _NO_ARGUMENTS = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+_SOME_VALUE = ast.List(elts=[], ctx=ast.Load())
 
 
 class Reader(griffe.Visitor):
@@ -87,13 +88,19 @@ class Reader(griffe.Visitor):
             self._keep(overloads[-1], node)
 
     def handle_attribute(self, node: ast.Assign | ast.AnnAssign, annotation: str | griffe.Expr | None = None) -> None:
-        """As griffe does, noting the node, with names that are unpacked from a tuple too."""
+        """As griffe does, noting the node, with names that are unpacked from a tuple too.
+
+        Values are cut out of the source later: here it sees that there is one.
+        """
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if self._at_top() and any(isinstance(one, ast.Name) and one.id == "__all__" for one in targets):
             self.exports = None if node.value is None else exports_in(node.value)
+        value = node.value
+        node.value = value and _SOME_VALUE
         super().handle_attribute(node, annotation)
+        node.value = value
         holder = self.current
-        captured = holder.members.get(node.value.id) if isinstance(node.value, ast.Name) else None
+        captured = holder.members.get(value.id) if isinstance(value, ast.Name) else None
         if holder.kind is griffe.Kind.FUNCTION:
             holder = holder.parent  # type: ignore[assignment]
             names = [one.attr for one in targets if isinstance(one, ast.Attribute) and dotted(one.value) == "self"]
