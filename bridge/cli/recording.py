@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bascule.bridge.cli.mistakes import Parser
 from bascule.bridge.recording.launch import record, recording_options
 from bascule.bridge.recording.reading import Damage, InputError, read_api
-from bascule.bridge.recording.types import TypeFormatError
+from bascule.bridge.recording.reading_types import TypeFormatError
 from bascule.workers.recording.errors import RecordError
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from typing import Any
 
 from bascule.bridge.contracts.proposing import Entry, InferError, Proposal, maybe, shown, wrapped
 from bascule.bridge.recording.reading import Damage, InputError, read_lines, with_children
+from bascule.bridge.recording.reading_types import of_value
 from bascule.bridge.recording.types import (
     BOTTOM,
     NONE,
@@ -28,7 +29,6 @@ from bascule.bridge.recording.types import (
     Union,
     join,
     join_all,
-    of_value,
 )
 
 BUILTIN = {

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from bascule.bridge.recording.reading import InputError, read_api
+from bascule.bridge.recording.reading_types import TypeFormatError, from_json
 from bascule.bridge.recording.signatures import AddCounts, Signature, Usage, add_usage, usage_from_json
-from bascule.bridge.recording.types import Type, TypeFormatError, from_json, join, to_json
+from bascule.bridge.recording.types import Type, join, to_json
 
 MOST_OVERLOADS = 20
 """More different calls of one function than these are told together only."""

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bascule.bridge.recording.types import BOTTOM, Type, TypeFormatError, from_json, join, join_all, to_json
+from bascule.bridge.recording.reading_types import TypeFormatError, from_json
+from bascule.bridge.recording.types import BOTTOM, Type, join, join_all, to_json
 
 Usage = dict[str, int]
 Pairs = set[tuple[str, str]]

@@ -3,7 +3,7 @@
 `join` gives the least type that both of two types are. It is associative, commutative and idempotent; `BOTTOM`, of
 which nothing is known yet, changes nothing, and `OBJECT` takes everything. To stay small a union of more than five
 becomes `OBJECT`, more than five different texts become `str`, tuples of unequal length become one of any length; lists,
-dicts and slices are joined part by part.
+dicts and slices are joined part by part. How types are read from traces and from api.json is told in `reading_types`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,6 @@ from typing import Any
 MOST_OPTIONS = 5
 MOST_TEXTS = 5
 MOST_ITEMS = 5
-DEEPEST = 32
-
-
-class TypeFormatError(ValueError):
-    """A trace or an API says something that is no type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +100,7 @@ BOTTOM = Type("bottom")
 OBJECT = Type("object")
 NONE = Type("None")
 ANY_TEXT = Text("str", None)
-_CALLABLES = ("function", "method", "method_no_self", "classmethod", "method_descriptor")
+CALLABLES = ("function", "method", "method_no_self", "classmethod", "method_descriptor")
 ANY_FUNCTION = Which("function", None)
 
 
@@ -148,7 +143,7 @@ def _group(of: Type) -> object:
     """Types of one group are joined into one; named ones stand beside each other."""
     if isinstance(of, Named):
         return of
-    return "function" if of.kind in _CALLABLES else of.kind
+    return "function" if of.kind in CALLABLES else of.kind
 
 
 def _same_group(left: Type, right: Type) -> Type:
@@ -157,7 +152,7 @@ def _same_group(left: Type, right: Type) -> Type:
     if isinstance(left, Text) and isinstance(right, Text):
         if left.options is None or right.options is None:
             return ANY_TEXT
-        return _text(left.options | right.options)
+        return text_of(left.options | right.options)
     if isinstance(left, Listed) and isinstance(right, Listed):
         return Listed("list", join(left.item, right.item))
     if isinstance(left, Dict) and isinstance(right, Dict):
@@ -170,7 +165,8 @@ def _same_group(left: Type, right: Type) -> Type:
     return ANY_FUNCTION if _group(left) == "function" else Which(left.kind, None)
 
 
-def _text(options: frozenset[str]) -> Text:
+def text_of(options: frozenset[str]) -> Text:
+    """One of these texts; of many, any text."""
     return Text("str", options) if len(options) <= MOST_TEXTS else ANY_TEXT
 
 
@@ -219,66 +215,6 @@ def parts_of(of: Type) -> list[Type]:
     return list(of.options) if isinstance(of, Union) else []
 
 
-# ---- From the trace ------------------------------------------------------------------------------------------------
-
-
-def of_value(told: Any, depth: int = 0) -> Type:
-    """The type of a value as a trace tells it.
-
-    Raises:
-        TypeFormatError: It is none.
-    """
-    if depth > DEEPEST:
-        return OBJECT
-    if told is None:
-        return NONE
-    if isinstance(told, str):
-        return _one_text(told)
-    if isinstance(told, list):
-        return Listed("list", join_all([of_value(each, depth + 1) for each in told]))
-    if not isinstance(told, dict) or "t" not in told:
-        raise TypeFormatError(f"no value of a trace: {_short(told)}")
-    kind, what = told["t"], told.get("v")
-    if len(told) == 1 and type(kind) is str:  # as most are
-        return ANY_TEXT if kind == "str" else _builtin(kind)
-    try:
-        if "v" not in told:
-            return _plain(kind)
-        reader = _READERS.get(kind) if isinstance(kind, str) else None
-        if reader is not None:
-            made: Type = reader(what, depth)
-            return made
-        if kind == {"module": "numpy", "name": "ufunc"}:
-            return which("numpy.ufunc", {"name": what}, "numpy", "ufunc")
-        if kind == {"module": "numpy.ma.core", "name": "_convert2ma"}:
-            return _function(what if isinstance(what, dict) else {"module": "numpy.ma", "name": what}, depth)
-        if isinstance(what, str) or (isinstance(what, dict) and "dtype" in what):
-            return _metaclass_or_plain(kind, what)
-        if isinstance(what, dict) and "module" in what:
-            return _class(what, depth)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise TypeFormatError(f"no value of a trace: {_short(told)}: {error}") from None
-    raise TypeFormatError(f"no value of a trace: {_short(told)}")
-
-
-@lru_cache(maxsize=1 << 12)
-def _one_text(text: str) -> Text:
-    return Text("str", frozenset((text,)))
-
-
-def _metaclass_or_plain(kind: Any, what: Any) -> Type:
-    return _plain(kind)
-
-
-def _plain(kind: Any) -> Type:
-    if kind == "str":
-        return ANY_TEXT
-    if isinstance(kind, str):
-        return _builtin(kind)
-    module, name = _name_parts(kind)
-    return named(module, name)
-
-
 @lru_cache(maxsize=1 << 12)
 def named(module: str, name: str) -> Type:
     """An instance of a class; of one that can't be named, like one made inside a function, any object."""
@@ -287,94 +223,9 @@ def named(module: str, name: str) -> Type:
     return Named("named", module, name)
 
 
-@lru_cache(maxsize=1 << 12)
-def _builtin(name: str) -> Type:
-    if name == "NoneType":
-        return NONE
-    if name in ("function", "module", "type", "method"):
-        return Which(name, None) if name != "method" else ANY_FUNCTION
-    if name == "builtin_function_or_method":
-        return ANY_FUNCTION
-    if name in ("list", "tuple", "dict", "slice"):
-        return _OF_ANYTHING[name]
-    return named("", name)
-
-
-_OF_ANYTHING: dict[str, Type] = {
-    "list": Listed("list", OBJECT),
-    "tuple": Row("tuple", OBJECT),
-    "dict": Dict("dict", OBJECT, OBJECT),
-    "slice": Slice("slice", OBJECT, OBJECT, OBJECT),
-}
-
-
-def _name_parts(told: Any) -> tuple[str, str]:
-    if isinstance(told, str):
-        return "", told
-    module, name = told.get("module") or "", told["name"]
-    if not isinstance(module, str) or not isinstance(name, str):
-        raise TypeFormatError(f"no name: {_short(told)}")
-    return module, name
-
-
-def _name(told: Any) -> dict[str, str]:
-    module, name = _name_parts(told)
-    return {"module": module, "name": name} if module else {"name": name}
-
-
 def which(kind: str, said: dict[str, Any], module: str = "", name: str = "") -> Which:
     """A certain module, class or function."""
     return Which(kind, json.dumps(said, sort_keys=True), module, name)
-
-
-def _function(what: Any, depth: int) -> Type:
-    if isinstance(what, dict) and "self" in what:
-        return _method(what, depth)
-    module, name = _name_parts(what)
-    if "<" in name:
-        return ANY_FUNCTION
-    if "." in name:
-        owner, _, method = name.rpartition(".")
-        return which("method_no_self", {"class_": _name({"module": module, "name": owner}), "name": method})
-    return which("function", {"name": _name(what)})
-
-
-def _method(what: Any, depth: int) -> Type:
-    owner = of_value(what["self"], depth + 1)
-    return which("method", {"name": str(what["name"]), "self": to_json(owner)})
-
-
-def _class(what: Any, depth: int) -> Type:
-    module, name = _name_parts(what)
-    if named(module, name) is OBJECT:
-        return Which("type", None)
-    return which("type", {"name": _name(what)}, module, name)
-
-
-def _dict(what: Any, depth: int) -> Type:
-    of, to = (join_all([of_value(pair[at], depth + 1) for pair in what]) for at in (0, 1))
-    return Dict("dict", of, to)
-
-
-_READERS: dict[str, Any] = {
-    "tuple": lambda what, depth: row(tuple(of_value(each, depth + 1) for each in what)),
-    "dict": _dict,
-    "slice": lambda what, depth: Slice(
-        "slice", *(of_value(what[part], depth + 1) for part in ("start", "stop", "step"))
-    ),
-    "module": lambda what, depth: which("module", {"name": str(what)}, str(what)),
-    "type": _class,
-    "function": _function,
-    "builtin_function_or_method": _function,
-    "method": _method,
-    "method-wrapper": _method,
-    "method_descriptor": lambda what, depth: which("method_descriptor", {"name": str(what["name"])}),
-    "wrapper_descriptor": lambda what, depth: which("method_descriptor", {"name": str(what["name"])}),
-    "classmethod_descriptor": lambda what, depth: which("method_descriptor", {"name": str(what["name"])}),
-}
-
-
-# ---- As api.json has it --------------------------------------------------------------------------------------------
 
 
 def to_json(of: Type) -> dict[str, Any]:
@@ -398,60 +249,3 @@ def to_json(of: Type) -> dict[str, Any]:
     if isinstance(of, Which) and of.said is not None:
         return {"type": of.kind, **json.loads(of.said)}
     return {"type": of.kind}
-
-
-def from_json(told: Any, depth: int = 0) -> Type:
-    """A type as api.json has it.
-
-    Raises:
-        TypeFormatError: It is none.
-    """
-    if depth > DEEPEST:
-        return OBJECT
-    if not isinstance(told, dict) or "type" not in told:
-        raise TypeFormatError(f"no type of an API: {_short(told)}")
-    kind = told["type"]
-    try:
-        if isinstance(kind, dict):
-            return named(kind.get("module") or "", kind["name"])
-        if kind in ("bottom", "object", "None"):
-            return BOTTOM if kind == "bottom" else OBJECT if kind == "object" else NONE
-        if kind == "str":
-            options = told.get("options")
-            return ANY_TEXT if options is None else _text(frozenset(map(str, options)))
-        if kind == "list":
-            return Listed("list", from_json(told["item"], depth + 1))
-        if kind == "tuple":
-            items = told["items"]
-            if isinstance(items, list):
-                return row(tuple(from_json(each, depth + 1) for each in items))
-            return Row("tuple", from_json(items, depth + 1))
-        if kind == "dict":
-            return Dict("dict", from_json(told["key"], depth + 1), from_json(told["value"], depth + 1))
-        if kind == "slice":
-            return Slice("slice", *(from_json(told[part], depth + 1) for part in ("start", "stop", "step")))
-        if kind == "union":
-            return join_all([from_json(each, depth + 1) for each in told["options"]])
-        if kind in (*_CALLABLES, "module", "type", "numpy.ufunc"):
-            return _which_from_json(kind, {name: value for name, value in told.items() if name != "type"})
-    except (KeyError, TypeError, ValueError) as error:
-        raise TypeFormatError(f"no type of an API: {_short(told)}: {error}") from None
-    raise TypeFormatError(f"no type of an API, or of a version not known here: {_short(told)}")
-
-
-def _which_from_json(kind: str, said: dict[str, Any]) -> Type:
-    if not said:
-        return ANY_FUNCTION if kind in _CALLABLES else Which(kind, None)
-    if kind in _CALLABLES:
-        return which(kind, said)
-    name = said["name"]
-    if kind == "numpy.ufunc":
-        return which(kind, said, "numpy", "ufunc")
-    if kind == "module":
-        return which(kind, said, str(name))
-    return _class(name, 0)
-
-
-def _short(told: Any) -> str:
-    text = repr(told)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bascule.bridge.recording.apis import API, combine
 from bascule.bridge.recording.infer import Inferring
-from bascule.bridge.recording.types import BOTTOM, OBJECT, from_json, join, of_value, to_json
+from bascule.bridge.recording.reading_types import from_json, of_value
+from bascule.bridge.recording.types import BOTTOM, OBJECT, join, to_json
 
 NAMES = st.sampled_from(["int", "float", "bool", "bytes", "set", "complex", "range"])
 CLASSES = st.builds(lambda name: {"module": "lib.things", "name": name}, st.sampled_from(["A", "B", "C.D"]))

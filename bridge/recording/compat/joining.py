@@ -9,7 +9,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from bascule.bridge.recording.types import of_value, to_json
+from bascule.bridge.recording.reading_types import of_value
+from bascule.bridge.recording.types import to_json
 
 Told = dict[str, Any]
 
