@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from bascule.bridge.notices import KillReason, Notice, RecycleWanted, WorkerExited, WorkerReady
-from bascule.bridge.pool_changes import needs_new_workers
+from bascule.bridge.pool_changes import Trial, needs_new_workers
 from bascule.bridge.pool_departures import Departures, Router
 from bascule.bridge.pool_places import Phase, Place, Places, PoolWorker
 from bascule.bridge.pool_restarts import Restarts, Verdict, judge
 from bascule.bridge.pool_spec import PoolSpec
-from bascule.bridge.pool_words import failed, status_of, why_it_ended
+from bascule.bridge.pool_words import failed, log_exit, status_of, stays_as_it_was, why_it_ended
 from bascule.bridge.slots import Slots
 from bascule.bridge.supervision.lives import grace
 from bascule.bridge.supervision.process import Undertaker
@@ -94,18 +94,13 @@ class Pool:
         self._workers: dict[tuple[int, int], PoolWorker] = {}  # all that are not dead, leaving ones included
         self._restarts = Restarts(self.spec.allowed_exits(self.size), self.spec.period)
         self._departures = Departures(
-            self._router,
-            self._undertaker,
-            self._slots,
-            self.spec.grace,
-            on_lost=self._forget,
+            self._router, self._undertaker, self._slots, self.spec.grace, on_lost=self._forget
         )
         self._retry_at = 0.0
         self._fatal: str | None = None
         self._ever_ready = False
         self._stopping = False
-        self._tried_before: PoolSpec | None = None  # what to go back to, while a new spec has yet to show that it works
-        self._tried_outcome = ""
+        self._trial = Trial()
         self.failure = None
 
     async def run(self, *, task_status: trio.TaskStatus[Pool] = trio.TASK_STATUS_IGNORED) -> None:
@@ -170,20 +165,20 @@ class Pool:
 
         When no worker of the new kind can be started, the pool goes back to what it was; see `settled`.
         """
-        before, self.spec = self._tried_before or self.spec, spec
+        before, self.spec = self._trial.before or self.spec, spec
         self._restarts = replace(self._restarts, period=spec.period)
         self._departures.grace = spec.grace
         if needs_new_workers(before, spec):
-            self._tried_before, self._tried_outcome = before, ""
+            self._trial = Trial(before)
             self._retire_starting()
             self.recycle_all("its configuration changed")
         self.scale(spec.size)
 
     async def settled(self) -> str:
         """Wait until it is known whether the last `reconfigure` works; why not, or nothing."""
-        while self._tried_before is not None:
+        while self._trial.before is not None:
             await self._changed.wait()
-        return self._tried_outcome
+        return self._trial.outcome
 
     def _retire_starting(self) -> None:
         """Workers that are just being started are of a kind that is not wanted any more."""
@@ -192,10 +187,9 @@ class Pool:
 
     def _go_back(self, why: str) -> None:
         """The new spec can't work: the workers that run are kept, and nothing has changed."""
-        assert self._tried_before is not None
-        wrong, self.spec, self._tried_before = self.spec, self._tried_before, None
-        self._tried_outcome = f"pool {wrong.name!r} stays as it was, since a worker of the new kind ended: {why}"
-        _log.error("%s", self._tried_outcome)
+        assert self._trial.before is not None
+        self.spec, self._trial = self._trial.before, Trial(None, stays_as_it_was(self.spec.name, why))
+        _log.error("%s", self._trial.outcome)
         self._retire_starting()
         for place in self._places:
             place.recycle = False
@@ -289,17 +283,13 @@ class Pool:
         """Start a worker here. One that can't even be spawned counts, and is tried again after the place's back-off."""
         slot, incarnation = self._slots.take()
         try:
+            bridge = self._undertaker.bridge
             spawned = spawn_worker(
-                self.spec,
-                slot,
-                incarnation,
-                prefix=self._prefix,
-                bridge=self._undertaker.bridge,
-                command=self._command,
+                self.spec, slot, incarnation, prefix=self._prefix, bridge=bridge, command=self._command
             )
         except SpawnError as error:
             self._slots.release(slot)
-            if self._tried_before is not None:
+            if self._trial.before is not None:
                 self._go_back(str(error))
                 return False
             _log.error("%s", error)
@@ -336,7 +326,7 @@ class Pool:
             return
         worker.phase = Phase.READY
         self._ever_ready = True
-        self._tried_before = None
+        self._trial = Trial(None, self._trial.outcome)
         if self.failure is not None:
             self.failure = None
             self._restarts = replace(self._restarts, exits=())
@@ -356,22 +346,12 @@ class Pool:
         verdict = judge(was_ready=notice.was_ready, had_started_call=notice.had_started_call, reason=notice.reason)
         if worker.phase is Phase.LEAVING:
             verdict = Verdict.PLANNED
-        if notice.init_error is not None and not worker.overdue and (trace := notice.init_error.get("traceback")):
-            _log.error("pool %s: a worker could not start:\n%s", self.spec.name, trace.rstrip())
         why = why_it_ended(notice, overdue=worker.overdue, ready_timeout=self.spec.ready_timeout)
-        _log.log(
-            logging.INFO if verdict is Verdict.PLANNED else logging.WARNING,
-            "pool %s: worker %d.%d (pid %d) ended: %s",
-            self.spec.name,
-            worker.slot,
-            worker.incarnation,
-            worker.process.pid,
-            why,
-        )
+        log_exit(self.spec.name, worker, notice, why, planned=verdict is Verdict.PLANNED)
         place = self._places.of(worker)
         was_starting = worker.phase is Phase.STARTING
         self._forget(worker)
-        if was_starting and self._tried_before is not None:
+        if was_starting and self._trial.before is not None:
             self._go_back(why)
         elif place is not None and verdict is Verdict.EXCUSED:
             self._back_off(place, worker, now)
@@ -423,8 +403,7 @@ class Pool:
         while True:
             await trio.sleep(MEMORY_LOOK)
             for worker in list(self._workers.values()) if self.spec.max_memory else ():
-                resident = worker.process.resident()
-                if resident > self.spec.max_memory:
+                if (resident := worker.process.resident()) > self.spec.max_memory:
                     self._recycle(worker, f"it has {resident >> 20} MiB, more than {self.spec.max_memory >> 20}")
 
     async def _stop(self) -> None:

@@ -5,7 +5,7 @@ Pure: `Pool.reconfigure` carries it out.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from bascule.bridge.pool_spec import PoolSpec
 
@@ -24,6 +24,18 @@ OF_A_PROCESS: Final = (
     "memory_limit",
 )
 """Fields that a worker is started with: when one changes, all workers are replaced."""
+
+
+class Trial(NamedTuple):
+    """A changed spec that has yet to show that it works.
+
+    Attributes:
+        before: The spec to go back to, while it is tried.
+        outcome: Why the last one that was tried did not work; "": it did.
+    """
+
+    before: PoolSpec | None = None
+    outcome: str = ""
 
 
 def changed_fields(before: PoolSpec, after: PoolSpec) -> list[str]:

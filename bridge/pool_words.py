@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from bascule.bridge.notices import KILLED_SINCE, WorkerExited
 from bascule.bridge.pool_places import PoolWorker
 from bascule.bridge.pool_restarts import Restarts
+
+_log = logging.getLogger("bascule.bridge.pool")
 
 
 def status_of(worker: PoolWorker, now: float) -> dict[str, Any]:
@@ -36,6 +39,20 @@ def why_it_ended(notice: WorkerExited, *, overdue: bool, ready_timeout: float) -
         return f"ended by the bridge, {KILLED_SINCE[notice.reason]}"
     when = "in a call" if notice.had_started_call else "idle" if notice.was_ready else "before it was ready"
     return f"{notice.cause.describe()}, {when}"
+
+
+def log_exit(pool: str, worker: PoolWorker, notice: WorkerExited, why: str, *, planned: bool) -> None:
+    """Tell of a worker's end, and of the error for which it could not start."""
+    if notice.init_error is not None and not worker.overdue and (trace := notice.init_error.get("traceback")):
+        _log.error("pool %s: a worker could not start:\n%s", pool, trace.rstrip())
+    level = logging.INFO if planned else logging.WARNING
+    life = f"{worker.slot}.{worker.incarnation}"
+    _log.log(level, "pool %s: worker %s (pid %d) ended: %s", pool, life, worker.process.pid, why)
+
+
+def stays_as_it_was(name: str, why: str) -> str:
+    """Why a pool did not take on a changed spec."""
+    return f"pool {name!r} stays as it was, since a worker of the new kind ended: {why}"
 
 
 def failed(name: str, restarts: Restarts, why: str, *, tried_again: bool) -> str:
