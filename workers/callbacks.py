@@ -11,7 +11,7 @@ Who reads the wire while somebody waits:
   lost: calls that were sent ahead are given back to the bridge (their worker can't begin them now), anything else is
   done on the spot, and open streams are advanced.
 - One thread runs the calls, and a thread of user code's own asks: from then on a thread does nothing but read
-  (`SharedReading`), since the main thread may be busy, or wait for the very thread that asks.
+  (`shared_reading`), since the main thread may be busy, or wait for the very thread that asks.
 - Several threads run calls: the main thread reads anyway.
 
 A waiting thread sleeps on its `bell`; what is for it lies in its `inbox`. They are two things since cancellation may
@@ -21,19 +21,18 @@ raise at any moment while it sleeps, and must not take a frame with it.
 from __future__ import annotations
 
 from _queue import Empty, SimpleQueue
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock
 from collections import deque
 from select import POLLIN, poll
 from time import monotonic
 
-from bascule.protocols import packed
 from bascule.protocols.envelope import Flag, Kind
 from bascule.protocols.errors import ErrorKind
 from bascule.workers.cancel import Cancelled, ThreadGate
 from bascule.workers.errors import plain_error_map
 from bascule.workers.forks import is_child
 from bascule.workers.loop import Loop, SingleLoop
-from bascule.workers.nesting import NUMBER
+from bascule.workers.nesting import FOR_CALLBACKS, NUMBER
 from bascule.workers.running import Runner
 from bascule.workers.values import codec_for
 
@@ -43,12 +42,9 @@ if TYPE_CHECKING:
 
     from bascule.protocols.envelope import Frame
     from bascule.workers.cancel import Gate
-    from bascule.workers.objects import ObjectTable
 
 _CALL, _NESTED, _CALLBACK = int(Kind.CALL), int(Kind.NESTED), int(Kind.CALLBACK)
 _MISROUTED, _CANCEL, _ERROR = int(Kind.MISROUTED), int(Kind.CANCEL), int(Kind.ERROR)
-_CONTROL: Final = int(Kind.CONTROL)
-_FOR_CALLBACKS: Final = (int(Kind.REPLY), _ERROR, _NESTED)
 _STREAM, _CAST = int(Flag.STREAM), int(Flag.CAST)
 _TOO_LATE: Final = "the client did not answer in time"
 _MOST_TOLD: Final = 64  # callbacks without an answer, before one is asked for ...
@@ -217,7 +213,7 @@ class Callbacks:
 
     def _leave(self, frame: Frame) -> None:
         """A frame that a thread had no more time for."""
-        if frame[0] in _FOR_CALLBACKS:
+        if frame[0] in FOR_CALLBACKS:
             self._refuse(frame)
         elif frame[0] == _CALL:
             self._give_back(frame)
@@ -375,75 +371,3 @@ def _sleep(waiter: Waiter, until: float | None, patience: float | None = None) -
             raise TimeoutError(_TOO_LATE) from None
     if waiter.cancelled:
         raise Cancelled
-
-
-def _cancelled_here(loop: SingleLoop, frame: Frame) -> bool:
-    """Whether it is the order to cancel a call; the main thread may wait for the very thread that runs it."""
-    message = packed.loads(frame[6])
-    if message.get("op") != "cancel":
-        return False
-    loop.cancel(message.get("call", 0))
-    return True
-
-
-class SharedReading:
-    """The wire of a worker whose one thread runs the calls, read by a thread of its own from the day that is needed.
-
-    The main thread must not be in the middle of reading when that begins. It certainly is not while it runs a call
-    (`Runner.call_id`), unless that call waits for an answer and reads meanwhile (`main_reads`).
-    """
-
-    def __init__(self, loop: SingleLoop) -> None:
-        self._mailbox: SimpleQueue[list[Frame] | None] = SimpleQueue()
-        self._loop = loop
-        self._lock = allocate_lock()
-        self._started = False
-
-    def start(self, *, by_main: bool = False) -> bool:
-        """Whether the thread reads, from now on at the latest. The main thread itself always knows that it may."""
-        loop = self._loop
-        with self._lock:
-            if not self._started:
-                if not by_main and (loop.main_reads or not loop.runner.call_id):
-                    return False
-                self._started = True
-                start_new_thread(self._read, ())
-        return True
-
-    def read(self, objects: ObjectTable) -> list[Frame] | None:
-        """On the main thread: the next frames that are for it."""
-        self.start(by_main=True)
-        if objects.sweep_is_due():
-            objects.sweep()
-        while True:
-            try:
-                return self._mailbox.get(timeout=None if objects.lease is None else objects.lease / 2)
-            except Empty:
-                objects.sweep()
-
-    def take_all(self) -> list[Frame]:
-        """On the main thread: all frames that there are for it."""
-        frames: list[Frame] = []
-        try:
-            while (some := self._mailbox.get_nowait()) is not None:
-                frames += some
-            self._mailbox.put(None)  # the end is for `read`
-        except Empty:
-            pass
-        return frames
-
-    def _read(self) -> None:
-        loop = self._loop
-        callbacks = loop.callbacks
-        assert callbacks is not None
-        while (frames := loop.take_in()) is not None:
-            for_main: list[Frame] = []
-            for frame in frames:
-                if frame[0] in _FOR_CALLBACKS:
-                    callbacks.take(frame)
-                elif not (frame[0] == _CONTROL and _cancelled_here(loop, frame)):
-                    for_main.append(frame)
-            if for_main:
-                callbacks.take_for_main(for_main, self._mailbox)
-        self._mailbox.put(None)
-        callbacks.cancel()

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from bascule.protocols.envelope import Frame, FrameReader
-    from bascule.workers.callbacks import Callbacks, SharedReading
+    from bascule.workers.callbacks import Callbacks
+    from bascule.workers.shared_reading import SharedReading
     from bascule.workers.state import WorkerState
     from bascule.workers.streams import Stream
 else:  # lighter than the signal module, see cancel
@@ -377,7 +378,7 @@ class SingleLoop(Loop):
     def share_reading(self) -> SharedReading:
         """A thread of user code's own must hear answers, whatever the main thread is doing."""
         if self.shared is None:
-            from bascule.workers.callbacks import SharedReading
+            from bascule.workers.shared_reading import SharedReading
 
             self.shared = SharedReading(self)
             self.attention = True

@@ -26,6 +26,8 @@ MOST_LEVELS: Final = 1_000
 """Far fewer than the machine's stack has room for, and enough for any program that means it."""
 NUMBER: Final = 8  # bytes of a callback's number before a payload
 _CALL: Final = int(Kind.CALL)
+FOR_CALLBACKS: Final = (int(Kind.REPLY), int(Kind.ERROR), int(Kind.NESTED))
+"""The frames that belong to a callback: what came of it, and the calls in its course."""
 # Older Pythons use up the machine's stack with each frame.
 _MOST_FRAMES: Final = 10_000 if sys.version_info < (3, 11) else 30_000
 _plain_limit = 0  # the recursion limit where nothing is nested
