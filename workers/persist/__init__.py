@@ -10,7 +10,7 @@ A call goes through these modules, in this order:
     persisted              the callable: key, name, look; else compute
     preprocessing          arguments -> key;  hashing, canonical: key -> name
     shelf                  may this entry be given? what is to be stored?  entries, serializers, lifetimes, fingerprints
-    flights, locks         who computes, and who waits
+    flights, locks         who computes, and who waits;  driving, event_loops: how
     commoncache, places    Store and Place: the one small interface, and which place a URL names
     diskcache, ...         one module for each place
 

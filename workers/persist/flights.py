@@ -10,8 +10,8 @@ by itself instead of waiting: the same work twice is better than none for ever. 
 circles (see `locks`), but it takes all threads of a process for one; so only who leads a flight, or has somebody
 waiting for his who does, believes it.
 
-`computing` is written as steps (`Step`), so that the blocking and the asynchronous drivers, `run` and `run_async`,
-share the one and only order of things.
+`computing` is written as steps (`Step`), so that the blocking and the asynchronous drivers (`driving`) share the one
+and only order of things.
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
-import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 from bascule.workers.persist.locks import Deadlock, Lock
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02  # seconds between two looks at another process's lock
 
 
 class Flight:
@@ -246,160 +243,6 @@ def _leads_back(flight: Flight, own: tuple[Flight, ...]) -> bool:
             seen.add(id(each))
             waiting.extend(each.waiting_for)
     return False
-
-
-# ---- Drivers --------------------------------------------------------------------------------------------------------
-
-
-def run(steps: Steps, call: Callable[[], Any]) -> Any:
-    """Go through the steps in this thread."""
-    try:
-        step, subject = next(steps)
-        while True:
-            try:
-                if step is Step.CALL:
-                    answer = call()
-                elif step is Step.LANDING:
-                    subject.wait()
-                    answer = None
-                else:
-                    answer = _wait_for_lock(*subject)
-            except BaseException as error:
-                step, subject = steps.throw(error)
-            else:
-                step, subject = steps.send(answer)
-    except StopIteration as end:
-        return end.value
-
-
-async def run_async(steps: Steps, call: Callable[[], Awaitable[Any]]) -> Any:
-    """Go through the steps in this task, of asyncio or trio."""
-    try:
-        step, subject = next(steps)
-        while True:
-            try:
-                if step is Step.CALL:
-                    answer = await call()
-                elif step is Step.LANDING:
-                    await _landing(subject)
-                    answer = None
-                else:
-                    answer = await _wait_for_lock_async(*subject)
-            except BaseException as error:
-                step, subject = steps.throw(error)
-            else:
-                step, subject = steps.send(answer)
-    except StopIteration as end:
-        return end.value
-    finally:
-        steps.close()
-
-
-def _wait_for_lock(lock: Lock, flight: Flight, nested: bool) -> Turn:
-    try:
-        return Turn.OURS if lock.wait() else Turn.AGAIN
-    except Deadlock:
-        pass
-    while True:
-        if nested or flight.needed_by_leaders:
-            return Turn.NEVER
-        if try_lock(lock):
-            return Turn.OURS
-        time.sleep(_FIRST_PAUSE)
-
-
-async def _wait_for_lock_async(lock: Lock, flight: Flight, nested: bool) -> Turn:
-    """In short looks, which can be cancelled; who leads a flight asks the kernel, who alone sees circles."""
-    pause = _FIRST_PAUSE
-    while not nested and not flight.needed_by_leaders:
-        if try_lock(lock):
-            return Turn.OURS
-        await _sleep(pause)
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
-    waiter = _Waiter(lock, flight)
-    try:
-        await _landing(waiter.ended)
-    except BaseException:
-        waiter.give_up()
-        raise
-    return waiter.turn
-
-
-class _Waiter:
-    """A thread that waits for a lock in the place of a task."""
-
-    def __init__(self, lock: Lock, flight: Flight) -> None:
-        self.ended = Flight()
-        self.turn = Turn.NEVER
-        self._unwanted = False
-        self._mutex = threading.Lock()
-        self._lock = lock
-        self._flight = flight
-        threading.Thread(target=self._wait, name="bascule-persist-lock", daemon=True).start()
-
-    def _wait(self) -> None:
-        try:
-            turn = _wait_for_lock(self._lock, self._flight, True)
-        except OSError:
-            turn = Turn.NEVER
-        with self._mutex:
-            self.turn = turn
-            if turn is Turn.OURS and self._unwanted:
-                self._lock.release()
-        self.ended.land()
-
-    def give_up(self) -> None:
-        """Its task was cancelled."""
-        with self._mutex:
-            self._unwanted = True
-            if self.turn is Turn.OURS:
-                self._lock.release()
-
-
-def in_trio() -> bool:
-    """Whether this code runs in a task of trio's; else, if in any, in one of asyncio's."""
-    trio = sys.modules.get("trio")
-    try:
-        return trio is not None and bool(trio.lowlevel.in_trio_task())
-    except AttributeError:
-        return False
-
-
-async def _sleep(seconds: float) -> None:
-    if in_trio():
-        import trio
-
-        await trio.sleep(seconds)
-    else:
-        import asyncio
-
-        await asyncio.sleep(seconds)
-
-
-async def _landing(flight: Flight) -> None:
-    if in_trio():
-        import trio
-
-        event, token = trio.Event(), trio.lowlevel.current_trio_token()
-        flight.call_when_landed(lambda: _quietly(lambda: token.run_sync_soon(event.set)))
-        await event.wait()
-    else:
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-
-        def landed() -> None:
-            if not future.done():
-                future.set_result(None)
-
-        flight.call_when_landed(lambda: _quietly(lambda: loop.call_soon_threadsafe(landed)))
-        await future
-
-
-def _quietly(tell: Callable[[], object]) -> None:
-    with contextlib.suppress(RuntimeError):  # that loop is over: nobody waits there any more
-        tell()
 
 
 def _forget() -> None:

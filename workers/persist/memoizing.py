@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from bascule.workers.persist.canonical import Uncacheable
-from bascule.workers.persist.flights import computing, run, run_async
+from bascule.workers.persist.driving import run, run_async
+from bascule.workers.persist.flights import computing
 from bascule.workers.persist.hashing import hash as hash_of
 from bascule.workers.persist.locks import Lock
 from bascule.workers.persist.persisted import Kind, instance_key, kind_of, mark_as_coroutine_function

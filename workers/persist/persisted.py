@@ -18,7 +18,9 @@ from typing import Any
 
 from bascule.workers.persist.canonical import Uncacheable, encode
 from bascule.workers.persist.commoncache import warn
-from bascule.workers.persist.flights import computing, in_trio, run, run_async
+from bascule.workers.persist.driving import run, run_async
+from bascule.workers.persist.event_loops import loop_here
+from bascule.workers.persist.flights import computing
 from bascule.workers.persist.mapping import Cache, CacheWithKeys
 from bascule.workers.persist.options import Options
 from bascule.workers.persist.preprocessing import BadCall, Binder
@@ -60,7 +62,6 @@ class Persisted:
         self._shelf: Shelf | None = None
         self._opening = threading.Lock()
         self._refreshing: set[str] = set()
-        self._tasks: set[Any] = set()
         self._kind = kind_of(function)
         self._is_talkative = options.verbosity > 2
         self._is_plain = self._kind is Kind.PLAIN
@@ -219,16 +220,7 @@ class Persisted:
             finally:
                 self._refreshing.discard(name)
 
-        if in_trio():
-            import trio
-
-            trio.lowlevel.spawn_system_task(refresh)
-        else:
-            import asyncio
-
-            task = asyncio.get_running_loop().create_task(refresh())
-            self._tasks.add(task)  # the loop itself keeps no task alive
-            task.add_done_callback(self._tasks.discard)
+        loop_here().start(refresh)
 
     def _call_generator(self, name: str, key: Any, args: Any, kwargs: Any) -> Iterator[Any]:
         found = self.shelf.look(name, key)

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from itertools import islice
 from typing import Any
 
+from bascule.workers.persist.driving import run, run_async
 from bascule.workers.persist.entries import Form
-from bascule.workers.persist.flights import in_trio, run, run_async
+from bascule.workers.persist.event_loops import loop_here
 from bascule.workers.persist.recordings import END, Recorded, Ways, joining, thawed
 
 FLAG = Form.RECORDED
@@ -72,7 +73,7 @@ def recorded(ways: Ways, begin: Callable[[], Iterator[Any]]) -> Generator[Any, N
 
 async def recorded_async(ways: Ways, begin: Callable[[], AsyncIterator[Any]]) -> AsyncIterator[Any]:
     """The same of an asynchronous generator."""
-    recording = await run_async(joining(ways, _home()), _nothing)
+    recording = await run_async(joining(ways, loop_here().identity()), _nothing)
     at = 0
     if recording is None:
         async for item in begin():
@@ -119,16 +120,6 @@ async def recorded_async(ways: Ways, begin: Callable[[], AsyncIterator[Any]]) ->
         source = recording.leave()
         if isinstance(source, AsyncGenerator):
             await source.aclose()
-
-
-def _home() -> object:
-    if in_trio():
-        import trio
-
-        return trio.lowlevel.current_trio_token()
-    import asyncio
-
-    return asyncio.get_running_loop()
 
 
 def _nothing() -> Any:
