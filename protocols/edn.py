@@ -71,13 +71,7 @@ _NOTHING: Final = object()  # what a discarded form gives
 
 
 def loads(data: bytes, *, handle: Resolve | None = None, style: int = 0) -> Any:
-    """The value that `data` holds.
-
-    Args:
-        data: One EDN form in UTF-8, whole.
-        handle: Called with (token, type name) for each handle: gives what to put in its place. Default: a `Handle`.
-            What it raises comes out as it is.
-        style: Nothing here.
+    """The value of one EDN form in UTF-8, told as every codec's; there is no choice of style.
 
     Raises:
         RemoteProtocolError: `data` is malformed, or over a limit.

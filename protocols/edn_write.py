@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 from bascule.protocols.clojure import Keyword, Symbol, with_keyword_keys
 from bascule.protocols.errors import LocalProtocolError
-from bascule.protocols.tagged import form_of
+from bascule.protocols.tagged import LARGE_INTEGER, MAX_REPLACED, form_of
 from bascule.protocols.tokens import Handle
 
 try:  # JSON's escapes are EDN's
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DEPTH", "dumps", "dumps_error", "quote"]
 
 MAX_DEPTH: Final = 200  # both ways: Clojure's own reader is recursive too
-_MAX_REPLACED: Final = 8  # times that `default` may replace a replacement
-_LARGE_INTEGER: Final = 1 << 13_000  # 3,914 digits; Python refuses to convert more than 4,300
 
 _NAME: Final = re.compile(
     r"[A-Za-z*!_?$%&=<>+.-][\w*!?$%&=<>+.'#:-]*(?:/[A-Za-z*!_?$%&=<>+.-][\w*!?$%&=<>+.'#-]*)?", re.A
@@ -36,13 +34,7 @@ NUMBER_LIKE: Final = re.compile(r"[+-]?\d|[+-]?\.\d")
 
 
 def dumps(value: object, *, default: Default | None = None, style: int = 0) -> bytes:
-    """`value` as EDN.
-
-    Args:
-        value: What to write.
-        default: Called for each object, at any depth, that is not carried natively: gives what to write in its place.
-            What it raises comes out as it is.
-        style: Nothing here; other codecs have choices.
+    """`value` as EDN, told as every codec's (see `protocols`); there is no choice of style.
 
     Raises:
         TypeError: Something is not carried, and there is no `default`.
@@ -66,7 +58,7 @@ class _Writer:
 
     def text(self, value: Any, depth: int) -> str:
         kind = type(value)
-        for _ in range(_MAX_REPLACED):
+        for _ in range(MAX_REPLACED):
             plain = _PLAIN.get(kind)
             if plain is not None:
                 return plain(value)
@@ -118,7 +110,7 @@ class _Writer:
 
 
 def _integer(value: int) -> str:
-    return repr(value) if -_LARGE_INTEGER < value < _LARGE_INTEGER else f'#py/int "{value:#x}"'
+    return repr(value) if -LARGE_INTEGER < value < LARGE_INTEGER else f'#py/int "{value:#x}"'
 
 
 def _float(value: float) -> str:

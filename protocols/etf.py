@@ -20,15 +20,18 @@ A charlist among the keys of a map or dict comes in as text. Terms are read and 
 time, and within the limits; what a peer sends raises RemoteProtocolError or nothing.
 
 The parts: `etf_terms` (the classes), `etf_decode`, `etf_encode`, `etf_runs` (numbers in bulk), `etf_skip` (where a term
-ends), `etf_tagged` (dates and dicts), `etf_where` (what could not be encoded, and where it stands).
+ends), `etf_rare` (tags seldom met), `etf_keys` (keys that Erlang takes for one), `etf_tagged` (dates and dicts),
+`etf_compressed`, `etf_where` (what could not be encoded, and where it stands).
 """
 
 from __future__ import annotations
 
 from bascule.protocols.calls import Style
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
-from bascule.protocols.etf_decode import inflate, loader, loads
-from bascule.protocols.etf_encode import Raw, dumps
+from bascule.protocols.etf_compressed import inflate
+from bascule.protocols.etf_decode import loader, loads
+from bascule.protocols.etf_encode import dumps
+from bascule.protocols.etf_keys import Raw
 from bascule.protocols.etf_tagged import as_pair, date_tuple, dict_name
 from bascule.protocols.etf_terms import Atom, BitString, Fun, ImproperList, Map, Opaque
 

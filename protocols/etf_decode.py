@@ -12,15 +12,26 @@ from __future__ import annotations
 
 import struct
 from itertools import repeat
-from math import isfinite
 
 from bascule.protocols.calls import Style
 from bascule.protocols.errors import RemoteProtocolError
+from bascule.protocols.etf_compressed import inflate
+from bascule.protocols.etf_rare import (
+    ATOMS,
+    BYTES,
+    COMPRESSED,
+    HANDLE,
+    LOCAL,
+    cut_off,
+    decode_rare,
+    new_atom,
+    not_finite,
+    text_or_bytes,
+)
 from bascule.protocols.etf_runs import SHORTEST, read_runs
-from bascule.protocols.etf_skip import OPAQUE, opaque_end
 from bascule.protocols.etf_tagged import DATES, DICTS, from_tagged, make_dict
-from bascule.protocols.etf_terms import Atom, BitString, ImproperList, opaque
-from bascule.protocols.limits import MAX_BIGNUM, MAX_DEPTH, MAX_ELEMENTS, MAX_INFLATED
+from bascule.protocols.etf_terms import ImproperList, opaque
+from bascule.protocols.limits import MAX_DEPTH, MAX_ELEMENTS
 from bascule.protocols.tokens import TOKEN_LENGTH, Handle
 
 TYPE_CHECKING = False
@@ -31,8 +42,6 @@ if TYPE_CHECKING:
     MakeHandle = Callable[[str, str], object]
 
 VERSION: Final = 131
-_COMPRESSED: Final = 80
-_LOCAL: Final = 121
 _NIL: Final = 106
 _ONE_STRING: Final = b"\x83l\0\0\0\1k"
 _BINARY_AS_BYTES: Final = int(Style.BINARY_AS_BYTES)
@@ -51,23 +60,8 @@ _TAGS: Final = frozenset(
 )
 """The texts that make a pair a date or a dict, as charlist and as binary."""
 
-_BYTES: Final = Atom("bytes")
-_HANDLE: Final = Atom("py_handle")
-_SPECIAL: Final[dict[str, object]] = {
-    "true": True,
-    "false": False,
-    "undefined": None,
-    "bytes": _BYTES,
-    "py_handle": _HANDLE,
-}
-_SHORT_ATOMS: Final = frozenset((115, 119))  # one byte of length
-_LATIN_ATOMS: Final = frozenset((100, 115))
-_MOST_ATOMS: Final = 4096
-_LONGEST_ATOM: Final = 255
 _LONGEST_TEXT: Final = 24  # bytes of a binary that is worth remembering: map keys and the like
 _MOST_TEXTS: Final = 512
-_atoms: dict[bytes, object] = {}
-"""Atoms seen before, by what they were encoded as. Peers use few; one that sends many distinct ones fills this once."""
 
 
 def loads(data: bytes, *, handle: MakeHandle | None = None, style: int = 0) -> object:
@@ -88,10 +82,10 @@ def loads(data: bytes, *, handle: MakeHandle | None = None, style: int = 0) -> o
     if data[0] != VERSION:
         raise RemoteProtocolError(f"a term begins with 131, not with {data[0]}")
     start = 1
-    if data[1] == _COMPRESSED:
+    if data[1] == COMPRESSED:
         data = inflate(data)
         start = 0
-    elif data[1] == _LOCAL:
+    elif data[1] == LOCAL:
         return opaque(data[1:])
     value, end = _decode(data, start, handle or Handle, as_text=not int(style) & _BINARY_AS_BYTES)
     if end != len(data):
@@ -111,30 +105,6 @@ def loader(handle: MakeHandle, style: int = 0) -> Callable[[bytes], object]:
     return load
 
 
-def inflate(data: bytes) -> bytes:
-    """What a compressed term (131, 80, u32 size, zlib stream) contains. Never more than it claims, nor than the limit.
-
-    Raises:
-        RemoteProtocolError: It claims too much, or is not what it claims.
-    """
-    import zlib
-
-    if len(data) < 6:
-        raise RemoteProtocolError("a compressed term is cut off")
-    size = _u32(data, 2)[0]
-    if size > MAX_INFLATED:
-        raise RemoteProtocolError(f"a compressed term of {size} bytes is over the limit of {MAX_INFLATED}")
-    stream = zlib.decompressobj()
-    try:
-        # One byte more than claimed: 0 would mean "no limit", and a longer stream shows.
-        plain = stream.decompress(memoryview(data)[6:], size + 1)
-    except zlib.error as error:
-        raise RemoteProtocolError(f"a compressed term does not inflate: {error}") from None
-    if len(plain) != size or not stream.eof or stream.unused_data:
-        raise RemoteProtocolError(f"a compressed term is not the {size} bytes that it claims")
-    return plain
-
-
 def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) -> tuple[object, int]:
     """One term from `position` on, and where it ends.
 
@@ -142,7 +112,7 @@ def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) ->
     where those of the innermost one begin, `counter` yields once for each that is still to come.
     """
     size = len(data)
-    atoms = _atoms
+    atoms = ATOMS
     texts: dict[bytes, object] = {}
     values: list[Any] = []
     append = values.append
@@ -193,19 +163,19 @@ def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) ->
                         break
                     elif tag == 100:
                         raw = data[position : position + 3 + data[position + 2]]
-                        append(atoms[raw] if raw in atoms else _new_atom(data, position))
+                        append(atoms[raw] if raw in atoms else new_atom(data, position))
                         position += 3 + _u16(data, position + 1)[0]
                     elif tag == 70:
                         number = _f64(data, position + 1)[0]
                         if number - number != 0.0:  # true of nan and the infinities alone
-                            raise _not_finite(position)
+                            raise not_finite(position)
                         append(number)
                         position += 9
                     else:
-                        value, position = _decode_rare(data, position, tag, as_text=as_text)
+                        value, position = decode_rare(data, position, tag, as_text=as_text)
                         append(value)
                 elif tag == 109:
-                    bare = not as_text or (kind == _PAIR and len(values) > start and values[-1] is _BYTES)
+                    bare = not as_text or (kind == _PAIR and len(values) > start and values[-1] is BYTES)
                     # A short text is remembered with its tag and length: what is found needs no further checks.
                     if not bare and data[position + 4] <= _LONGEST_TEXT:
                         raw = data[position : position + 5 + data[position + 4]]
@@ -216,18 +186,18 @@ def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) ->
                     begin = position + 5
                     end = begin + _u32(data, position + 1)[0]
                     if end > size:
-                        raise _cut_off(position)
+                        raise cut_off(position)
                     if bare:
                         append(data[begin:end])
                     else:
-                        text = _text_or_bytes(data[begin:end])
+                        text = text_or_bytes(data[begin:end])
                         append(text)
                         if end - begin <= _LONGEST_TEXT and len(texts) < _MOST_TEXTS:
                             texts[data[position:end]] = text
                     position = end
                 elif tag == 119:
                     raw = data[position : position + 2 + data[position + 1]]
-                    append(atoms[raw] if raw in atoms else _new_atom(data, position))
+                    append(atoms[raw] if raw in atoms else new_atom(data, position))
                     position += len(raw)
                 elif tag == 108:
                     count = _u32(data, position + 1)[0]
@@ -264,7 +234,7 @@ def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) ->
                     begin = position + 3
                     position = begin + _u16(data, position + 1)[0]
                     if position > size:
-                        raise _cut_off(begin)
+                        raise cut_off(begin)
                     append(list(data[begin:position]))
                 elif tag == 106:
                     append([])
@@ -276,12 +246,12 @@ def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) ->
                     if count <= 8 and begin + 8 <= size:  # three times as fast as int.from_bytes of a slice
                         number = _u64(data, begin)[0] & _LOWEST[count]
                     elif position > size:
-                        raise _cut_off(begin)
+                        raise cut_off(begin)
                     else:
                         number = int.from_bytes(data[begin:position], "little")
                     append(-number if data[begin - 1] else number)
                 else:
-                    value, position = _decode_rare(data, position, tag, as_text=as_text)
+                    value, position = decode_rare(data, position, tag, as_text=as_text)
                     append(value)
             else:  # the container is full: close it and go on with the one around it
                 if kind == _LIST:
@@ -299,7 +269,7 @@ def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) ->
                         begin = position + 3
                         position = begin + _u16(data, position + 1)[0]
                         if position > size:
-                            raise _cut_off(begin)
+                            raise cut_off(begin)
                         values += data[begin:position]
                     else:
                         kind, counter = _TAIL, repeat(None, 1)
@@ -307,7 +277,7 @@ def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) ->
                     value = values[start:]
                 elif kind == _PAIR:
                     first, value = values[start:]
-                    if first is not _BYTES or type(value) is not bytes:
+                    if first is not BYTES or type(value) is not bytes:
                         value = (first, value)
                 elif kind == _MAP:
                     keys = values[start::2]
@@ -321,7 +291,7 @@ def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) ->
                     value = tuple(values[start:])
                 elif kind == _TRIPLE:
                     value = tuple(values[start:])
-                    if value[0] is _HANDLE:
+                    if value[0] is HANDLE:
                         token, type_name = _handle_parts(value)
                         foreign = True
                         value = handle(token, type_name)
@@ -339,86 +309,7 @@ def _decode(data: bytes, position: int, handle: MakeHandle, *, as_text: bool) ->
     except (IndexError, struct.error):
         if foreign:
             raise
-        raise _cut_off(position) from None
-
-
-def _decode_rare(data: bytes, position: int, tag: int, *, as_text: bool) -> tuple[object, int]:
-    """The tags that the loop has no place for."""
-    if tag in OPAQUE:
-        end = opaque_end(data, position)
-        return opaque(data[position:end]), end
-    if tag == 115:
-        return _new_atom(data, position), position + 2 + data[position + 1]
-    if tag == 118:
-        return _new_atom(data, position), position + 3 + _u16(data, position + 1)[0]
-    if tag == 77:
-        bits = data[position + 5]
-        start = position + 6
-        end = start + _u32(data, position + 1)[0]
-        if end > len(data):
-            raise _cut_off(position)
-        content = data[start:end]
-        if bits > 8 or bool(content) != bool(bits):
-            raise RemoteProtocolError(f"the bit string at byte {position} has {bits} bits in its last byte")
-        if 0 < bits < 8:
-            return BitString(content, bits), end
-        return (_text_or_bytes(content) if as_text else content), end
-    if tag == 111:
-        start = position + 6
-        end = start + _u32(data, position + 1)[0]
-        if end - start > MAX_BIGNUM:
-            raise RemoteProtocolError(f"an integer of {end - start} bytes is over the limit of {MAX_BIGNUM}")
-        if end > len(data):
-            raise _cut_off(position)
-        number = int.from_bytes(data[start:end], "little")
-        return (-number if data[start - 1] else number), end
-    if tag == 99:
-        return _old_float(data, position), position + 32
-    if tag in (_COMPRESSED, _LOCAL):
-        raise RemoteProtocolError(f"tag {tag} at byte {position} may only stand at the beginning of a term")
-    raise RemoteProtocolError(f"tag {tag} at byte {position} is none of the external term format")
-
-
-def _old_float(data: bytes, position: int) -> float:
-    written = data[position + 1 : position + 32]
-    if len(written) < 31:
-        raise _cut_off(position)
-    digits = written.partition(b"\0")[0]
-    try:
-        if digits.strip(b"0123456789+-.eE"):  # float() itself would take "nan", "1_0" and blanks
-            raise ValueError
-        number = float(digits)
-    except ValueError:
-        raise RemoteProtocolError(f"the float at byte {position} is not written as one") from None
-    if not isfinite(number):
-        raise _not_finite(position)
-    return number
-
-
-def _new_atom(data: bytes, position: int) -> object:
-    """The atom that begins here, which was not met before (under this tag)."""
-    tag = data[position]
-    begin = position + (2 if tag in _SHORT_ATOMS else 3)
-    end = begin + (data[position + 1] if tag in _SHORT_ATOMS else _u16(data, position + 1)[0])
-    if end > len(data):
-        raise _cut_off(position)
-    try:
-        name = data[begin:end].decode("latin-1" if tag in _LATIN_ATOMS else "utf-8")
-    except UnicodeDecodeError:
-        raise RemoteProtocolError(f"the atom at byte {position} is not UTF-8") from None
-    if len(name) > _LONGEST_ATOM:
-        raise RemoteProtocolError(f"an atom of {len(name)} characters is over the limit of {_LONGEST_ATOM}")
-    atom: object = _SPECIAL[name] if name in _SPECIAL else Atom(name)
-    if len(_atoms) < _MOST_ATOMS:
-        _atoms[data[position:end]] = atom
-    return atom
-
-
-def _text_or_bytes(raw: bytes) -> str | bytes:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw
+        raise cut_off(position) from None
 
 
 def _handle_parts(items: tuple[Any, ...]) -> tuple[str, str]:
@@ -436,10 +327,6 @@ def _handle_parts(items: tuple[Any, ...]) -> tuple[str, str]:
     return texts[0], texts[1]
 
 
-def _cut_off(position: int) -> RemoteProtocolError:
-    return RemoteProtocolError(f"the term is cut off: what begins at byte {position} reaches beyond its end")
-
-
 def _too_many(count: int, what: str, position: int) -> RemoteProtocolError:
     return RemoteProtocolError(
         f"{what} of {count} elements at byte {position} is longer than the term, or over the limit of {MAX_ELEMENTS}"
@@ -448,7 +335,3 @@ def _too_many(count: int, what: str, position: int) -> RemoteProtocolError:
 
 def _too_deep() -> RemoteProtocolError:
     return RemoteProtocolError(f"a term is nested deeper than the limit of {MAX_DEPTH}")
-
-
-def _not_finite(position: int) -> RemoteProtocolError:
-    return RemoteProtocolError(f"the float at byte {position} is infinite or not a number")

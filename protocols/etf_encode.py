@@ -14,6 +14,7 @@ import struct
 from itertools import chain, repeat
 
 from bascule.protocols.calls import Style
+from bascule.protocols.etf_keys import MOST_OPEN_KEYS, KeyMark, Raw
 from bascule.protocols.etf_runs import SHORTEST, write_code_points, write_numbers
 from bascule.protocols.etf_tagged import date_tuple, dict_name
 from bascule.protocols.etf_terms import Atom, BitString, Fun, ImproperList, Map, Opaque
@@ -45,32 +46,8 @@ _atoms: dict[Atom, bytes] = {}
 """Atoms that went out before."""
 _NUMBERS: Final = frozenset((int, float))
 _TEXT_ONLY: Final = {str}
-_MOST_OPEN_KEYS: Final = 8
-"""Maps that are keys of maps that are keys ...: further in, keys are not compared, since each level costs a copy."""
 _DISTINCT: Final = frozenset((str, int, bytes, float, Atom))
 """Types whose unequal values are unequal in Erlang too, as long as all keys are of the one type."""
-
-
-class Raw:
-    """Bytes that are ETF already, among the values of an iterator."""
-
-    __slots__ = ("encoded",)
-
-    def __init__(self, encoded: bytes) -> None:
-        self.encoded = encoded
-
-
-class _Mark:
-    """Stands before and behind each key of a map whose keys might be one and the same to Erlang."""
-
-    __slots__ = ("begin", "keys", "seen")
-
-    def __init__(self, keys: Iterable[object]) -> None:
-        self.keys = list(keys)
-        self.begin = -1  # the first piece of the key that is being written
-        self.seen: dict[bytes, int] = {}
-
-
 _NIL: Final = (Raw(b"j"),)
 _PAIR: Final = Raw(b"h\x02")
 
@@ -249,30 +226,24 @@ class _Encoder:
 
     def _marked(self, keys: Iterable[object], values: Iterable[object]) -> Iterator[Any]:
         """Keys and values, and marks around the keys: to a dict `"a"` and `b"a"` are two, as binaries they are one."""
-        if self.open_keys > _MOST_OPEN_KEYS:
+        if self.open_keys > MOST_OPEN_KEYS:
             return chain.from_iterable(zip(keys, values))
-        mark = _Mark(keys)
+        mark = KeyMark(keys)
         return chain.from_iterable(zip(repeat(mark), mark.keys, repeat(mark), values))
 
-    def _pass_mark(self, mark: _Mark) -> None:
+    def _pass_mark(self, mark: KeyMark) -> None:
         if mark.begin < 0:
             mark.begin = len(self.parts)
             self.open_keys += 1
             return
-        key = b"".join(self.parts[mark.begin :])
-        self.parts[mark.begin :] = (key,)  # one piece: the next mark around this one finds less to join
-        mark.begin = -1
         self.open_keys -= 1
-        if key in mark.seen:
-            one, other = short(mark.keys[mark.seen[key]]), short(mark.keys[len(mark.seen)])
-            raise ValueError(f"the keys {one} and {other} are one and the same in an Erlang map")
-        mark.seen[key] = len(mark.seen)
+        mark.close(self.parts, short)
 
     # Everything else
 
     def _other(self, value: Any, kind: type, add: Callable[[bytes], None]) -> Iterator[Any] | None:
         """Add the value whole, or return the values to go on with."""
-        if kind is _Mark:
+        if kind is KeyMark:
             self._pass_mark(value)
         elif kind is Handle:
             token, name = value.token.encode(), value.type_name.encode("utf-8", "replace")

@@ -33,7 +33,7 @@ from json.encoder import encode_basestring_ascii as _quote
 
 from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
 from bascule.protocols.packed import HandleFailed, keywords
-from bascule.protocols.tagged import READERS, form_of, read_tagged
+from bascule.protocols.tagged import LARGE_INTEGER, MAX_REPLACED, READERS, form_of, read_tagged
 from bascule.protocols.tokens import TOKEN_LENGTH, Handle
 
 TYPE_CHECKING = False
@@ -48,8 +48,6 @@ __all__ = ["dumps", "dumps_error", "keywords", "loader", "loads"]
 
 MAX_DEPTH: Final = 400  # on the way out; well below where Python's own recursion limit would end it
 _MAX_READ_DEPTH: Final = 2_000  # on the way in, where user code has raised the recursion limit
-_MAX_REPLACED: Final = 8  # times that `default` may replace a replacement
-_LARGE_INTEGER: Final = 1 << 13_000  # 3,914 digits; Python refuses to convert more than 4,300
 
 _encode = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
 _SMALL: Final = 1 << 12  # bytes that are read by the scanner alone
@@ -61,13 +59,7 @@ _PLAIN_CONTAINERS: Final = frozenset((list, tuple, dict))
 
 
 def dumps(value: object, *, default: Default | None = None, style: int = 0) -> bytes:
-    """`value` as JSON.
-
-    Args:
-        value: What to write.
-        default: Called for each object, at any depth, that is not carried natively: gives what to write in its place.
-            What it raises comes out as it is.
-        style: Nothing here; other codecs have choices.
+    """`value` as JSON, told as every codec's (see `protocols`); there is no choice of style.
 
     Raises:
         TypeError: Something is not carried, and there is no `default`.
@@ -91,13 +83,7 @@ def dumps(value: object, *, default: Default | None = None, style: int = 0) -> b
 
 
 def loads(data: bytes, *, handle: Resolve | None = None, style: int = 0) -> Any:
-    """The value that `data` holds.
-
-    Args:
-        data: One JSON text in UTF-8, whole.
-        handle: Called with (token, type name) for each handle: gives what to put in its place. Default: a `Handle`.
-            What it raises comes out as it is.
-        style: Nothing here.
+    """The value of one JSON text in UTF-8, told as every codec's; there is no choice of style.
 
     Raises:
         RemoteProtocolError: `data` is malformed, or over a limit.
@@ -178,11 +164,11 @@ class _Writer:
     def spell(self, value: Any, *, hashable: bool = False) -> Any:
         """What json shall write for `value`; `hashable`: it must come back as something that can be a key."""
         kind = type(value)
-        for _ in range(_MAX_REPLACED):
+        for _ in range(MAX_REPLACED):
             if kind is str or kind is bool or value is None:
                 return value
             if kind is int:
-                return value if -_LARGE_INTEGER < value < _LARGE_INTEGER else {"py/int": hex(value)}
+                return value if -LARGE_INTEGER < value < LARGE_INTEGER else {"py/int": hex(value)}
             if kind is float:
                 return self._float(value)
             if len(self._path) > MAX_DEPTH:

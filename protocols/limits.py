@@ -1,7 +1,7 @@
 """Every cap of the wire in one place.
 
 What a peer sends can neither make us crash nor grow without bound, so each parser asks here how much is too much.
-The defaults suit a data scientist's machine; the configuration can set each of them.
+They suit a data scientist's machine; what an operator may want lower, `[limits]` of a configuration sets.
 """
 
 from __future__ import annotations
@@ -20,10 +20,8 @@ MAX_LENGTH_DIGITS: Final = 10  # digits of a bencode length
 MAX_BENCODE_DEPTH: Final = 64  # nested containers of one bencode value (a pod's request has one)
 MAX_BENCODE_ELEMENTS: Final = 1 << 16  # values and keys of one bencode value
 MAX_BENCODE_DIGITS: Final = 1_000  # digits of a bencode integer
-MAX_INTEGER_DIGITS: Final = 100_000  # digits of an integer written in decimal
 MAX_BEFORE_HELLO: Final = 16 << 10  # bytes accepted from a peer that has not said who it is
 MAX_CONTROL: Final = 1 << 16  # bytes of a client's control request
 MAX_RELEASE: Final = 1 << 20  # bytes of the tokens released with one frame
 MAX_TARGET: Final = 1 << 12  # bytes of a call's target
 MAX_TRACE: Final = 512  # bytes of a trace context
-MAX_OUTPUT: Final = 1 << 20  # bytes of captured output kept for a client that does not read

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Form = tuple[str, Optional[Callable[[Any], Any]]]
 
+MAX_REPLACED: Final = 8  # times that `default` may replace a replacement
+LARGE_INTEGER: Final = 1 << 13_000  # 3,914 digits; Python refuses to convert more than 4,300
+
 
 def form_of(kind: type) -> Form | None:
     """The tag of a type and the function that makes the body; None for the function: the elements are the body.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PREFIX_LENGTH: Final = 16
 TOKEN_LENGTH: Final = 60
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuv"
-_SLOT, _INCARNATION, _INDEX = slice(16, 20), slice(20, 26), slice(26, 34)
+_SLOT, _INCARNATION = slice(16, 20), slice(20, 26)
 
 
 class Handle:
@@ -75,21 +75,6 @@ def token_owner(token: str | bytes) -> tuple[int, int]:
     except ValueError:
         pass
     raise RemoteProtocolError("a token's slot and incarnation are hexadecimal")
-
-
-def token_index(token: str) -> int:
-    """Where in its worker's table the object stands.
-
-    Raises:
-        RemoteProtocolError: It is no token.
-    """
-    try:
-        index = int(token[_INDEX], 16)
-        if f"{index:08x}" == token[_INDEX] and index >= 0:
-            return index
-    except ValueError:
-        pass
-    raise RemoteProtocolError("a token's index is hexadecimal")
 
 
 def find_tokens(prefix: bytes, payload: bytes, *, start: int = 0, most: int = 8) -> list[bytes]:

@@ -55,19 +55,12 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_DEPTH", "dumps", "dumps_error", "error_term", "keywords", "loads"]
 
-_LARGE_INTEGER: Final = 1 << 13_000  # 3,914 digits; Python refuses to convert more than 4,300
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 def loads(data: bytes, *, handle: Resolve | None = None, style: int = 0) -> Any:
-    """The value that `data` holds.
-
-    Args:
-        data: One transit+json text in UTF-8, whole.
-        handle: Called with (token, type name) for each handle: gives what to put in its place. Default: a `Handle`.
-            What it raises comes out as it is.
-        style: Nothing here.
+    """The value of one transit+json text in UTF-8, told as every codec's; there is no choice of style.
 
     Raises:
         RemoteProtocolError: `data` is malformed, or over a limit.

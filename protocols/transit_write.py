@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 from bascule.protocols.clojure import Keyword, Symbol, with_keyword_keys
 from bascule.protocols.errors import LocalProtocolError
-from bascule.protocols.tagged import form_of, to_base64
+from bascule.protocols.tagged import LARGE_INTEGER, MAX_REPLACED, form_of, to_base64
 from bascule.protocols.tokens import Handle
 
 TYPE_CHECKING = False
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     Default = Callable[[Any], Any]
 
 MAX_DEPTH: Final = 200
-_MAX_REPLACED: Final = 8
-_LARGE_INTEGER: Final = 1 << 13_000  # 3,914 digits; Python refuses to convert more than 4,300
 _JSON_INTEGER: Final = 1 << 53
 _LONG: Final = 1 << 63
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -35,13 +33,7 @@ _encode = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",
 
 
 def dumps(value: object, *, default: Default | None = None, style: int = 0) -> bytes:
-    """`value` as transit+json.
-
-    Args:
-        value: What to write.
-        default: Called for each object, at any depth, that is not carried natively: gives what to write in its place.
-            What it raises comes out as it is.
-        style: Nothing here; other codecs have choices.
+    """`value` as transit+json, told as every codec's (see `protocols`); there is no choice of style.
 
     Raises:
         TypeError: Something is not carried, and there is no `default`.
@@ -70,7 +62,7 @@ class _Writer:
 
     def spell(self, value: Any, depth: int) -> Any:
         kind = type(value)
-        for _ in range(_MAX_REPLACED):
+        for _ in range(MAX_REPLACED):
             if kind is str:
                 return _escaped(value)
             if value is None or kind is bool:
@@ -125,7 +117,7 @@ class _Writer:
             return value
         if -_LONG <= value < _LONG:
             return f"~i{value}"
-        if -_LARGE_INTEGER < value < _LARGE_INTEGER:
+        if -LARGE_INTEGER < value < LARGE_INTEGER:
             return f"~n{value}"
         return [self._cached("~#py/int"), hex(value)]
 

@@ -17,7 +17,7 @@ from bascule.protocols.erlport.terms import Atom, ExactMap, ImproperList, List, 
 from bascule.protocols.errors import CutOff, RemoteProtocolError
 from bascule.protocols.etf_runs import SHORTEST, read_runs
 from bascule.protocols.etf_skip import OPAQUE, opaque_end
-from bascule.protocols.limits import MAX_BIGNUM, MAX_DEPTH, MAX_ELEMENTS, MAX_INFLATED
+from bascule.protocols.limits import MAX_BIGNUM, MAX_DEPTH, MAX_ELEMENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,28 +35,6 @@ _fill_map: Final = dict.__init__
 _MARKER: Final = OpaqueObject.marker
 _ERLANG: Final = Atom(b"erlang")
 _TERM, _LIST, _TAIL, _TUPLE, _MAP = range(5)  # what the loop is filling
-
-
-def uncompress(data: bytes) -> tuple[bytes, int]:
-    """What a compressed term (131, 80, u32 size, zlib stream) contains, and where in `data` it ends."""
-    import zlib
-
-    if len(data) < 6:
-        raise CutOff("a compressed term is cut off")
-    size = _u32(data, 2)[0]
-    if size > MAX_INFLATED:
-        raise RemoteProtocolError(f"a compressed term of {size} bytes is over the limit of {MAX_INFLATED}")
-    stream = zlib.decompressobj()
-    try:
-        # One byte more than claimed: 0 would mean "no limit", and a longer stream shows.
-        plain = stream.decompress(memoryview(data)[6:], size + 1)
-    except zlib.error as error:
-        raise RemoteProtocolError(f"a compressed term does not inflate: {error}") from None
-    if not stream.eof and len(plain) <= size:
-        raise CutOff("a compressed term is cut off")
-    if len(plain) != size or not stream.eof:
-        raise RemoteProtocolError(f"a compressed term is not the {size} bytes that it claims")
-    return plain, len(data) - len(stream.unused_data)
 
 
 def decode_term(data: bytes, position: int) -> tuple[Any, int]:

@@ -13,13 +13,14 @@ from itertools import chain, repeat
 from bascule.protocols.erlport import atoms
 from bascule.protocols.erlport.terms import Atom, ExactMap, ImproperList, List, Map, OpaqueObject
 from bascule.protocols.errors import RemoteProtocolError
+from bascule.protocols.etf_keys import MOST_OPEN_KEYS, KeyMark, Raw
 from bascule.protocols.etf_runs import SHORTEST, write_code_points, write_numbers
 from bascule.protocols.etf_skip import term_end
 from bascule.protocols.limits import MAX_BIGNUM, MAX_DEPTH, MAX_ELEMENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from typing import Any, Final
 
 _integer = struct.Struct(">Bi").pack
@@ -32,34 +33,10 @@ _SMALL: Final = [bytes((97, number)) for number in range(256)]
 _NUMBERS: Final = frozenset((int, float))
 _DISTINCT: Final = frozenset((str, int, bytes))
 """Types whose unequal values are unequal in Erlang too, as long as all keys are of the one type."""
-_MOST_OPEN_KEYS: Final = 8
-"""Maps that are keys of maps that are keys ...: each level costs a copy of what is in it."""
 _PICKLE_PROTOCOL: Final = 2
 _PYTHON: Final = Atom(b"python")
 _ERLANG: Final = Atom(b"erlang")
-
-
-class _Raw:
-    """Bytes that are ETF already, among the values of an iterator."""
-
-    __slots__ = ("encoded",)
-
-    def __init__(self, encoded: bytes) -> None:
-        self.encoded = encoded
-
-
-class _Mark:
-    """Stands before and behind each key of a map whose keys might be one and the same to Erlang."""
-
-    __slots__ = ("begin", "keys", "seen")
-
-    def __init__(self, keys: Iterable[object]) -> None:
-        self.keys = list(keys)
-        self.begin = -1  # the first piece of the key that is being written
-        self.seen: dict[bytes, int] = {}
-
-
-_NIL: Final = (_Raw(b"j"),)
+_NIL: Final = (Raw(b"j"),)
 
 
 def encode_term(value: object) -> bytes:
@@ -111,7 +88,7 @@ def encode_pieces(root: object) -> list[bytes]:
                 add(_float(70, value))
             elif kind is bool or value is None:
                 add(_CONSTANTS[value])
-            elif kind is _Raw:
+            elif kind is Raw:
                 add(value.encoded)
             elif (kind is list or kind is List) and not value:
                 add(b"j")
@@ -135,18 +112,18 @@ def encode_pieces(root: object) -> list[bytes]:
                     items = list(value.items())
                     add(_long(116, _count(items)))
                     kinds = {type(key) for key, _ in items}
-                    if len(items) > 1 and (len(kinds) > 1 or not kinds <= _DISTINCT) and open_keys <= _MOST_OPEN_KEYS:
-                        mark = _Mark([key for key, _ in items])
+                    if len(items) > 1 and (len(kinds) > 1 or not kinds <= _DISTINCT) and open_keys <= MOST_OPEN_KEYS:
+                        mark = KeyMark([key for key, _ in items])
                         inner = chain.from_iterable(zip(repeat(mark), mark.keys, repeat(mark), [v for _, v in items]))
                     else:
                         inner = chain.from_iterable(items)
-                elif kind is _Mark:
+                elif kind is KeyMark:
                     if value.begin < 0:
                         value.begin = len(parts)
                         open_keys += 1
                     else:
                         open_keys -= 1
-                        _close_key(value, parts)
+                        value.close(parts, _shown)
                     continue
                 elif kind is ImproperList:
                     add(_long(108, _count(value)))
@@ -205,14 +182,8 @@ def _not_finite(value: float) -> ValueError:
     return ValueError(f"Erlang has no float for {value!r}: replace it, say by None")
 
 
-def _close_key(mark: _Mark, parts: list[bytes]) -> None:
-    key = b"".join(parts[mark.begin :])
-    parts[mark.begin :] = (key,)  # one piece: the next mark around this one finds less to join
-    mark.begin = -1
-    if key in mark.seen:
-        one, other = mark.keys[mark.seen[key]], mark.keys[len(mark.seen)]
-        raise ValueError(f"the keys {one!r:.80} and {other!r:.80} are one and the same in an Erlang map")
-    mark.seen[key] = len(mark.seen)
+def _shown(key: object) -> str:
+    return f"{key!r:.80}"
 
 
 def _opaque(value: Any, kind: type) -> bytes:

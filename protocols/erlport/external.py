@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bascule.protocols.erlport.decode import decode_term, uncompress
+from bascule.protocols.erlport.decode import decode_term
 from bascule.protocols.erlport.encode import encode_pieces
 from bascule.protocols.erlport.terms import IncompleteData
 from bascule.protocols.errors import CutOff, RemoteProtocolError
+from bascule.protocols.etf_compressed import uncompress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ from __future__ import annotations
 import struct
 
 from bascule.protocols.erlport import atoms
-from bascule.protocols.erlport.decode import decode_term, uncompress
+from bascule.protocols.erlport.decode import decode_term
 from bascule.protocols.erlport.encode import encode_pieces, encode_scalar, encode_term
 from bascule.protocols.erlport.frames import LENGTHS, FrameCutter, Oversized
 from bascule.protocols.erlport.terms import Atom, List
 from bascule.protocols.errors import RemoteProtocolError
+from bascule.protocols.etf_compressed import uncompress
 from bascule.protocols.etf_skip import term_end
 from bascule.protocols.limits import MAX_FRAME
 

@@ -18,7 +18,6 @@ from bascule.protocols.tokens import (
     find_tokens,
     make_token,
     new_prefix,
-    token_index,
     token_owner,
 )
 
@@ -31,7 +30,6 @@ def test_a_token_says_where_its_object_lives(slot: int, incarnation: int, index:
     assert len(token) == TOKEN_LENGTH
     assert set(token) <= set(string.digits + string.ascii_lowercase)
     assert token_owner(token) == token_owner(token.encode()) == (slot, incarnation)
-    assert token_index(token) == index
 
 
 def test_no_two_tokens_and_no_two_prefixes_are_the_same() -> None:
@@ -54,8 +52,6 @@ def test_what_is_no_token_is_refused_and_nothing_else(token: str | bytes) -> Non
 @pytest.mark.parametrize("wrong", ["zzzz", "-001", " 001", "0_01", "00A1", "\N{FULLWIDTH DIGIT ONE}001"])
 def test_numbers_in_a_token_are_hexadecimal_and_nothing_else(wrong: str) -> None:
     token = make_token(new_prefix(), 1, 1, 1)
-    with pytest.raises(RemoteProtocolError, match="hexadecimal"):
-        token_index(token[:26] + wrong + token[30:])
     for at in (16, 20):
         guessed = token[:at] + wrong + token[at + 4 :]
         with pytest.raises(RemoteProtocolError, match="hexadecimal"):
