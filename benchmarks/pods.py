@@ -5,83 +5,65 @@ from __future__ import annotations
 import json
 import os
 import select
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from bascule.protocols.bencode import Framer
 from benchmarks import ours
+from benchmarks.pipes import Process
 
 _CHUNK = 1 << 16
 _PEERS = Path(__file__).parent / "peers"
 _END = b"d2:id"  # how every reply begins, of ours and of the peers: ids are 6 digits, which it can't be
 
 
-class Pod:
+class Pod(Process):
     """One pod's process, described and warm; a context manager that ends it."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self._in, self._out = self.process.stdin.fileno(), self.process.stdout.fileno()
-        os.write(self._in, b"d2:op8:describee")
+        super().__init__(command)
+        os.write(self.write_fd, b"d2:op8:describee")
         framer = Framer()
-        while not framer.receive_data(os.read(self._out, _CHUNK)):
+        while not framer.receive_data(os.read(self.read_fd, _CHUNK)):
             pass
         for _ in range(100):
             self.round_trip(invoke("f", 1, 2))
 
-    def __enter__(self) -> Pod:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
-
     def round_trip(self, message: bytes) -> bytes:
         """One call with a small answer."""
-        os.write(self._in, message)
-        return os.read(self._out, _CHUNK)
+        os.write(self.write_fd, message)
+        return os.read(self.read_fd, _CHUNK)
 
     def pipelined(self, messages: Sequence[bytes], window: int) -> None:
         """All messages, at most `window` without an answer."""
         sent = min(window, len(messages))
-        os.write(self._in, b"".join(messages[:sent]))
+        os.write(self.write_fd, b"".join(messages[:sent]))
         answered = 0
         while answered < len(messages):
-            answers = os.read(self._out, _CHUNK).count(_END)
+            answers = os.read(self.read_fd, _CHUNK).count(_END)
             answered += answers
             if answers and sent < len(messages):
-                os.write(self._in, b"".join(messages[sent : sent + answers]))
+                os.write(self.write_fd, b"".join(messages[sent : sent + answers]))
                 sent += answers
 
     def large(self, message: bytes, answer: int) -> None:
         """One call with a large message and an answer of so many bytes."""
-        os.set_blocking(self._in, False)
+        os.set_blocking(self.write_fd, False)
         view, got = memoryview(message), 0
         poll = select.poll()
-        poll.register(self._in, select.POLLOUT)
-        poll.register(self._out, select.POLLIN)
+        poll.register(self.write_fd, select.POLLOUT)
+        poll.register(self.read_fd, select.POLLIN)
         while got < answer:
             for fd, _ in poll.poll():
-                if fd == self._out:
+                if fd == self.read_fd:
                     got += len(os.read(fd, _CHUNK))
                 elif view:
                     view = view[os.write(fd, view) :]
                     if not view:
-                        poll.unregister(self._in)
-        os.set_blocking(self._in, True)
+                        poll.unregister(self.write_fd)
+        os.set_blocking(self.write_fd, True)
 
 
 def answer(value: str) -> bytes:

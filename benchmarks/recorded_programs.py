@@ -6,8 +6,6 @@ import sys
 import time
 from collections.abc import Callable
 
-ROUNDS = 5
-
 
 def numpy_user() -> None:
     """Many small operations on arrays."""

@@ -54,7 +54,6 @@ _SHOWN_NAMES: Final = {
 _TEXTS: Final = frozenset((int(Codec.JSON), int(Codec.EDN), int(Codec.TRANSIT)))
 _CLOJURES: Final = frozenset(("edn", "transit"))  # they give keyword arguments as pairs at the end
 _VALUE, _HANDLE = int(Want.VALUE), int(Want.HANDLE)
-_NO_ARGUMENTS: Final = frozenset((b"null", b"nil", b"[nil]"))  # what pod clients send for none
 _EVERYWHERE: Final = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple, Handle))
 _MAX_REPLACED: Final = 8  # converters in a row, each for what the one before it gave
 _REMEDY: Final = "ask for a handle to keep it in the worker"
@@ -108,40 +107,6 @@ class ValueCodec:
         self._loads: Callable[..., Any] = module.loads
         self._loader: Callable[[Resolve, int], Callable[[bytes], Any]] | None = getattr(module, "loader", None)
 
-    def decode_arguments(
-        self, tail: bytes, resolve_handle: Resolve | None, style: int = 0
-    ) -> tuple[list[Any], dict[str, Any]]:
-        """Positional and keyword arguments from what stands behind a call's head.
-
-        Args:
-            tail: `[args]` or `[args, kwargs]` in this codec, or nothing.
-            resolve_handle: Called with (token, type name) for each handle; what it raises comes out as it is.
-            style: The head's style.
-
-        Raises:
-            ArgumentsError: They can't be read.
-        """
-        if not tail or (tail in _NO_ARGUMENTS and self.name == "json"):
-            return [], {}
-        try:
-            value = self._loads(tail, handle=resolve_handle, style=style)
-            if type(value) is list and 1 <= len(value) <= 2:
-                args = value[0]
-                kwargs = self._keywords(value[1]) if len(value) == 2 else {}
-                if type(args) is list and len(value) == 1 and self.name in _CLOJURES:
-                    args, kwargs = _pairs_apart(args)
-                if type(args) is list:
-                    return converters.received(args, kwargs, self.name)
-                if args is None:
-                    return converters.received([], kwargs, self.name)
-        except RemoteProtocolError as error:
-            raise ArgumentsError(f"the arguments can't be read: {error}") from None
-        except converters.ConverterFailed as error:
-            raise ArgumentsError(str(error)) from error.__cause__
-        raise ArgumentsError(
-            "the arguments are not [args] or [args, kwargs], a list of positionals and a map of keywords"
-        )
-
     def decode_value(self, payload: bytes, resolve_handle: Resolve | None, style: int = 0) -> Any:
         """One value: a client's answer.
 
@@ -160,23 +125,6 @@ class ValueCodec:
         except (RemoteProtocolError, ValueError, TypeError) as problem:
             return {"kind": "refused", "message": f"the client's error can't be read: {problem}"}
         return error
-
-    def encode_result(
-        self, value: object, want: int, style: int, make_handle: MakeHandle, drop_handles: DropHandles | None = None
-    ) -> bytes:
-        """The payload of a reply, or of one item of a stream.
-
-        Args:
-            value: What the call returned.
-            want: One of `calls.Want`.
-            style: The head's style.
-            make_handle: Keeps an object here and gives a handle on it; what it raises comes out as it is.
-            drop_handles: Called with the handles that were made for a result that then could not be sent.
-
-        Raises:
-            NotEncodable: It can't travel as was asked.
-        """
-        return self.encoder(want, style, make_handle, drop_handles)(value)
 
     def decoder(self, resolve_handle: Resolve, style: int = 0) -> Callable[[bytes], Any]:
         """A function from bytes to what they hold, for a loop that takes `[args, kwargs]` apart itself.
@@ -209,7 +157,16 @@ class ValueCodec:
     def encoder(
         self, want: int, style: int, make_handle: MakeHandle, drop_handles: DropHandles | None = None
     ) -> Callable[[object], bytes]:
-        """`encode_result` as a function of the value alone."""
+        """A function from a value to the payload of a reply, or of one item of a stream.
+
+        Args:
+            want: One of `calls.Want`.
+            style: The head's style.
+            make_handle: Keeps an object here and gives a handle on it; what it raises comes out as it is.
+            drop_handles: Called with the handles that were made for a result that then could not be sent.
+
+        The function raises NotEncodable where a value can't travel as was asked.
+        """
         dumps = self._dumps
 
         def as_handle(value: object) -> bytes:

@@ -13,7 +13,6 @@ from bascule.bridge.early import EarlyWorker, NotStarted, start_early
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from bascule.bridge.caching.policy import Rules
@@ -39,12 +38,6 @@ WORKER_OPTIONS = (
     Option("--python", "EXE", "the workers' interpreter (default: this one)"),
     Option("--path", "DIR", "a folder to import modules from, may be repeated (default: the current one)", many=True),
 )
-
-
-def add_worker_options(parser: argparse.ArgumentParser) -> None:
-    """Which workers there shall be."""
-    for option in WORKER_OPTIONS:
-        option.add_to(parser)
 
 
 def folders(path: Sequence[str]) -> tuple[str, ...]:

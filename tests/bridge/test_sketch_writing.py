@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pylaagu_readme import README_JSON, README_YAML
 
 from bascule.bridge.sketch import public, sketch
 from bascule.bridge.sketch.describing import as_landscape, module_data
@@ -205,35 +206,6 @@ def test_names_are_filtered_and_private_ones_shown_when_asked_for(sample: Path) 
     assert names("--filter", "^fetch$|^Ship.sail") == ["fetch", "Ship"]
     assert "_private" in names("--private")
     assert names("--filter", "nothing at all") == []
-
-
-README_JSON = """[
-  {
-    "name": "extract_function_signatures",
-    "type": "function",
-    "args": [
-      {
-        "name": "filepath",
-        "type": "str"
-      },
-      {
-        "name": "name_filter",
-        "type": "typing.Callable"
-      }
-    ],
-    "returns": null
-  }
-]
-"""
-README_YAML = """- name: extract_function_signatures
-  type: function
-  args:
-  - name: filepath
-    type: str
-  - name: name_filter
-    type: typing.Callable
-  returns: null
-"""
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from bcoding import bdecode, bencode
+from pylaagu_readme import README_JSON, README_YAML
 
 from bascule.protocols import edn
 
@@ -288,35 +289,6 @@ def test_a_program_between_pipes_that_is_no_pod_prints_to_standard_output(projec
         check=True,
     )
     assert told.stdout == "asked for a\nhttps://huggingface.co/a/resolve/main/b\nraised\n"
-
-
-README_JSON = """[
-  {
-    "name": "extract_function_signatures",
-    "type": "function",
-    "args": [
-      {
-        "name": "filepath",
-        "type": "str"
-      },
-      {
-        "name": "name_filter",
-        "type": "typing.Callable"
-      }
-    ],
-    "returns": null
-  }
-]
-"""
-README_YAML = """- name: extract_function_signatures
-  type: function
-  args:
-  - name: filepath
-    type: str
-  - name: name_filter
-    type: typing.Callable
-  returns: null
-"""
 
 
 @pytest.mark.parametrize("folder", [COMPAT, COMPAT / "pylaagu"], ids=["the folder", "the package's own folder"])

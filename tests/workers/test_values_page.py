@@ -129,7 +129,7 @@ class Term:
 
 
 def encoded(form: str, value: object, want: Want) -> bytes:
-    return codec_for(CODECS[form]).encode_result(value, want, 0, lambda obj: Handle(TOKEN, type(obj).__qualname__))
+    return codec_for(CODECS[form]).encoder(want, 0, lambda obj: Handle(TOKEN, type(obj).__qualname__))(value)
 
 
 def cell(form: str, value: object) -> str:

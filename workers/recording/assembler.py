@@ -19,8 +19,6 @@ _CACHES = getattr(opcode, "_inline_cache_entries", None)
 _MOST_UNITS = 8  # that one entry of the line table covers
 _LONG, _NO_POSITION = 14, 15
 
-Position = "tuple[int | None, int | None, int | None, int | None]"
-
 
 class Label:
     """A place to jump to."""

@@ -216,9 +216,6 @@ def _keeps_origins(name: str) -> bool:
     return name.startswith(("POP_", "STORE_", "JUMP", "DELETE_", "RESUME", "NOP", "PRECALL", "KW_NAMES", "CACHE"))
 
 
-Origins = "tuple[int, ...]"
-
-
 class Analysis:
     """Steps of one code object, and for each instruction which instructions filled the stack before it."""
 

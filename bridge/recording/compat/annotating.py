@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 _UNKNOWN = ("object", "bottom")
-_CALLABLES = ("function", "method", "method_no_self", "classmethod", "method_descriptor")
 
 
 def annotate(told: dict[str, Any], *, strict: bool) -> str:
