@@ -127,7 +127,10 @@ def keywords(term: object) -> dict[str, object]:
         raise RemoteProtocolError(f"keyword arguments are a proplist or a map, not {_short(term)}")
     found: dict[str, object] = {}
     for key, value in pairs:
-        name = text(key)
+        try:
+            name = text(key)
+        except RemoteProtocolError as error:
+            raise RemoteProtocolError(f"the keyword {_short(key)}: {error}") from None
         if name in found:
             raise RemoteProtocolError(f"the keyword {name!r} is given twice")
         found[name] = value

@@ -94,7 +94,7 @@ def test_keywords_in_erlang_may_be_a_proplist() -> None:
 def test_arguments_of_another_shape_are_refused(codec: int, shape: object) -> None:
     if codec == Codec.ETF and shape == [[1], {1: 2}]:
         shape = [[1], {(1,): 2}]  # in Erlang [1] would be the text "\1"
-    with pytest.raises(ArgumentsError, match="argument|keyword"):
+    with pytest.raises(ArgumentsError, match=r"argument|keyword"):
         arguments(codec, MODULES[codec].dumps(shape))
 
 
