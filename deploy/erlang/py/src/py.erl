@@ -46,7 +46,7 @@
 %% Streams
 -export([stream/1, stream/2, stream/3, stream/4, stream/5, iterate/1, iterate/2]).
 %% Many calls at once
--export([map/4, pmap/3, pmap/4, scatter/1, scatter/2, gather/1, identical/2, identical/3, reduce/3, reduce/4]).
+-export([map/4, pmap/3, pmap/4, pmethod/2, pmethod/3, scatter/1, scatter/2, gather/1, identical/2, identical/3, reduce/3, reduce/4]).
 %% Handles
 -export([monitor/1, demonitor/1]).
 %% Functions, classes, constants
@@ -255,25 +255,32 @@ iterate(Object) -> iterate(Object, #{}).
 iterate(Object, Options) -> py_stream:open(iterate, {object, Object}, {[], []}, Options).
 
 %% @doc Call a function with each item, in order, one after the other. (With two or three arguments `map' is Python's.)
--spec map(name(), name(), [term()], map()) -> [term()].
+-spec map(name(), name(), py_units:items(), map()) -> term().
 map(Module, Function, Items, Options) -> py_scatter:map(Module, Function, Items, Options).
 
 %% @doc Call a function with each item, in parallel: see {@link py_scatter}.
--spec pmap(name(), name(), [term()]) -> [term()].
+-spec pmap(name(), name(), py_units:items()) -> term().
 pmap(Module, Function, Items) -> pmap(Module, Function, Items, #{}).
 
--spec pmap(name(), name(), [term()], map()) -> [term()].
+-spec pmap(name(), name(), py_units:items(), map()) -> term().
 pmap(Module, Function, Items, Options) -> py_scatter:pmap(Module, Function, Items, Options).
 
+%% @doc Call a method of many objects, each where it lives: `Name', or `{Name, Arguments}'. See {@link py_scatter}.
+-spec pmethod(py_units:items(), name() | {name(), [term()]}) -> term().
+pmethod(Handles, Method) -> pmethod(Handles, Method, #{}).
+
+-spec pmethod(py_units:items(), name() | {name(), [term()]}, map()) -> term().
+pmethod(Handles, Method, Options) -> py_scatter:pmethod(Handles, Method, Options).
+
 %% @doc Calls to be made together by {@link gather/1}: `{Module, Function, Arguments}', and keywords if need be.
--spec scatter([py_scatter:call()]) -> py_scatter:job().
+-spec scatter(py_units:items()) -> py_scatter:job().
 scatter(Calls) -> scatter(Calls, #{}).
 
--spec scatter([py_scatter:call()], map()) -> py_scatter:job().
+-spec scatter(py_units:items(), map()) -> py_scatter:job().
 scatter(Calls, Options) -> py_scatter:scatter(Calls, Options).
 
 %% @doc Make them, and wait for their results.
--spec gather(py_scatter:job()) -> [term()].
+-spec gather(py_scatter:job()) -> term().
 gather(Job) -> py_scatter:gather(Job).
 
 %% @doc The same call on so many Python workers, or on `all': the results in the order of the workers.

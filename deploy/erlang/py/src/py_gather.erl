@@ -2,6 +2,9 @@
 %%
 %% The caller's process does it all: the answers come to its mailbox, and when it dies its calls are taken back. What is
 %% lost with a worker is begun again where the job allows it, and what straggles is begun a second time.
+%%
+%% A job whose items are lazy has a source: units are taken from it when there is room for them, so that neither the items
+%% nor, with `into', the results are ever all there. Their chunks grow as long as they come back quickly.
 -module(py_gather).
 
 -export([gather/1, settings/1, wrong_setting/2, until/1, remaining/1]).
@@ -24,7 +27,8 @@ settings(Options) when is_map(Options) ->
         progress => none,
         chunk => auto,
         in_flight => ?IN_FLIGHT,
-        idempotent => false
+        idempotent => false,
+        into => none
     },
     Ours = maps:with(maps:keys(Defaults), Options),
     Settings = maps:merge(Defaults, Ours),
@@ -52,7 +56,9 @@ setting(progress, {Pid, _}) -> is_pid(Pid);
 setting(progress, Pid) -> Pid =:= none orelse is_pid(Pid);
 setting(chunk, Size) -> Size =:= auto orelse (is_integer(Size) andalso Size > 0);
 setting(in_flight, Count) -> is_integer(Count) andalso Count > 0;
-setting(idempotent, May) -> is_boolean(May).
+setting(idempotent, May) -> is_boolean(May);
+setting(into, {Fun, _}) -> is_function(Fun, 2);
+setting(into, None) -> None =:= none.
 
 %% A unit's number, the unit, its call and when that was begun.
 -type flight() :: {pos_integer(), unit(), py_call:pending(), integer()}.
@@ -66,20 +72,39 @@ setting(idempotent, May) -> is_boolean(May).
     %% milliseconds that a unit takes, lately
     usual = none :: none | number(),
     until :: integer() | infinity,
+    %% of more units, the number of their first item, and how many items to take at a time
+    source :: source() | none,
+    next :: pos_integer(),
+    size :: pos_integer(),
+    %% with `into': what came before its turn, whose turn it is, and what all results so far came to
+    early = #{} :: #{pos_integer() => [term()]},
+    turn = 1 :: pos_integer(),
+    sum :: term(),
     job :: #job{}
 }).
 
-%% @doc Make the calls, and wait for all results.
--spec gather(#job{}) -> [term()].
-gather(#job{units = Units, settings = Settings} = Job) ->
-    Until = until(Settings),
-    {Numbered, _} = numbered(Units, 1),
-    State = #gathering{to_do = Numbered, until = Until, job = Job},
+%% A chunk of a lazy job that took less than so many milliseconds makes the next ones longer, one that took more shorter.
+-define(QUICK, 10).
+-define(SLOW, 100).
+
+%% @doc Make the calls, and wait for all results; or for what the function of `into' makes of them.
+-spec gather(#job{}) -> term().
+gather(#job{units = Units, source = Source, settings = #{into := Into, chunk := Chunk} = Settings} = Job) ->
+    {Numbered, Next} = numbered(Units, 1),
+    State = #gathering{
+        to_do = Numbered, until = until(Settings), source = Source, next = Next, size = first_size(Chunk), job = Job
+    },
     try
-        collected(run(State))
+        case Into of
+            none -> collected(run(State));
+            {_, Start} -> (run(State#gathering{sum = Start}))#gathering.sum
+        end
     catch
-        throw:{failed, Error} -> error({py_error, Error})
+        throw:{?MODULE, Error} -> error({py_error, Error})
     end.
+
+first_size(auto) -> 1;
+first_size(Size) -> Size.
 
 %% @doc When a job must be through.
 -spec until(map()) -> integer() | infinity.
@@ -101,8 +126,17 @@ collected(#gathering{done = Done, job = #job{settings = Settings}}) ->
 shown({ok, Value}, #{errors := fail_fast}) -> Value;
 shown(Result, _) -> Result.
 
-run(#gathering{to_do = [], in_flight = InFlight} = State) when map_size(InFlight) =:= 0 ->
+run(#gathering{to_do = [], source = none, in_flight = InFlight} = State) when map_size(InFlight) =:= 0 ->
     State;
+run(#gathering{to_do = [], source = Source, in_flight = InFlight, early = Early, job = Job} = State) when
+    is_function(Source),
+    map_size(InFlight) < map_get(in_flight, Job#job.settings),
+    map_size(Early) < map_get(in_flight, Job#job.settings)
+->
+    case time_is_up(State) of
+        true -> late(State);
+        false -> run(filled(State))
+    end;
 run(#gathering{to_do = [{Number, Unit} | Others], in_flight = InFlight, job = Job} = State) when
     map_size(InFlight) < map_get(in_flight, Job#job.settings)
 ->
@@ -129,6 +163,29 @@ run(#gathering{in_flight = InFlight, until = Until} = State) ->
         end
     end.
 
+%% More units, from where they come from.
+filled(#gathering{source = Source, next = Next, size = Size} = State) ->
+    case guarded(fun() -> Source(Size) end, State) of
+        done ->
+            State#gathering{source = none};
+        {Units, Others} ->
+            {Numbered, After} = numbered(Units, Next),
+            State#gathering{to_do = Numbered, source = Others, next = After}
+    end.
+
+%% The caller's own code: what it raises takes all back that is under way.
+guarded(Fun, State) ->
+    try
+        Fun()
+    catch
+        Class:Reason:Stack ->
+            ok = taken_back(State),
+            erlang:raise(Class, Reason, Stack)
+    end.
+
+taken_back(#gathering{in_flight = InFlight}) ->
+    lists:foreach(fun({_, _, Pending, _}) -> py_call:abandon(Pending) end, maps:values(InFlight)).
+
 begun(Number, #unit{start = Begin} = Unit, State) ->
     case Begin() of
         {ok, Pending} -> in_flight({Number, Unit, Pending, now_ms()}, State);
@@ -140,7 +197,7 @@ in_flight({_, _, #pending{alias = Alias}, _} = Flight, #gathering{in_flight = In
 
 %% When the next one that may be begun twice will have taken too long. Never (infinity, above all numbers) as long as
 %% there is something else to begin.
-straggling(#gathering{to_do = [], in_flight = InFlight, usual = Usual}) when is_number(Usual) ->
+straggling(#gathering{to_do = [], source = none, in_flight = InFlight, usual = Usual}) when is_number(Usual) ->
     lists:min([infinity | [Since + patience(Usual) || {_, #unit{twice = true}, _, Since} <- maps:values(InFlight)]]);
 straggling(_) ->
     infinity.
@@ -172,7 +229,20 @@ answered(Alias, Answer, #gathering{in_flight = InFlight, usual = Usual} = State)
     {Twins, Left} = taken_apart(Number, Others),
     _ = [py_call:abandon(Pending) || {_, _, Pending, _} <- Twins],
     Took = now_ms() - Since,
-    finished(Number, Unit, Outcome, State#gathering{in_flight = Left, usual = lately(Usual, Took)}).
+    Known = State#gathering{in_flight = Left, usual = lately(Usual, Took), size = suitable(Unit, Took, State)},
+    finished(Number, Unit, Outcome, Known).
+
+%% How many items the next chunks should have, if nobody has said.
+suitable(_, _, #gathering{source = none, size = Size}) ->
+    Size;
+suitable(#unit{count = Count}, Took, #gathering{size = Size, job = #job{settings = #{chunk := auto}}}) ->
+    if
+        Took < ?QUICK, Count >= Size -> min(Size * 2, ?MOST_IN_CHUNK);
+        Took > ?SLOW -> max(1, Size div 2);
+        true -> Size
+    end;
+suitable(_, _, #gathering{size = Size}) ->
+    Size.
 
 %% The flights of a unit, and the others.
 taken_apart(Number, InFlight) ->
@@ -189,14 +259,39 @@ finished(Number, #unit{again = Again}, {error, #{kind := Lost}}, #gathering{to_d
     {Numbered, _} = numbered(Again(), Number),
     State#gathering{to_do = Numbered ++ ToDo};
 finished(Number, #unit{count = Count, expand = Expand}, Outcome, State) ->
-    #gathering{done = Done, count = Before, job = Job} = State,
+    #gathering{count = Before, job = Job} = State,
     Results = Expand(Outcome),
     #job{settings = #{errors := Errors, progress := Progress}, total = Total} = Job,
     ok = tell(Progress, Before + Count, Total),
     case [Error || Errors =:= fail_fast, {error, Error} <- Results] of
-        [] -> State#gathering{done = [{Number, Results} | Done], count = Before + Count};
+        [] -> kept(Number, Results, State#gathering{count = Before + Count});
         [Error | _] -> stop(State, Error)
     end.
+
+%% Results are there: to be given at the end, or to the function of `into', when it is their turn.
+kept(Number, Results, #gathering{done = Done, job = #job{settings = #{into := none}}} = State) ->
+    State#gathering{done = [{Number, Results} | Done]};
+kept(Number, Results, #gathering{job = #job{settings = #{order := completion}}} = State) ->
+    added([{At, Result} || {At, Result} <- lists:enumerate(Number, Results)], State);
+kept(Number, Results, #gathering{early = Early} = State) ->
+    in_turn(State#gathering{early = Early#{Number => Results}}).
+
+in_turn(#gathering{early = Early, turn = Turn} = State) ->
+    case maps:take(Turn, Early) of
+        {Results, Others} ->
+            in_turn(added([{input, Result} || Result <- Results], State#gathering{
+                early = Others, turn = Turn + length(Results)
+            }));
+        error ->
+            State
+    end.
+
+added(Results, #gathering{sum = Sum, job = #job{settings = #{into := {Fun, _}} = Settings}} = State) ->
+    Add = fun
+        ({input, Result}, Sofar) -> Fun(shown(Result, Settings), Sofar);
+        ({Number, Result}, Sofar) -> Fun({Number, shown(Result, Settings)}, Sofar)
+    end,
+    State#gathering{sum = guarded(fun() -> lists:foldl(Add, Sum, Results) end, State)}.
 
 tell(none, _, _) -> ok;
 tell({Pid, Tag}, Done, Total) ->
@@ -206,22 +301,22 @@ tell(Pid, Done, Total) ->
     tell({Pid, self()}, Done, Total).
 
 -spec stop(#gathering{}, py_error:error()) -> no_return().
-stop(#gathering{in_flight = InFlight}, Error) ->
-    _ = [py_call:abandon(Pending) || {_, _, Pending, _} <- maps:values(InFlight)],
-    throw({failed, Error}).
+stop(State, Error) ->
+    ok = taken_back(State),
+    throw({?MODULE, Error}).
 
-%% The deadline: what runs is stopped, what was not begun is not.
+%% The deadline: what runs is stopped, what was not begun is not, and no more is taken of what is lazy.
 late(#gathering{in_flight = InFlight, to_do = ToDo, job = #job{settings = #{errors := Errors}}} = State) ->
     Error = py_error:make(timeout, "the deadline of all passed", []),
     case Errors of
         fail_fast ->
             stop(State, Error);
         collect ->
-            _ = [py_call:abandon(Pending) || {_, _, Pending, _} <- maps:values(InFlight)],
+            ok = taken_back(State),
             Left = lists:ukeysort(1, [{Number, Unit} || {Number, Unit, _, _} <- maps:values(InFlight)] ++ ToDo),
             lists:foldl(
                 fun({Number, Unit}, Sofar) -> finished(Number, Unit, {error, Error}, Sofar) end,
-                State#gathering{in_flight = #{}, to_do = []},
+                State#gathering{in_flight = #{}, to_do = [], source = none},
                 Left
             )
     end.

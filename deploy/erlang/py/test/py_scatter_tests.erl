@@ -19,6 +19,12 @@
     what_is_idempotent_is_tried_again_item_by_item/0,
     a_straggler_is_run_a_second_time_when_it_is_idempotent/0,
     what_a_dead_caller_has_scattered_is_stopped/0,
+    items_without_end_are_taken_as_there_is_room_for_them/0,
+    results_are_given_as_they_are_completed/0,
+    results_of_lazy_items_come_in_their_order_too/0,
+    what_the_caller_s_own_code_throws_takes_all_back/0,
+    a_deadline_ends_what_is_lazy/0,
+    methods_are_called_where_their_objects_live/0,
     items_are_reduced_in_the_workers/0,
     what_is_between_the_rounds_keeps_its_type/0,
     a_reduction_ends_with_its_first_error_or_deadline/0,
@@ -137,6 +143,79 @@ what_a_dead_caller_has_scattered_is_stopped() ->
     _ = py_test_server:read(<<Marker/binary, ".started">>),
     exit(Caller, kill),
     ?assertMatch(<<_/binary>>, py_test_server:read(<<Marker/binary, ".stopped">>)).
+
+%% The numbers from one on; `Taken' counts how many were asked for.
+numbers(Number, Taken) ->
+    fun() ->
+        ok = counters:add(Taken, 1, 1),
+        [Number | numbers(Number + 1, Taken)]
+    end.
+
+items_without_end_are_taken_as_there_is_room_for_them() ->
+    Taken = counters:new(1, []),
+    Ahead = fun(Result, {Results, _}) when Results =:= 5000 -> throw({enough, Result});
+               (Result, {Results, Sum}) ->
+                   %% 16 calls of at most 1000 items, what they gave before its turn, and no more.
+                   ?assert(counters:get(Taken, 1) - Results =< 2 * 16 * 1000),
+                   {Results + 1, Sum + Result}
+            end,
+    ?assertThrow({enough, -5001}, py:pmap(operator, neg, numbers(1, Taken), #{into => {Ahead, {0, 0}}})),
+    ?assertEqual({messages, []}, process_info(self(), messages)).
+
+results_are_given_as_they_are_completed() ->
+    Marker = py_test_server:marker(),
+    Others = fun() ->
+        _ = py_test_server:read(<<Marker/binary, ".started">>),
+        [{operator, neg, [1]}, {operator, neg, [2]}]
+    end,
+    Calls = fun() -> [{py_fixture, hang, [Marker]} | Others] end,
+    Given = fun({Number, Value}, Sofar) when Number =/= 1 ->
+        case [Value | Sofar] of
+            [_, _] = Both -> throw(lists:sort(Both));
+            One -> One
+        end
+    end,
+    Job = py:scatter(Calls, #{order => completion, into => {Given, []}}),
+    ?assertThrow([-2, -1], py:gather(Job)),
+    %% The first one, which hangs, was taken back.
+    ?assertMatch(<<_/binary>>, py_test_server:read(<<Marker/binary, ".stopped">>)).
+
+results_of_lazy_items_come_in_their_order_too() ->
+    Lazy = fun() -> [1, 2 | fun() -> fun() -> [3 | fun() -> lists:seq(4, 500) end] end end] end,
+    ?assertEqual([-N || N <- lists:seq(1, 500)], py:pmap(operator, neg, Lazy)),
+    Reversed = fun(Result, Sofar) -> [Result | Sofar] end,
+    ?assertEqual([-N || N <- lists:seq(500, 1, -1)], py:pmap(operator, neg, Lazy, #{into => {Reversed, []}})),
+    ?assertEqual([3, 2, 1], py:pmap(operator, pos, [1, 2, 3], #{into => {Reversed, []}, chunk => 1})),
+    ?assertEqual([], py:pmap(operator, neg, fun() -> [] end)),
+    Numbered = py:map(operator, neg, Lazy, #{order => completion, errors => collect}),
+    ?assertEqual([{N, {ok, -N}} || N <- lists:seq(1, 500)], Numbered),
+    ?assertMatch(#{kind := bad_arguments}, py_test_server:failure(fun() -> py:pmap(operator, neg, fun() -> [1 | 2] end) end)),
+    ?assertMatch(#{kind := bad_arguments}, py_test_server:failure(fun() -> py:pmap(operator, neg, [1], #{into => 1}) end)).
+
+what_the_caller_s_own_code_throws_takes_all_back() ->
+    Marker = py_test_server:marker(),
+    Started = <<Marker/binary, ".started">>,
+    Items = fun() -> [Marker | fun() -> _ = py_test_server:read(Started), error(no_more) end] end,
+    ?assertError(no_more, py:pmap(py_fixture, hang, Items)),
+    ?assertMatch(<<_/binary>>, py_test_server:read(<<Marker/binary, ".stopped">>)),
+    ?assertEqual({messages, []}, process_info(self(), messages)).
+
+a_deadline_ends_what_is_lazy() ->
+    Count = fun({ok, _}, {Ok, Late}) -> {Ok + 1, Late};
+               ({error, #{kind := timeout}}, {Ok, Late}) -> {Ok, Late + 1}
+            end,
+    Options = #{deadline => 500, errors => collect, into => {Count, {0, 0}}},
+    {Done, _} = py:pmap(operator, neg, numbers(1, counters:new(1, [])), Options),
+    ?assert(Done > 0).
+
+methods_are_called_where_their_objects_live() ->
+    Accounts = [py:init(py_fixture, 'Account') || _ <- lists:seq(1, 6)],
+    Homes = py:pmap(py_fixture, worker_for, Accounts),
+    ?assertEqual(Homes, [py:func(py_fixture, worker_for, [Account]) || Account <- Accounts]),
+    ?assertEqual([5, 5, 5, 5, 5, 5], py:pmethod(Accounts, {deposit, [5]})),
+    ?assertEqual([7, 7, 7, 7, 7, 7], py:pmethod(fun() -> Accounts end, {deposit, [2]}, #{errors => fail_fast})),
+    ?assertMatch([{error, #{class := <<"AttributeError">>}} | _], py:pmethod(Accounts, nothing, #{errors => collect})),
+    ?assertMatch(#{kind := bad_arguments}, py_test_server:failure(fun() -> py:pmethod([1], deposit) end)).
 
 items_are_reduced_in_the_workers() ->
     ?assertEqual(500500, py:reduce(operator, add, lists:seq(1, 1000))),
