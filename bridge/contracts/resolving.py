@@ -145,13 +145,13 @@ class _Resolver:
             if each.module not in self._scopes:
                 continue
             source = scope.file.source
-            if each.module in seen:
+            if (each.module, each.qualifier) in seen:
                 self.problems.append(source.warning(each.offset, f"{each.module} is imported twice", 6))
             elif each.module == scope.file.name:
                 self.problems.append(source.warning(each.offset, "a module need not import itself", 6))
             elif each.module not in scope.used and self._mode.functions:
                 self.problems.append(source.warning(each.offset, f"nothing of {each.module} is used", 6))
-            seen.add(each.module)
+            seen.add((each.module, each.qualifier))
 
     # ---- Definitions
 

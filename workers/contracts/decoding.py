@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from bascule.workers.contracts import wire
-from bascule.workers.contracts.steps import below, target_of
+from bascule.workers.contracts.steps import below, of_a_key, target_of
 from bascule.workers.contracts.wire import DecodeError, Mismatch, WireError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ class ValueDecoder:
 
     def __init__(self, targets: Mapping[str, str] | None = None) -> None:
         self._targets = dict(targets or {})
-        self._optional = False  # some record has fields that may be absent: the number of keys says little
 
     def decode_with_state(self, r: Any, k: Step) -> Any:
         """A whole value of what `r` is in plain form.
@@ -45,8 +44,9 @@ class ValueDecoder:
         return r
 
     def decode_unit(self, s: Any) -> tuple[Any, object]:
-        """An empty map, or nothing."""
-        s = s.value if type(s) is _Held else s
+        """An empty map, or nothing; in a Maybe what is there must not be None."""
+        if type(s) is _Held:
+            return (s, ()) if s.value == {} else _not("Unit", s.value)
         return (s, None) if s is None or s == {} else _not("Unit", s)
 
     def decode_bool(self, s: Any) -> tuple[Any, bool]:
@@ -88,8 +88,8 @@ class ValueDecoder:
         made: list[Any] = []
         try:
             made.extend(k(each)[1] for each in s)
-        except WireError as error:
-            raise below(error, f"[{len(made)}]") from None
+        except ValueError as error:
+            raise below(error, f"[{len(made)}]", DecodeError) from None
         return s, made
 
     def decode_record(self, s: Any, n_fields: int, k: Step) -> tuple[Any, Any]:
@@ -97,10 +97,10 @@ class ValueDecoder:
         s = s.value if type(s) is _Held else s
         if type(s) is not dict:
             return _not("a record", s)
-        found: tuple[Any, Any] = k(s)
-        if len(s) != n_fields or self._optional:
+        after, made = k(s)
+        if len(s) + (after.absent if type(after) is _Lacking else 0) != n_fields:
             _refuse_unknown(s, k)
-        return found
+        return s, made
 
     def decode_record_field(self, s: Any, _i: int, name: str, k: Step) -> tuple[Any, Any]:
         """The value behind a key."""
@@ -110,8 +110,8 @@ class ValueDecoder:
             raise DecodeError("", f"the field {name} is missing") from None
         try:
             return s, k(inner)[1]
-        except WireError as error:
-            raise below(error, name) from None
+        except ValueError as error:
+            raise below(error, name, DecodeError) from None
 
     def decode_enum(self, s: Any, _by_index: Callable[[int], A | None], by_name: Callable[[str], A | None]) -> Any:
         """The member of a name."""
@@ -123,10 +123,9 @@ class ValueDecoder:
 
     def decode_optional_field(self, s: Any, i: int, name: str, k: Step, default: A) -> tuple[Any, A]:
         """The value behind a key, or its default."""
-        self._optional = True
-        if name not in s:
-            return s, default
-        return self.decode_record_field(s, i, name, k)
+        if name in s:
+            return self.decode_record_field(s, i, name, k)
+        return _Lacking(s), default
 
     def decode_int64(self, s: Any) -> tuple[Any, int]:
         """An Int64."""
@@ -165,18 +164,18 @@ class ValueDecoder:
             return _not("Map", s)
         made = {}
         for name, each in s.items():
+            read = _read_key(key, name)
             try:
-                made[_read_key(key, name)] = k(each)[1]
-            except WireError as error:
-                raise below(error, str(name)) from None
-        return s, made
+                made[read] = k(each)[1]
+            except ValueError as error:
+                raise below(error, str(name), DecodeError) from None
+        return (s, made) if len(made) == len(s) else _twice("a key of the map")
 
     def decode_set(self, s: Any, k: Step) -> tuple[Any, set[Any]]:
         """A list in which nothing stands twice."""
         s, made = self.decode_list(s, k)
-        if len(set(made)) != len(made):
-            raise DecodeError("", "an element of the set is there twice")
-        return s, set(made)
+        unique = set(made)
+        return (s, unique) if len(unique) == len(made) else _twice("an element of the set")
 
     def decode_wrapped(self, s: Any, k: Step, just: Callable[[A], B]) -> tuple[Any, B | None]:
         """Nothing, or a map that holds what may itself be nothing."""
@@ -184,7 +183,7 @@ class ValueDecoder:
         if s is None:
             return s, None
         if type(s) is not dict or list(s) != ["just"]:
-            return _not('{"just": ...}', s)
+            return _not('{"just": ...} or nothing', s)
         return s, just(k(s["just"])[1])
 
     def decode_sum(self, s: Any, cases: list[tuple[str, int, Step]]) -> tuple[Any, Any]:
@@ -197,8 +196,8 @@ class ValueDecoder:
                     return s, k({})[1]
                 try:
                     return s, self.decode_record(payload, n_fields, k)[1]
-                except WireError as error:
-                    raise below(error, name) from None
+                except ValueError as error:
+                    raise below(error, name, DecodeError) from None
         return _not("one of the cases", s)
 
     def __getattr__(self, name: str) -> Step:
@@ -226,6 +225,23 @@ class _Held:
         self.value = value
 
 
+class _Lacking:
+    """The state of a record of which some fields were absent, and how many they were."""
+
+    __slots__ = ("_of", "absent")
+
+    def __init__(self, of: dict[str, Any] | _Lacking) -> None:
+        lacking = type(of) is _Lacking
+        self._of: dict[str, Any] = of._of if lacking else of  # type: ignore[union-attr, assignment]
+        self.absent: int = 1 + (of.absent if lacking else 0)  # type: ignore[union-attr]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._of
+
+    def __getitem__(self, name: str) -> Any:
+        return self._of[name]
+
+
 class _Watched(dict):  # type: ignore[type-arg]
     """A map that knows which of its keys were asked for."""
 
@@ -243,6 +259,7 @@ class _Watched(dict):  # type: ignore[type-arg]
 
 
 def _refuse_unknown(s: dict[str, Any], k: Step) -> None:
+    """Find the key that nobody asks for, in a second look: so this is for maps that have one."""
     watched = _Watched(s)
     k(watched)
     for name in s:
@@ -254,12 +271,12 @@ def _read_key(key: Step, name: Any) -> Any:
     """A key by its type: the text itself where that is one, else the number that it writes."""
     try:
         return key(name)[1]
-    except DecodeError:
+    except ValueError as error:
         try:
             return key(wire.int_key(name))[1]
         except wire.FAILURES:
             pass
-        raise
+        raise of_a_key(error, DecodeError) from None
 
 
 def _converted(kind: str, s: Any, convert: Step) -> tuple[Any, Any]:
@@ -268,6 +285,10 @@ def _converted(kind: str, s: Any, convert: Step) -> tuple[Any, Any]:
         return s, convert(s)
     except wire.FAILURES:
         return _not(kind, s)
+
+
+def _twice(what: str) -> NoReturn:
+    raise DecodeError("", f"{what} is there twice")
 
 
 def _not(kind: str, value: object) -> NoReturn:

@@ -6,10 +6,10 @@ come in.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from bascule.workers.contracts import wire
-from bascule.workers.contracts.steps import below, target_of
+from bascule.workers.contracts.steps import below, of_a_key, target_of
 from bascule.workers.contracts.wire import EncodeError, Mismatch, WireError
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ class ValueEncoder:
         """The plain form of a whole value."""
         try:
             return self._finish(k(None))
-        except Mismatch as error:
-            raise EncodeError("", str(error) or "this is not what its type says") from None
+        except WireError:
+            raise
+        except ValueError as error:
+            raise below(error, "", EncodeError) from None
         except RecursionError:
             raise EncodeError("", "this is nested too deeply") from None
 
@@ -51,22 +53,19 @@ class ValueEncoder:
 
     def encode_bool(self, _s: Any, v: bool) -> Any:
         """A Bool is itself."""
-        return v if type(v) is bool else _no("Bool", v)
+        return v if type(v) is bool else wire.no("Bool", v)
 
     def encode_int32(self, _s: Any, v: int) -> Any:
         """An Int32 is itself; a boolean is none."""
-        return v if type(v) is int and -0x80000000 <= v <= 0x7FFFFFFF else _no("Int32", v)
+        return v if type(v) is int and -0x80000000 <= v <= 0x7FFFFFFF else wire.no("Int32", v)
 
     def encode_double(self, _s: Any, v: float) -> Any:
         """A Double is itself, if it has an end."""
-        try:
-            return wire.as_double(v)
-        except (Mismatch, OverflowError):
-            return _no("Double", v)
+        return _written("Double", v, wire.as_double)
 
     def encode_string(self, _s: Any, v: str) -> Any:
         """A String is itself."""
-        return v if type(v) is str else _no("String", v)
+        return v if type(v) is str else wire.no("String", v)
 
     def encode_maybe(self, s: Any, v: A | None, k: Two) -> Any:
         """Nothing, or the value itself: so a Maybe can't hold a Maybe."""
@@ -77,12 +76,12 @@ class ValueEncoder:
     def encode_list(self, _s: Any, v: list[A], k: Two) -> Any:
         """A list."""
         if type(v) is not list:
-            _no("List", v)
+            wire.no("List", v)
         made: list[Any] = []
         try:
             made.extend(k(None, each) for each in v)
-        except WireError as error:
-            raise below(error, f"[{len(made)}]") from None
+        except ValueError as error:
+            raise below(error, f"[{len(made)}]", EncodeError) from None
         return made
 
     def encode_record(self, _s: Any, _n_fields: int, k: Step) -> Any:
@@ -93,8 +92,8 @@ class ValueEncoder:
         """One more key of the map."""
         try:
             s[name] = k(None)
-        except WireError as error:
-            raise below(error, name) from None
+        except ValueError as error:
+            raise below(error, name, EncodeError) from None
         except AttributeError as error:
             raise EncodeError("", f"expected a record that has {name}: {error}") from None
         return s
@@ -104,62 +103,94 @@ class ValueEncoder:
         try:
             return as_name(a)
         except (LookupError, TypeError):
-            return _no("a member of the enum", a)
+            return wire.no("a member of the enum", a)
 
     # Beyond Gugugu
 
     def encode_int64(self, _s: Any, v: int) -> Any:
         """An Int64 is itself."""
-        return v if type(v) is int and -(1 << 63) <= v < 1 << 63 else _no("Int64", v)
+        return v if type(v) is int and -(1 << 63) <= v < 1 << 63 else wire.no("Int64", v)
 
     def encode_integer(self, _s: Any, v: int) -> Any:
         """An Integer is itself."""
-        return v if type(v) is int else _no("Integer", v)
+        return v if type(v) is int else wire.no("Integer", v)
 
     def encode_bytes(self, _s: Any, v: bytes) -> Any:
         """Bytes as base64."""
-        return wire.write_bytes(v)
+        return _written("Bytes", v, wire.write_bytes)
 
     def encode_timestamp(self, _s: Any, v: Any) -> Any:
         """An instant as text."""
-        return wire.write_timestamp(v)
+        return _written("Timestamp", v, wire.write_timestamp)
 
     def encode_duration(self, _s: Any, v: Any) -> Any:
         """A time span as microseconds."""
-        return wire.write_duration(v)
+        return _written("Duration", v, wire.write_duration)
 
     def encode_uuid(self, _s: Any, v: Any) -> Any:
         """A UUID as text."""
-        return wire.write_uuid(v)
+        return _written("Uuid", v, wire.write_uuid)
 
     def encode_decimal(self, _s: Any, v: Any) -> Any:
         """A decimal number as text."""
-        return wire.write_decimal(v)
+        return _written("Decimal", v, wire.write_decimal)
 
     def encode_map(self, _s: Any, v: dict[A, B], key: Two, k: Two) -> Any:
         """A map with text keys."""
-        return {wire.key_to_wire(key(None, name)): k(None, each) for name, each in v.items()}
+        if type(v) is not dict:
+            wire.no("Map", v)
+        made = {}
+        for name, each in v.items():
+            try:
+                written = wire.key_to_wire(key(None, name))
+            except ValueError as error:
+                raise of_a_key(error, EncodeError) from None
+            try:
+                made[written] = k(None, each)
+            except ValueError as error:
+                raise below(error, written, EncodeError) from None
+        return made
 
-    def encode_set(self, _s: Any, v: set[A], k: Two) -> Any:
+    def encode_set(self, s: Any, v: set[A], k: Two) -> Any:
         """A list, in order."""
-        return sorted([k(None, each) for each in v])
+        if not isinstance(v, (set, frozenset)):
+            wire.no("Set", v)
+        return sorted(self.encode_list(s, list(v), k))
 
     def encode_wrapped(self, _s: Any, v: Any, k: Two) -> Any:
         """Nothing, or a map that holds what may itself be nothing."""
-        return None if v is None else {"just": k(None, v.value)}
+        if v is None:
+            return None
+        if not hasattr(v, "value"):
+            wire.no('{"just": ...} or nothing', v)
+        return {"just": k(None, v.value)}
 
     def encode_sum(self, _s: Any, _i: int, name: str, n_fields: int, k: Step) -> Any:
         """A name, or a map of the name and the fields."""
-        return {name: k({})} if n_fields else name
+        if not n_fields:
+            return name
+        try:
+            return {name: k({})}
+        except ValueError as error:
+            raise below(error, name, EncodeError) from None
 
     def __getattr__(self, name: str) -> Two:
         target = target_of(name, "encode_", self._targets)
 
         def encode_foreign(_s: Any, v: Any) -> Any:
-            return wire.foreign_to_wire(target, v)
+            try:
+                return wire.foreign_to_wire(target, v)
+            except Mismatch as error:
+                told = f" ({error})" if str(error) else ""
+                raise EncodeError("", f"expected {target}, found {wire.show(v)}{told}") from None
+            except LookupError as error:
+                raise EncodeError("", str(error.args[0])) from None
 
         return encode_foreign
 
 
-def _no(kind: str, value: object) -> NoReturn:
-    raise EncodeError("", f"expected {kind}, found {wire.show(value)}")
+def _written(kind: str, v: Any, write: Step) -> Any:
+    try:
+        return write(v)
+    except wire.FAILURES:
+        return wire.no(kind, v)

@@ -25,10 +25,19 @@ def target_of(name: str, way: str, targets: dict[str, str]) -> str:
     return target
 
 
-def below(error: WireError, step: str) -> WireError:
-    """The same error, seen from one level up."""
-    between = "" if not error.path or error.path.startswith("[") else "."
-    path = step + between + error.path
+def below(error: ValueError, step: str, kind: type[WireError]) -> WireError:
+    """The same error, seen from one level up.
+
+    Generated code has a copy of the run time, whose errors are not of our classes, but say the same.
+    """
+    inner, reason = getattr(error, "path", ""), getattr(error, "reason", None) or str(error)
+    path = f"{step}.{inner}" if step and inner and not inner.startswith("[") else step + inner
     if len(path) > _LONGEST_PATH:
         path = path[: _LONGEST_PATH // 2] + "..." + path[-_LONGEST_PATH // 4 :]
-    return type(error)(path, error.reason)
+    return kind(path, reason)
+
+
+def of_a_key(error: ValueError, kind: type[WireError]) -> WireError:
+    """The same error, where it is a Map's key that is wrong: there is no way to it."""
+    reason = getattr(error, "reason", None) or str(error)
+    return kind("", reason.replace("expected ", "expected a key that is ", 1))

@@ -261,7 +261,13 @@ class ModernModule:
         lines += [f"_{cls}_ALL: {typing}.Final = tuple({cls})"]
         lines += [f"_{cls}_NAMES: {typing}.Final = ({names},)"]
         lines += [f"_{cls}_MEMBERS: {typing}.Final[dict[str, {cls}]] = dict(zip(_{cls}_NAMES, _{cls}_ALL))"]
-        lines += ["", "", f"def _{cls}_name(member: {cls}) -> str:", f"    return _{cls}_NAMES[member]", "", ""]
+        lines += [
+            "",
+            "",
+            f"def _{cls}_name(member: {cls}) -> str:",
+            f'    return _{cls}_NAMES[member] if type(member) is {cls} else _wire.no("{enum.ref.name}", member)',
+        ]
+        lines += ["", ""]
         lines += [f"def _{cls}_at(index: int) -> {cls} | None:"]
         lines += [f"    return _{cls}_ALL[index] if 0 <= index < {count} else None"]
         self._types.shadowed = frozenset()
@@ -326,7 +332,7 @@ class ModernModule:
             lines += [f"        if isinstance(a, {cls}):", "", f"            def k{index}(s1: _S, a: {cls} = a) -> _S:"]
             lines += [*self._encode_fields(case.fields, names, 16), "                return s1", ""]
             lines.append(f'            return impl.encode_sum(s, {index}, "{case.wire}", {len(case.fields)}, k{index})')
-        lines += ["        raise _wire.Mismatch", "", *decode]
+        lines += [f'        _wire.no("{each.ref.name}", a)', "", *decode]
         for index, (case, cls) in enumerate(zip(each.cases, classes, strict=True)):
             lines += ["", f"        def k{index}(s1: _S) -> tuple[_S, {name}]:", *self._decode_fields(case.fields)]
             values = ", ".join(f"v{index}" for index in range(len(case.fields)))

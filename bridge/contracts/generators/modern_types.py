@@ -218,7 +218,10 @@ class ModernTypes:
         if target is Builtin.UNIT:
             return f"_wire.read_unit({name})"
         if target is Builtin.MAYBE:
-            return f"None if {name} is None else {self._nested(kind) or self.read(kind.arguments[0], name, depth)}"
+            there = self._nested(kind) or self.read(kind.arguments[0], name, depth)
+            if kind.arguments[0].target is Builtin.UNIT:
+                there += " or ()"  # what is there must not be None
+            return f"None if {name} is None else {there}"
         if target is Builtin.WRAPPED:
             value = self.read(kind.arguments[0], inner, depth + 1)
             return f"None if {name} is None else _wire.Just(_wire.held(_wire.just({name}), lambda {inner}: {value}))"
@@ -231,7 +234,10 @@ class ModernTypes:
         if target is Builtin.MAP:
             key = self._read_key(kind.arguments[0], f"k{depth}")
             value = self.read(kind.arguments[1], inner, depth + 1)
-            return f"{{{key}: {value} for k{depth}, {inner} in {name}.items()}} if type({name}) is dict else {NO}"
+            made = f"{{{key}: {value} for k{depth}, {inner} in {name}.items()}}"
+            if kind.arguments[0].target is Builtin.UUID:  # which two texts may write
+                made = f"_wire.unique_keys({made}, {name})"
+            return f"{made} if type({name}) is dict else {NO}"
         if target in _FUNCTIONS:
             return f"_wire.read_{_FUNCTIONS[target]}({name})"
         return self._checked(target, name)
@@ -271,7 +277,7 @@ class ModernTypes:
 
     def _write_key(self, kind: Type, name: str) -> str:
         if isinstance(kind.target, Ref):
-            return f"{name}._write()"
+            return f"{name}._write() if type({name}) is {self.class_of(kind.target)} else {NO}"
         if kind.target is Builtin.STRING:
             return self._checked(Builtin.STRING, name)
         return f"str({self.write(kind, name)})"

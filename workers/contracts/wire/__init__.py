@@ -24,7 +24,7 @@ from .errors import (
     mismatch,
 )
 from .foreign import converter, foreign_from_wire, foreign_to_wire, register_converter
-from .inside import Just, held, just, read_unit, unique
+from .inside import Just, held, just, read_unit, unique, unique_keys
 from .json_text import read_json, write_json
 from .locating import MOST_NESTED, NESTED_MAYBE, located, located_value
 from .scalars import (
@@ -42,7 +42,7 @@ from .scalars import (
     write_timestamp,
     write_uuid,
 )
-from .telling import hint, name_of, path_text, show
+from .telling import hint, name_of, no, path_text, show
 from .typed import SumCodec, Wired
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "located_value",
     "mismatch",
     "name_of",
+    "no",
     "path_text",
     "read_bytes",
     "read_decimal",
@@ -84,6 +85,7 @@ __all__ = [
     "register_converter",
     "show",
     "unique",
+    "unique_keys",
     "write_bytes",
     "write_decimal",
     "write_duration",

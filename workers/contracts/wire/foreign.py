@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import Mismatch
-from .scalars import read_decimal, read_uuid, write_decimal
+from .scalars import read_decimal, read_uuid, write_decimal, write_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ def _builtin_converter(target: str) -> tuple[Callable[[Any], Any], Callable[[Any
     elif target == "datetime.date":
         register_converter(target, _date_to_wire, _date_from_wire)
     elif target == "uuid.UUID":
-        register_converter(target, str, read_uuid)
+        register_converter(target, write_uuid, read_uuid)
     elif target == "decimal.Decimal":
         register_converter(target, write_decimal, read_decimal)
     return _converters.get(target)

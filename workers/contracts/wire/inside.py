@@ -38,6 +38,11 @@ def held(holder: Just[T], convert: Callable[[T], U]) -> U:
     return convert(holder.value)
 
 
+def unique_keys(made: dict[T, U], wire: Any) -> dict[T, U]:
+    """A map, of which two keys may have been read as the same one."""
+    return made if len(made) == len(wire) else mismatch()
+
+
 def unique(items: list[T]) -> set[T]:
     """The elements of a set, each of which may be there once."""
     found = set(items)

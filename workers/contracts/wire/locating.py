@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 MOST_NESTED = 300
 """Levels of a value: what is deeper is refused before the interpreter's own limit is met."""
 _ABSENT = object()
+_FIELDS = "fields"  # of a sum's case: a kind that no contract has
 
 
 def located(kind: Kind, wire: Any, failure: BaseException | None = None) -> DecodeError:
@@ -240,6 +241,8 @@ def _look(path: Path, kind: Kind, value: Any, view: _FromWire, more: list[tuple[
         fits = "." not in kind and view.scalar(kind, value)
         return None if fits else f"expected {name_of(kind)}, found {show(value)}"
     head = kind[0]
+    if head == _FIELDS:
+        return _look_at_fields(path, "a record", kind[1], value, view, more)
     if head == "Maybe":
         if value is not None:
             if not isinstance(kind[1], str) and kind[1][0] == "Maybe":
@@ -261,14 +264,20 @@ def _look(path: Path, kind: Kind, value: Any, view: _FromWire, more: list[tuple[
             if not view.key(kind[1], key):
                 return f"expected a key that is {name_of(kind[1])}, found {show(key)}"
             more.append(((*path, str(key)), kind[2], inner))
-        return None
+        return "a key of the map is there twice" if _some_twice(kind[1], [key for key, _ in pairs]) else None
     items = view.items(value, head == "Set")
     if items is None:
         return f"expected {name_of(kind)}, found {show(value)}"
     more.extend(((*path, index), kind[1], each) for index, each in enumerate(items))
-    if head == "Set" and type(value) is list and len({json.dumps(each, default=repr) for each in items}) != len(items):
+    if head == "Set" and type(value) is list and _some_twice(kind[1], items):
         return "an element of the set is there twice"
     return None
+
+
+def _some_twice(kind: Kind, items: list[Any]) -> bool:
+    """Whether two of these plain values mean the same; a UUID may be written in two ways."""
+    texts = [json.dumps(each, default=repr) for each in items]
+    return len({each.lower() if kind == "Uuid" else each for each in texts}) != len(texts)
 
 
 NESTED_MAYBE = (
@@ -286,16 +295,21 @@ def _look_at_definition(
     if "enum" in definition:
         wrong = view.member(definition["enum"], value)
         return None if wrong is None else f"expected {short}, {wrong}"
-    described = definition.get("record")
-    if described is None:
-        tag, described, value = view.case(definition["sum"], value)
-        if not tag:
-            return f"expected {short}, found {show(value)}"
-        if not described:
-            return None
-        path = (*path, tag)
+    if "record" in definition:
+        return _look_at_fields(path, short, definition["record"], value, view, more)
+    tag, described, fields = view.case(definition["sum"], value)
+    if not tag:
+        return f"expected {short}, found {show(value)}"
+    if described:
+        more.append(((*path, tag), [_FIELDS, described], fields))
+    return None
+
+
+def _look_at_fields(
+    path: Path, name: str, described: list[Any], value: Any, view: _FromWire, more: list[tuple[Path, Kind, Any]]
+) -> str | None:
     found = view.fields(described, value)
     if isinstance(found, str):
-        return found or f"expected {short}, found {show(value)}"
+        return found or f"expected {name}, found {show(value)}"
     more.extend(((*path, each), kind, inner) for each, kind, inner in found)
     return None

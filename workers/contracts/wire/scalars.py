@@ -34,12 +34,23 @@ def write_bytes(value: Any) -> str:
 
 
 def read_timestamp(wire: Any) -> Any:
-    """An instant, in UTC: `2024-02-29T12:30:00.000001Z`."""
+    """An instant, in UTC: `2024-02-29T12:30:00.000001Z`.
+
+    One form and no other, on every Python: `fromisoformat` takes more with each version. Others may write the fraction
+    with more or fewer digits than six, but a part of a microsecond would be lost.
+    """
     from datetime import datetime
 
-    if type(wire) is not str or not wire.endswith("Z"):
+    if type(wire) is not str or len(wire) < 20 or wire[-1] != "Z" or not wire.isascii():
         raise Mismatch
-    return datetime.fromisoformat(f"{wire[:-1]}+00:00")
+    point, fraction = wire[19:20], wire[20:-1]
+    if wire[4] + wire[7] + wire[10] + wire[13] + wire[16] != "--T::" or (point == ".") != fraction.isdigit():
+        raise Mismatch
+    if len(fraction) > 9 or fraction[6:].strip("0"):
+        raise Mismatch
+    if not (wire[:4] + wire[5:7] + wire[8:10] + wire[11:13] + wire[14:16] + wire[17:19]).isdigit():
+        raise Mismatch
+    return datetime.fromisoformat(f"{wire[:19]}.{fraction[:6].ljust(6, '0')}+00:00")
 
 
 def write_timestamp(value: Any) -> str:
@@ -62,6 +73,10 @@ def read_duration(wire: Any) -> Any:
 
 def write_duration(value: Any) -> int:
     """A time span as microseconds."""
+    from datetime import timedelta
+
+    if not isinstance(value, timedelta):
+        raise Mismatch
     return (int(value.days) * 86_400 + int(value.seconds)) * 1_000_000 + int(value.microseconds)
 
 
@@ -69,9 +84,10 @@ def read_uuid(wire: Any) -> Any:
     """A UUID travels as its usual text."""
     from uuid import UUID
 
-    if type(wire) is not str or len(wire) != 36:
+    if type(wire) is not str:
         raise Mismatch
-    return UUID(wire)
+    value = UUID(wire)
+    return value if str(value) == wire.lower() else mismatch()
 
 
 def write_uuid(value: Any) -> str:
@@ -85,8 +101,8 @@ def read_decimal(wire: Any) -> Any:
     """A decimal number travels as text, digit by digit."""
     from decimal import Decimal, InvalidOperation
 
-    if type(wire) is not str:
-        raise Mismatch
+    if type(wire) is not str or not wire.isascii() or "_" in wire or wire != wire.strip():
+        raise Mismatch  # what Python alone takes for a number
     try:
         value = Decimal(wire)
     except InvalidOperation:
@@ -96,7 +112,9 @@ def read_decimal(wire: Any) -> Any:
 
 def write_decimal(value: Any) -> str:
     """A decimal number as text."""
-    return str(value) if value.is_finite() else mismatch()
+    from decimal import Decimal
+
+    return str(value) if isinstance(value, Decimal) and value.is_finite() else mismatch()
 
 
 def key_to_wire(value: Any) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from .errors import EncodeError
 from .json_text import Huge, Twice
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ def show(value: Any) -> str:
     if isinstance(value, (int, float)):
         return repr(value)
     return f"a {type(value).__name__}"
+
+
+def no(kind: str, value: Any) -> NoReturn:
+    """Refuse a value that is to go out."""
+    raise EncodeError("", f"expected {kind}, found {show(value)}")
 
 
 def hint(name: Any, candidates: Any) -> str:
