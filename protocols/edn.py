@@ -193,6 +193,10 @@ class _Reader:
         if token in _SPECIAL:
             return _SPECIAL[token]
         tag = token[1:]
+        if tag == "object":  # as Clojure prints a function, an atom, whatever has no reader
+            raise _Malformed("#object stands for something in the client's program: give a function through py/calling")
+        if tag[0] == "'":
+            raise _Malformed(f"{token[:40]} is code, not data")
         body = self.form(_deeper(depth))
         if tag[0] == ":":
             return _in_namespace(tag[1:], body)

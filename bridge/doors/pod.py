@@ -259,7 +259,7 @@ class PodDoor:
         elif name in pod_core.RESULTS:
             self._exchange(event, name)
         else:
-            known = [*pod_core.FUNCTIONS, *pod_core.OF_THE_DOOR]
+            known = [known for known in (*pod_core.FUNCTIONS, *pod_core.OF_THE_DOOR) if known[0] != "-"]
             self._no_var(event, self._options.core_namespace, name, known)
 
     def _credit(self, id: Hashable, items: int) -> None:

@@ -97,13 +97,14 @@ class PodOptions:
     def offers(self, module: str, name: str) -> bool:
         """Whether a member of a module is exported, as far as the patterns go.
 
-        A pattern (`*`, `?`, `[...]`) is for the name, or, with a dot in it, for `module.name`.
+        A pattern (`*`, `?`, `[...]`) is for the name, or, with a dot in it, for `module.name`, in either spelling.
         """
         if not self.include and not self.exclude:
             return True
         from fnmatch import fnmatchcase
 
         def fits(pattern: str) -> bool:
-            return fnmatchcase(f"{module}.{name}" if "." in pattern else name, pattern)
+            spelled = f"{module}.{name}" if "." in pattern else name
+            return fnmatchcase(spelled, pattern) or fnmatchcase(spelled.replace("_", "-"), pattern)
 
         return (not self.include or any(map(fits, self.include))) and not any(map(fits, self.exclude))

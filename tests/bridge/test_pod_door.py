@@ -407,6 +407,7 @@ def test_release_is_answered_by_the_door() -> None:
         ("my-mod/import-error", "[]", "not_found", "no var"),
         ("my-mod/", "[]", "not_found", "no var ''"),
         ("py/cal", "[]", "not_found", "no var 'cal'; there is: call"),
+        ("py/qqq", "[]", "not_found", "no var 'qqq'; there is: attr, builtin, call"),
         ("my-mod/do-it", "{}", "bad_arguments", "a JSON array"),
         ("my-mod/do-it", "[1", "bad_arguments", "a JSON array"),
         ("my-mod/do-it", '"kwargs"', "bad_arguments", "a JSON array"),

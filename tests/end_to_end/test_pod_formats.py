@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import http.server
 import json
+import threading
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
@@ -29,6 +31,11 @@ CLOJURE = FORMATS[1:]
 def pod(request: pytest.FixtureRequest, folder: Path) -> Iterator[PodClient]:
     with PodClient("my_mod", "json=py.json", cwd=folder, payload=request.param) as client:
         yield client
+
+
+@pytest.fixture(params=FORMATS)
+def payload(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module", params=CLOJURE)
@@ -79,6 +86,39 @@ def test_keyword_arguments_have_their_natural_form(pod: PodClient) -> None:
     deque = pod.invoke("py/init", "collections:deque", [1, 2, 3], maxlen=2)
     assert pod.invoke("py/list", deque) == [2, 3]
     assert pod.invoke("py/builtin", "sorted", [1, 3, 2], reverse=True) == [3, 2, 1]
+
+
+@pytest.fixture
+def web() -> Iterator[str]:
+    """The address of a server that answers with the path it was asked for."""
+
+    class Echo(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(f"{self.path} {self.headers['X-Ship']}".encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_keyword_arguments_reach_real_libraries(payload: str, web: str) -> None:
+    with PodClient("numpy=np", "pandas=pd", "requests", payload=payload) as pod:
+        array = pod.invoke("np/linspace", 0, 1, num=3, endpoint=False)
+        assert pod.invoke("py/method", array, "round", decimals=2) is not None
+        assert pod.invoke("py/value", array) == pytest.approx([0, 1 / 3, 2 / 3])
+        frame = pod.invoke("pd/DataFrame", {"tons": [2, 1]}, index=["Anna", "Bo"])
+        frame = pod.invoke("py/method", frame, "sort-values", by="tons", ascending=False)
+        assert pod.invoke("py/method", frame, "to-dict", orient="list") == {"tons": [2, 1]}
+        answer = pod.invoke("requests/get", web, params={"a": "b c"}, headers={"X-Ship": "Anna"}, timeout=60)
+        assert pod.invoke("py/attr", answer, "text") == "/?a=b+c Anna"
 
 
 def test_a_keyword_alone_is_text_and_a_map_of_keywords_has_the_last_word(clojure: PodClient) -> None:

@@ -84,6 +84,8 @@ def test_patterns_say_what_is_exported(named: Path) -> None:
         with pytest.raises(PodError) as caught:
             pod.invoke("named/do-it", 1)
         assert caught.value.data["kind"] == "not_found"
+    with PodClient("named", "--include", "do-*", "--include", "named.get-*", cwd=named) as pod:
+        assert names(pod, "named") == {"do-it", "get-one", "get-two"}
 
 
 def test_imported_and_private_names_are_exported_on_demand(named: Path) -> None:

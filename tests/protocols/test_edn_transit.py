@@ -165,12 +165,17 @@ def test_what_transit_writers_write_is_read() -> None:
         *(b"", b" ", b"[", b"]", b"[1)", b"#foo 1", b"{1}", b"\xff", b"#{1 1}", b"1 2", b'"a', b'"\\q"', b"[" * 5000),
         *(b"1a", b"\\foo", b"#", b"##x", b":", b"::a", b"01", b"1/0", b"9" * 5000, b"#py/set 3", b'#inst "x"'),
         *(b'{:a 1 "a" 2}', b'#py/handle {:token "x"}', b"#py/handle 1", b"{{} 1}", b"#_", b"#_ 1", b"#" * 9999, b";"),
-        *(b'#inst "2024-99-01"', b'#uuid "x"', b"@a", b"#_ " * 5000 + b"1"),
+        *(b'#inst "2024-99-01"', b'#uuid "x"', b"@a", b"#'a", b"#_ " * 5000 + b"1"),
     ],
 )
 def test_malformed_edn_is_refused(text: bytes) -> None:
     with pytest.raises(RemoteProtocolError, match=r"(?s)EDN is malformed at character|not UTF-8|nested too deep"):
         edn.loads(text)
+
+
+def test_a_function_that_is_printed_as_clojure_does_is_refused_with_the_remedy() -> None:
+    with pytest.raises(RemoteProtocolError, match="in the client's program: give a function through py/calling"):
+        edn.loads(b'[[1 2] #object[user$f 0x2d4a0671 "user$f@2d4a0671"]]')
 
 
 @pytest.mark.parametrize(
