@@ -50,7 +50,7 @@ def parameters_of(function: object, matcher: Matcher) -> Parameters | None:
     """What a function takes; None when it can't be told without calling user code."""
     cls = type(function)
     if is_class(function):
-        return _constructor(function)  # type: ignore[arg-type]
+        return _constructor(function)
     for _ in range(_DEEPEST_WRAP):
         wrapped = _wrapped(function)
         if wrapped is None:

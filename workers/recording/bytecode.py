@@ -64,7 +64,7 @@ class Step:
 
     __slots__ = ("depth", "does", "insert", "line", "next", "offset", "take", "what")
 
-    def __init__(self, offset: int, does: Does, take: int, what: object) -> None:
+    def __init__(self, offset: int, does: Does, take: int, what: Any) -> None:
         self.offset = offset
         self.does = does
         self.take = take

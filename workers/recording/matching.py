@@ -14,7 +14,7 @@ import weakref
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
+    from typing import Any, TypeGuard
 
 _mro_of = type.__dict__["__mro__"].__get__
 _dict_of = type.__dict__["__dict__"].__get__
@@ -35,7 +35,7 @@ def module_name(cls: type) -> str:
     return name if type(name) is str else ""
 
 
-def is_class(value: object) -> bool:
+def is_class(value: object) -> TypeGuard[type]:
     """Whether it is a class, whatever its metaclass."""
     return type in _mro_of(type(value))
 
@@ -135,41 +135,41 @@ class Matcher:
             never.add(address)
         return known
 
-    def touches(self, value: object) -> bool:
+    def touches(self, value: Any) -> bool:
         """Whether a value belongs to the target: an instance, a class, a function or a module of it."""
         cls = type(value)
         kind = self._kinds.get(id(cls)) or self.kind(cls)
         if kind.target:
             return True
         if kind.is_class:
-            return self.kind(value).target  # type: ignore[arg-type]
+            return self.kind(value).target
         if kind.module != "builtins" and kind.module != "functools":
             return "cython" in kind.cls_name and self.is_target(function_module(value))
         if cls is types.ModuleType:
-            return self.is_target(module_title(value))  # type: ignore[arg-type]
+            return self.is_target(module_title(value))
         if cls in FUNCTIONS:
             return self.touches_callable(value)
         return False
 
-    def touches_callable(self, function: object) -> bool:
+    def touches_callable(self, function: Any) -> bool:
         """Whether calling this is a use of the target."""
         cls = type(function)
         if cls is types.FunctionType:
             return self.is_target(function.__module__)
         if cls is types.BuiltinFunctionType:
-            owner = function.__self__  # type: ignore[attr-defined]
+            owner = function.__self__
             if owner is None or type(owner) is types.ModuleType:
                 return self.is_target(function.__module__)
             return self.touches(owner)
         if cls is types.MethodType:
-            inner = function.__func__  # type: ignore[attr-defined]
+            inner = function.__func__
             if type(inner) is types.FunctionType:
                 return self.is_target(inner.__module__)
-            return self.touches(function.__self__)  # type: ignore[attr-defined]
+            return self.touches(function.__self__)
         if cls in DESCRIPTORS:
-            return self.kind(function.__objclass__).target  # type: ignore[attr-defined]
+            return self.kind(function.__objclass__).target
         if cls is types.MethodWrapperType:
-            return self.touches(function.__self__)  # type: ignore[attr-defined]
+            return self.touches(function.__self__)
         if cls is CACHED:
             return self.is_target(function_module(function))
         return self.touches(function)

@@ -20,10 +20,11 @@ from .matching import FUNCTIONS, Matcher, find, is_class, is_instance, module_na
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from .bytecode import Step
 
-    Operands = Sequence[object]
+    Operands = Sequence[Any]
 
 _NO_KEYWORDS: dict[str, object] = {}
 _READABLE = (tuple, list, set, frozenset, str, bytes, bytearray, range)
@@ -56,7 +57,7 @@ class Use:
 
     __slots__ = ("args", "function", "gives", "kwargs", "more")
 
-    def __init__(self, function: object, args: Operands, kwargs: dict[str, object] = _NO_KEYWORDS) -> None:
+    def __init__(self, function: Any, args: Operands, kwargs: dict[str, object] = _NO_KEYWORDS) -> None:
         self.function = function
         self.args = args
         self.kwargs = kwargs
@@ -94,7 +95,7 @@ class Operations:
             Does.MATCH_KEYS: self._match_keys,
         }
 
-    def _uses(self, value: object, *names: str) -> bool:
+    def _uses(self, value: Any, *names: str) -> bool:
         """Whether a value belongs to the target; one of a class derived outside it, only where the target's own
         method would answer.
         """
@@ -110,12 +111,12 @@ class Operations:
         return False
 
     def _unary(self, step: Step, operands: Operands) -> Use | None:
-        name: str = step.what  # type: ignore[assignment]
+        name: str = step.what
         truth = ("__bool__", "__len__") if name in ("not_", "truth") else (f"__{name}__",)
         return Use(getattr(operator, name), operands) if self._uses(operands[0], *truth) else None
 
     def _binary(self, step: Step, operands: Operands) -> Use | None:
-        name: str = step.what  # type: ignore[assignment]
+        name: str = step.what
         bare = name.rstrip("_")
         plain = bare[1:] if bare[0] == "i" and bare != "invert" else bare
         left, right = operands
@@ -124,7 +125,7 @@ class Operations:
         return None
 
     def _compare(self, step: Step, operands: Operands) -> Use | None:
-        name: str = step.what  # type: ignore[assignment]
+        name: str = step.what
         left, right = operands
         if self._uses(left, f"__{name}__") or self._uses(right, _MIRRORED[name]):
             return Use(getattr(operator, name), operands)
@@ -158,25 +159,25 @@ class Operations:
         return Use(operator.setitem, (container, slice(start, stop), value))
 
     def _get_attribute(self, step: Step, operands: Operands) -> Use | None:
-        name: str = step.what  # type: ignore[assignment]
+        name: str = step.what
         return Use(getattr, (operands[0], name)) if self._uses(operands[0], name) else None
 
     def _set_attribute(self, step: Step, operands: Operands) -> Use | None:
-        name: str = step.what  # type: ignore[assignment]
+        name: str = step.what
         value, owner = operands
         return Use(setattr, (owner, name, value)) if self._uses(owner, name) else None
 
     def _delete_attribute(self, step: Step, operands: Operands) -> Use | None:
-        name: str = step.what  # type: ignore[assignment]
+        name: str = step.what
         return Use(delattr, (operands[0], name)) if self._uses(operands[0], name) else None
 
     def _iterate(self, step: Step, operands: Operands) -> Use | None:
-        name: str = step.what  # type: ignore[assignment]
+        name: str = step.what
         uses = self._uses(operands[0], f"__{name}__", "__getitem__")
         return Use(getattr(builtins, name), operands) if uses else None
 
     def _format(self, step: Step, operands: Operands) -> Use | None:
-        name: str = step.what  # type: ignore[assignment]
+        name: str = step.what
         value = operands[0]
         if name != "format":  # what is formatted then is a text
             return Use(getattr(builtins, name), (value,)) if self._uses(value, f"__{name}__") else None
@@ -185,13 +186,13 @@ class Operations:
     def _match_class(self, step: Step, operands: Operands) -> Use | None:
         """The attributes that are compared, where the object is certainly of the class."""
         value, cls, named = operands
-        if not is_class(cls) or not is_instance(value, cls):  # type: ignore[arg-type]
+        if not is_class(cls) or not is_instance(value, cls):
             return None
-        own = find(cls, "__match_args__")  # type: ignore[arg-type]
-        count: int = step.what  # type: ignore[assignment]
+        own = find(cls, "__match_args__")
+        count: int = step.what
         positional = own[1][:count] if own is not None and type(own[1]) is tuple else ()
         use = None
-        for name in reversed((*positional, *named)):  # type: ignore[misc]
+        for name in reversed((*positional, *named)):
             if type(name) is str and self._uses(value, name):
                 use = _before(Use(getattr, (value, name)), use)
         return use
@@ -202,7 +203,7 @@ class Operations:
         if found is None or not self._uses(value, "get"):
             return None
         use = None
-        for key in reversed(keys):  # type: ignore[call-overload]
+        for key in reversed(keys):
             use = _before(Use(found[1], (value, key)), use)
         return use
 
@@ -210,9 +211,9 @@ class Operations:
         return self._special(operands[0], "keys")
 
     def _enter(self, step: Step, operands: Operands) -> Use | None:
-        return self._special(operands[0], step.what)  # type: ignore[arg-type]
+        return self._special(operands[0], step.what)
 
-    def _special(self, value: object, name: str) -> Use | None:
+    def _special(self, value: Any, name: str) -> Use | None:
         """A method that Python itself looks up and calls."""
         if not self._uses(value, name):
             return None
@@ -234,21 +235,21 @@ class Operations:
     def _call(self, step: Step, operands: Operands) -> Use | None:
         return self._called(operands[0], operands[1:], step.what)
 
-    def _called(self, function: object, args: Operands, names: object) -> Use | None:
+    def _called(self, function: Any, args: Operands, names: Any) -> Use | None:
         if not self.matcher.touches_callable(function) and not (
             id(function) in APPLIED and self._applied(function, args, names)
         ):
             return None
         if not names:
             return self._use_of(function, args, _NO_KEYWORDS)
-        count = len(names)  # type: ignore[arg-type]
-        return self._use_of(function, args[:-count], dict(zip(names, args[-count:])))  # type: ignore[call-overload]
+        count = len(names)
+        return self._use_of(function, args[:-count], dict(zip(names, args[-count:])))
 
     def _call_spread(self, step: Step, operands: Operands) -> Use | None:
         function, spread = operands[:2]
         kwargs = operands[2] if step.what and type(operands[2]) is dict else _NO_KEYWORDS
         readable = type(spread) in _READABLE
-        args = list(spread) if readable else []  # type: ignore[call-overload]
+        args = list(spread) if readable else []
         if self.matcher.touches_callable(function) or (id(function) in APPLIED and self._applied(function, args, None)):
             return self._use_of(function, args, dict(kwargs))
         if readable or not self._uses(spread, "__iter__"):
@@ -257,27 +258,27 @@ class Operations:
         use.gives = False
         return use
 
-    def _applied(self, function: object, args: Operands, names: object) -> bool:
+    def _applied(self, function: Any, args: Operands, names: Any) -> bool:
         """Whether a builtin that uses the objects it is given is given one of the target."""
         matcher = self.matcher
         if function in (getattr, hasattr, setattr, delattr):
             return bool(args) and matcher.touches(args[0])
-        positional = args[: len(args) - len(names)] if names else args  # type: ignore[arg-type]
+        positional = args[: len(args) - len(names)] if names else args
         return any(matcher.touches(value) for value in islice(positional, 4) if type(value) not in _NOT_APPLIED_TO)
 
-    def _use_of(self, function: object, args: Operands, kwargs: dict[str, object]) -> Use | None:
+    def _use_of(self, function: Any, args: Operands, kwargs: dict[str, object]) -> Use | None:
         cls = type(function)
         if cls is types.MethodType:
-            inner, owner = function.__func__, function.__self__  # type: ignore[attr-defined]
+            inner, owner = function.__func__, function.__self__
             if type(inner) is types.FunctionType and not is_class(owner):
                 return Use(inner, [owner, *args], kwargs)
         elif cls is types.BuiltinFunctionType or cls is types.MethodWrapperType:
-            owner = function.__self__  # type: ignore[attr-defined]
+            owner = function.__self__
             if owner is not None and type(owner) is not types.ModuleType and not is_class(owner):
-                found = find(type(owner), function.__name__)  # type: ignore[attr-defined]
+                found = find(type(owner), function.__name__)
                 if found and type(found[1]) in (types.MethodDescriptorType, types.WrapperDescriptorType):
                     return Use(found[1], [owner, *args], kwargs)
-        elif self.matcher.kind(cls).is_class and not self._constructs(function):  # type: ignore[arg-type]
+        elif self.matcher.kind(cls).is_class and not self._constructs(function):
             return None
         return Use(function, args, kwargs)
 

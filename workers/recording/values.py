@@ -57,13 +57,13 @@ class Encoder:
             CACHED: self._wrapped,
         }
 
-    def encode(self, value: object, depth: int = 0) -> object:
+    def encode(self, value: Any, depth: int = 0) -> object:
         """What the trace says of a value."""
         cls = type(value)
         if value is None:
             return None
         if cls is str:
-            return value if len(value) <= LONGEST_TEXT else {"t": "str"}  # type: ignore[arg-type]
+            return value if len(value) <= LONGEST_TEXT else {"t": "str"}
         if cls is int or cls is float or cls is bool:
             return {"t": cls.__name__}
         if cls is list or cls is tuple or cls is dict:
@@ -74,8 +74,8 @@ class Encoder:
         kind = self.matcher.kind(cls)
         if kind.is_class:
             if kind.module == "builtins" and kind.cls_name == "type":
-                return {"t": "type", "v": self.class_name(value)}  # type: ignore[arg-type]
-            return {"t": named(kind.module, kind.cls_name), "v": self.class_name(value)}  # type: ignore[arg-type]
+                return {"t": "type", "v": self.class_name(value)}
+            return {"t": named(kind.module, kind.cls_name), "v": self.class_name(value)}
         if kind.target:
             told = _array_detail(kind.module, kind.cls_name, cls, value)
             if told is not None:
@@ -96,24 +96,24 @@ class Encoder:
             return named(module, name)
         return named(kind.module, kind.cls_name)
 
-    def key(self, value: object, depth: int = 0) -> object:
+    def key(self, value: Any, depth: int = 0) -> object:
         """Equal for two values only where `encode` tells the same of both; made of ints, texts and tuples alone."""
         cls = type(value)
         if cls is str:
-            return value if len(value) <= LONGEST_TEXT else 0  # type: ignore[arg-type]
+            return value if len(value) <= LONGEST_TEXT else 0
         if cls is list or cls is tuple:
             if depth >= DEEPEST:
                 return cls is list
-            items = value[:MOST_ITEMS]  # type: ignore[index]
+            items = value[:MOST_ITEMS]
             return (cls is list, *[self.key(item, depth + 1) for item in items])
         kind = self.matcher._kinds.get(id(cls)) or self.matcher.kind(cls)
         if cls is dict:
             if depth >= DEEPEST:
                 return kind.serial
-            pairs = _first_pairs(value)  # type: ignore[arg-type]
+            pairs = _first_pairs(value)
             return (kind.serial, *[(self.key(k, depth + 1), self.key(v, depth + 1)) for k, v in pairs])
         if cls is slice:
-            parts = (value.start, value.stop, value.step)  # type: ignore[attr-defined]
+            parts = (value.start, value.stop, value.step)
             return (kind.serial, *[self.key(part, depth + 1) for part in parts])
         if cls in self._special or kind.is_class:
             return (kind.serial, id(value))
@@ -121,14 +121,14 @@ class Encoder:
             return (kind.serial, _array_key(kind.cls_name, cls, value))
         return kind.serial
 
-    def _container(self, value: object, cls: type, depth: int) -> object:
+    def _container(self, value: Any, cls: type, depth: int) -> object:
         if depth >= DEEPEST:
             return {"t": cls.__name__}
         if cls is dict:
-            pairs = _first_pairs(value)  # type: ignore[arg-type]
+            pairs = _first_pairs(value)
             told = [[self.encode(key, depth + 1), self.encode(item, depth + 1)] for key, item in pairs]
             return {"t": "dict", "v": told}
-        items = [self.encode(item, depth + 1) for item in value[:MOST_ITEMS]]  # type: ignore[index]
+        items = [self.encode(item, depth + 1) for item in value[:MOST_ITEMS]]
         return items if cls is list else {"t": "tuple", "v": items}
 
     def _module(self, value: types.ModuleType, depth: int) -> object:
@@ -141,7 +141,7 @@ class Encoder:
     def _function(self, value: types.FunctionType, depth: int) -> object:
         return {"t": "function", "v": named(value.__module__, value.__qualname__)}
 
-    def _wrapped(self, value: object, depth: int) -> object:
+    def _wrapped(self, value: Any, depth: int) -> object:
         return {"t": "function", "v": named(function_module(value), function_qualname(value))}
 
     def _builtin(self, value: types.BuiltinFunctionType, depth: int) -> object:
@@ -161,7 +161,7 @@ class Encoder:
         return {"t": type(value).__name__, "v": {"name": value.__name__, "class": owner}}
 
 
-def _carried_name(function: object) -> str:
+def _carried_name(function: Any) -> str:
     if type(function) is types.FunctionType:
         return function.__name__
     return function_qualname(function).rpartition(".")[2] or type(function).__name__
@@ -177,11 +177,11 @@ def _first_pairs(value: dict[object, object]) -> list[tuple[object, object]]:
 # ---- What is known of numpy, without importing it ------------------------------------------------------------------
 
 
-def _array_detail(module: str, name: str, cls: type, value: object) -> object:
+def _array_detail(module: str, name: str, cls: type, value: Any) -> object:
     if not module.startswith("numpy"):
         return None
     if name == "ufunc":
-        return {"t": named(module, name), "v": value.__name__}  # type: ignore[attr-defined]
+        return {"t": named(module, name), "v": value.__name__}
     if name == "_ArrayFunctionDispatcher":
         return {"t": "function", "v": named(function_module(value), function_qualname(value))}
     if name == "_convert2ma":
@@ -193,14 +193,14 @@ def _array_detail(module: str, name: str, cls: type, value: object) -> object:
     return None
 
 
-def _array_key(name: str, cls: type, value: object) -> object:
+def _array_key(name: str, cls: type, value: Any) -> object:
     if name in ("ufunc", "_ArrayFunctionDispatcher", "_convert2ma"):
         return id(value)
     dtype = _dtype_of(name, cls, value)
     return 0 if dtype is None else id(dtype)
 
 
-def _dtype_of(name: str, cls: type, value: object) -> object:
+def _dtype_of(name: str, cls: type, value: Any) -> object:
     if "DType" in name or name == "dtype":
         return value
     found = find(cls, "dtype")
@@ -209,7 +209,7 @@ def _dtype_of(name: str, cls: type, value: object) -> object:
     return found[1].__get__(value)
 
 
-def _dtype_name(dtype: object) -> str:
+def _dtype_name(dtype: Any) -> str:
     found = find(type(dtype), "name")
     if found is None or not hasattr(type(found[1]), "__get__"):
         return "object"
