@@ -35,9 +35,17 @@
 %% @doc Do `Op' on `Object' (a handle, or any value as first argument; `none' if there is none) and wait for the answer.
 -spec run(byte(), binary(), subject(), arguments(), py_options:options()) -> term().
 run(Op, Target, Object, Arguments, Options) ->
-    case begin_call(Op, Target, Object, Arguments, Options, 0) of
-        {ok, Pending} -> await(Pending, infinity);
-        {failed, Error, OnError} -> fail(OnError, Error)
+    {Token, Packed} = packed(Object, Arguments),
+    case prepare(Options, Object, Arguments, call_frame(0, {Op, Target, Token}, Packed)) of
+        {ready, Server, Choice, Id, Data} ->
+            exchange(Server, Choice, Id, Data);
+        {remote, Owner} ->
+            case py_remote:begin_call(node(Owner), [Op, Target, Object, Arguments, Options, 0]) of
+                {ok, Pending} -> await(Pending, infinity);
+                {failed, Error, OnError} -> fail(OnError, Error)
+            end;
+        {failed, Error, OnError} ->
+            fail(OnError, Error)
     end.
 
 %% @doc The first half of it: the call is on its way. What comes of it goes to the mailbox of this process.
@@ -45,9 +53,10 @@ run(Op, Target, Object, Arguments, Options) ->
     {ok, pending()} | {failed, py_error:error(), raise | return}.
 begin_call(Op, Target, Object, Arguments, Options, More) ->
     {Token, Packed} = packed(Object, Arguments),
-    case exchange(Options, Object, Arguments, call_frame(More, {Op, Target, Token}, Packed)) of
+    case prepare(Options, Object, Arguments, call_frame(More, {Op, Target, Token}, Packed)) of
+        {ready, Server, Choice, Id, Data} -> send(Server, Choice, Id, Data);
         {remote, Owner} -> py_remote:begin_call(node(Owner), [Op, Target, Object, Arguments, Options, More]);
-        Begun -> Begun
+        Failed -> Failed
     end.
 
 call_frame(More, {Op, Target, Token}, Packed) ->
@@ -116,28 +125,26 @@ ask(Request, Options) ->
 %% @doc The first half of it.
 -spec question(map(), py_options:options()) -> {ok, pending()} | {failed, py_error:error(), raise | return}.
 question(Request, Options) ->
-    exchange(Options, none, {[], []}, fun(Id, _) -> py_wire:control(Id, Request) end).
+    case prepare(Options, none, {[], []}, fun(Id, _) -> py_wire:control(Id, Request) end) of
+        {ready, Server, Choice, Id, Data} -> send(Server, Choice, Id, Data);
+        {failed, _, _} = Failed -> Failed
+    end.
 
-exchange(Options, Object, Arguments, Frame) ->
+%% Which server, with which choice, under which id, and the bytes.
+prepare(Options, Object, Arguments, Frame) ->
     case py_servers:for_call(Options, Object, Arguments) of
         {ok, #server{defaults = Defaults} = Server} ->
             Choice = py_options:choose(Options, Defaults),
-            case send(Server, Choice, Frame) of
+            Id = erlang:unique_integer([positive]),
+            case written(Server, Choice, Id, Frame) of
                 {failed, Error} -> {failed, Error, Choice#choice.on_error};
-                Sent -> Sent
+                Data -> {ready, Server, Choice, Id, Data}
             end;
         {remote, _} = Remote ->
             Remote;
         {failed, Error} ->
             #choice{on_error = OnError} = py_options:choose(Options, #choice{}),
             {failed, Error, OnError}
-    end.
-
-send(Server, Choice, Frame) ->
-    Id = erlang:unique_integer([positive]),
-    case written(Server, Choice, Id, Frame) of
-        {failed, _} = Failed -> Failed;
-        Data -> send(Server, Choice, Id, Data)
     end.
 
 %% The bytes of a call, if one frame may have so many.
@@ -159,20 +166,50 @@ written(#server{name = Name, owner = Owner, max_frame = Max}, Choice, Id, Frame)
             {failed, py_error:make(bad_arguments, Format, [Size, Max])}
     end.
 
-%% Register, write. A frame that could not be written has not run, so it waits for the next port program.
-send(#server{owner = Owner, port = Port, calls = Calls} = Server, #choice{timeout = Timeout} = Choice, Id, Data) ->
+send(#server{owner = Owner} = Server, Choice, Id, Data) ->
     Alias = monitor(process, Owner, [{alias, demonitor}]),
-    Caller = caller(),
-    case register_call(Calls, {Id, Alias, Caller}) andalso watched(Server, Caller) andalso traced(Port, Choice, Id) andalso write(Port, Data) of
+    Row = {Id, Alias, caller()},
+    case is_sent(Server, Choice, Row, Data) of
         true ->
-            {ok, #pending{server = Server, choice = Choice, id = Id, alias = Alias, until = until(Timeout)}};
+            {ok, pending(Server, Choice, Row)};
         false ->
-            _ = demonitor(Alias, [flush]),
-            case py_servers:next_life(Server) of
+            case another(Server, Alias) of
                 {ok, Next} -> send(Next, Choice, Id, Data);
-                {failed, _} = Failed -> Failed
+                {failed, Error} -> {failed, Error, Choice#choice.on_error}
             end
     end.
+
+%% The same, and wait. The alias is made here and handed by itself to nothing but the receive that waits for it: so the
+%% compiler sees that what was in the mailbox before can't be the answer, and none of that is looked at, be it ever so
+%% many messages.
+exchange(#server{owner = Owner} = Server, Choice, Id, Data) ->
+    Alias = monitor(process, Owner, [{alias, demonitor}]),
+    Row = {Id, Alias, caller()},
+    case is_sent(Server, Choice, Row, Data) of
+        true ->
+            Pending = pending(Server, Choice, Row),
+            answered(receive_answer(Alias, Pending, Pending#pending.until), Pending);
+        false ->
+            case another(Server, Alias) of
+                {ok, Next} -> exchange(Next, Choice, Id, Data);
+                {failed, Error} -> fail(Choice#choice.on_error, Error)
+            end
+    end.
+
+pending(Server, #choice{timeout = Timeout} = Choice, {Id, Alias, _}) ->
+    #pending{server = Server, choice = Choice, id = Id, alias = Alias, until = until(Timeout)}.
+
+%% Register, write.
+is_sent(#server{port = Port, calls = Calls} = Server, Choice, {Id, _, Caller} = Row, Data) ->
+    register_call(Calls, Row) andalso
+        watched(Server, Caller) andalso
+        traced(Port, Choice, Id) andalso
+        write(Port, Data).
+
+%% A frame that could not be written has not run, so it waits for the next port program.
+another(Server, Alias) ->
+    _ = demonitor(Alias, [flush]),
+    py_servers:next_life(Server).
 
 %% The trace context goes ahead of its call.
 traced(_, #choice{traceparent = none}, _) -> true;
@@ -229,19 +266,19 @@ until(Timeout) -> erlang:monotonic_time(millisecond) + Timeout + ?GRACE.
 
 %% @doc The second half: wait for what comes of a call. Past `Patience' milliseconds the call is taken back.
 -spec await(pending(), timeout()) -> term().
-await(#pending{choice = Choice} = Pending, Patience) ->
-    case receive_answer(Pending, sooner(Pending#pending.until, Patience)) of
-        timeout ->
-            ok = abandon(Pending),
-            settle({timeout, Pending}, Choice);
-        Answer ->
-            settle(Answer, Choice)
-    end.
+await(#pending{alias = Alias, until = Until} = Pending, Patience) ->
+    answered(receive_answer(Alias, Pending, sooner(Until, Patience)), Pending).
+
+answered(timeout, #pending{choice = Choice} = Pending) ->
+    ok = abandon(Pending),
+    settle({timeout, Pending}, Choice);
+answered(Answer, #pending{choice = Choice}) ->
+    settle(Answer, Choice).
 
 %% @doc What came of a call, if it is there within `Patience' milliseconds.
 -spec poll(pending(), timeout()) -> {value, term()} | timeout.
-poll(#pending{choice = Choice} = Pending, Patience) ->
-    case receive_answer(Pending, sooner(infinity, Patience)) of
+poll(#pending{alias = Alias, choice = Choice} = Pending, Patience) ->
+    case receive_answer(Alias, Pending, sooner(infinity, Patience)) of
         timeout -> timeout;
         Answer -> {value, settle(Answer, Choice)}
     end.
@@ -249,12 +286,12 @@ poll(#pending{choice = Choice} = Pending, Patience) ->
 sooner(Until, infinity) -> Until;
 sooner(Until, Patience) -> min(Until, erlang:monotonic_time(millisecond) + Patience).
 
-receive_answer(#pending{alias = Alias} = Pending, Until) ->
+receive_answer(Alias, Pending, Until) ->
     receive
         {Alias, ?OUTPUT, {Flags, Text}} ->
             #pending{server = #server{name = Name}, choice = #choice{output = Output}} = Pending,
             py_output:emit(Output, Flags, Text, Name),
-            receive_answer(Pending, Until);
+            receive_answer(Alias, Pending, Until);
         {Alias, Kind, Payload} ->
             _ = demonitor(Alias, [flush]),
             {Kind, Payload};

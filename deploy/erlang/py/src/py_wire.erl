@@ -7,7 +7,7 @@
 %% '''
 %%
 %% The payload of a call is its head (what to do, on what, how the result shall travel) and then the arguments as one
-%% external term, `[Positionals]' or `[Positionals, Keywords]'. Arguments are not copied: a large binary among them goes
+%% external term, `[Positionals]' or `[Positionals, Keywords]'. Large arguments are not copied: a binary among them goes
 %% from the caller's term into the pipe.
 -module(py_wire).
 
@@ -28,6 +28,9 @@
 ).
 -define(MAX_DEADLINE, 16#FFFFFFFF).
 -define(MAX_TARGET, 4096).
+%% So many arguments are looked at, for binaries of more bytes than the virtual machine copies anyway.
+-define(FEW, 8).
+-define(SMALL, 64).
 
 %% @doc A CALL frame.
 -spec call(non_neg_integer(), {Flags :: non_neg_integer(), timeout()}, head(), [term()]) -> iolist().
@@ -37,8 +40,19 @@ call(Id, {Flags, Timeout}, {Op, Want, Style, Target, Token}, Arguments) ->
             (byte_size(Token)):16/little, Target/binary, Token/binary>>,
     case Arguments of
         [[]] -> [Head];
-        _ -> [Head | term_to_iovec(Arguments, [{minor_version, 2}])]
+        [Positionals] -> [Head | encoded(Arguments, are_small(Positionals, ?FEW))];
+        _ -> [Head | encoded(Arguments, false)]
     end.
+
+%% An iovec refers to large binaries instead of copying them, and costs a microsecond even if there are none.
+encoded(Arguments, true) -> [term_to_binary(Arguments, [{minor_version, 2}])];
+encoded(Arguments, false) -> term_to_iovec(Arguments, [{minor_version, 2}]).
+
+are_small([], _) -> true;
+are_small(_, 0) -> false;
+are_small([Number | Others], Left) when is_number(Number); is_atom(Number) -> are_small(Others, Left - 1);
+are_small([Text | Others], Left) when byte_size(Text) =< ?SMALL -> are_small(Others, Left - 1);
+are_small(_, _) -> false.
 
 %% Milliseconds beyond 49 days do not fit: no deadline then, the caller's own timer is there.
 deadline(Timeout) when is_integer(Timeout), Timeout =< ?MAX_DEADLINE -> Timeout;
@@ -108,9 +122,9 @@ token(_) -> error.
 target(Module, Function) ->
     ModuleName = name(Module),
     Separator =
-        case binary:match(ModuleName, <<".">>) of
-            nomatch -> $:;
-            _ -> $.
+        case has($., ModuleName) of
+            false -> $:;
+            true -> $.
         end,
     checked(<<ModuleName/binary, Separator, (name(Function))/binary>>).
 
@@ -124,10 +138,15 @@ name(Name) when is_binary(Name) -> undashed(Name);
 name(Name) -> undashed(text(Name)).
 
 undashed(Name) ->
-    case binary:match(Name, <<"-">>) of
-        nomatch -> Name;
-        _ -> binary:replace(Name, <<"-">>, <<"_">>, [global])
+    case has($-, Name) of
+        false -> Name;
+        true -> binary:replace(Name, <<"-">>, <<"_">>, [global])
     end.
+
+%% For names, which are short: `binary:match/2' first compiles what it looks for.
+has(Character, <<Character, _/binary>>) -> true;
+has(Character, <<_, Rest/binary>>) -> has(Character, Rest);
+has(_, <<>>) -> false.
 
 checked(Target) when byte_size(Target) =< ?MAX_TARGET -> Target;
 checked(Target) ->
@@ -144,7 +163,9 @@ keywords(Keywords) when is_list(Keywords) ->
             ({Key, Value}, Map) -> Map#{text_argument(Key) => Value};
             (Key, Map) when is_atom(Key) -> Map#{text_argument(Key) => true};
             (Other, _) ->
-                Format = "~0tp is no keyword argument: {Name, Value} is expected",
+                Format =
+                    "~0tp is no keyword argument: {Name, Value} is expected. Before keyword arguments stands the list of "
+                    "arguments; a string is such a list, so the name of a function is an atom or a binary",
                 py_error:raise(bad_arguments, Format, [Other])
         end,
         #{},

@@ -9,6 +9,7 @@
     quick_calls_overtake_slow_ones/0,
     large_and_small_payloads_mix/0,
     a_callers_mailbox_stays_clean/0,
+    a_callers_mailbox_is_not_searched/0,
     a_timeout_stops_the_work/0,
     a_dead_callers_call_is_cancelled/0,
     all_calls_of_many_dead_callers_are_cancelled/0,
@@ -76,6 +77,20 @@ a_callers_mailbox_stays_clean() ->
     ?assertEqual({messages, [{other, message}]}, process_info(self(), messages)),
     ?assertEqual({monitors, []}, process_info(self(), monitors)),
     receive {other, message} -> ok end.
+
+%% A reduction is counted for each message that a receive looks at.
+a_callers_mailbox_is_not_searched() ->
+    [Reductions] = together([
+        fun() ->
+            [self() ! {unrelated, Number} || Number <- lists:seq(1, 100_000)],
+            42 = py:add(37, 5),
+            {reductions, Before} = process_info(self(), reductions),
+            42 = py:add(37, 5),
+            {reductions, After} = process_info(self(), reductions),
+            After - Before
+        end
+    ]),
+    ?assert(Reductions < 50_000, Reductions).
 
 a_timeout_stops_the_work() ->
     Marker = py_test_server:marker(),
