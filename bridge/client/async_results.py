@@ -80,10 +80,11 @@ class AsyncScatter:
                 await self._connection.live()
                 run.fill()
                 calls = run.awaited()
-                if not calls:
+                awaited = [*calls, *run.awaited_items()]
+                if not awaited:
                     raise StopAsyncIteration
                 if not any(call.state for call in calls):
-                    await self._connection.wait_for_news(calls, run.patience())
+                    await self._connection.wait_for_news(awaited, run.patience())
                     run.look_for_stragglers()
                 self._ready.extend(run.take())
             result = self._ready.popleft()

@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bascule.bridge.client.encoding import milliseconds, size_of
+from bascule.bridge.client.feed import Feed
 from bascule.bridge.client.futures import Future
 from bascule.bridge.errors import CallError, Timeout, from_map
 from bascule.bridge.pacing import MOST_ITEMS, suitable_size
@@ -41,7 +42,7 @@ class Chunker:
         self._adapts = chunk is None
         if chunk is not None:
             self.size = chunk
-        elif isinstance(items, Sized):
+        elif isinstance(items, Sized) and not isinstance(items, Feed):
             self.size = max(1, min(MOST_ITEMS, -(-len(items) // (workers * _CHUNKS_EACH))))
             self._adapts = False
         else:

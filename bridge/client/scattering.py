@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.client.encoding import milliseconds, size_of
+from bascule.bridge.client.feed import Feed
 from bascule.bridge.client.futures import Future
 from bascule.bridge.client.mapping import Chunker, read_results
 from bascule.bridge.client.progress import Shown, Told
@@ -120,7 +121,8 @@ class ScatterRun:
         self._window = options.window or max(8, workers * 8)
         self._started = time.monotonic()
         self._until = None if options.timeout is None else self._started + options.timeout
-        self._total = len(items) if isinstance(items, Sized) else None
+        self._feed = items if isinstance(items, Feed) else None
+        self._total = len(items) if isinstance(items, Sized) and self._feed is None else None
         self._next = 0
         self._exhausted = False
         self._again: deque[Piece] = deque()
@@ -148,7 +150,7 @@ class ScatterRun:
         while len(self._under_way) + len(self._waiting) < self._window and not self._exhausted:
             items = self._chunker.next_chunk()
             if not items:
-                self._exhausted = True
+                self._exhausted = self._feed is None or self._feed.over
                 return
             piece = Piece(self._next, items)
             self._next += len(items)
@@ -156,9 +158,13 @@ class ScatterRun:
 
     def awaited(self) -> list[Future]:
         """The calls of which one must end for anything to go on; nothing when all is over."""
-        if not self._under_way and not self._told_over:
+        if not self._under_way and not self._told_over and self._exhausted:
             self._tell()
         return list(self._under_way)
+
+    def awaited_items(self) -> list[Feed]:
+        """The feed, if more items are to come, and none is there at the moment."""
+        return [] if self._feed is None or self._feed.state else [self._feed]
 
     def patience(self) -> float | None:
         """Seconds after which `look_for_stragglers` has something to do, if none of `awaited` ends sooner."""

@@ -35,6 +35,9 @@ _SECURITY = [
 ]
 
 
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
 @dataclass
 class Request:
     """One request that may come in."""
@@ -44,8 +47,10 @@ class Request:
     query: bytes
     headers: dict[bytes, bytes]
     grant: Grant
-    body: bytes
+    body: bytes  # empty where the handler reads it
     entry: Entry = field(repr=False)
+    receive: Receive = field(repr=False)
+    max_body: int = 0
 
     async def client(self) -> TrioClient:
         """The session that its calls are made in."""
@@ -83,8 +88,16 @@ class Respond:
         head = f"event: {name}\n".encode() if name else b""
         await self._send({"type": "http.response.body", "body": head + b"data: " + data + b"\n\n", "more_body": True})
 
+    async def begin_lines(self, content_type: str) -> None:
+        """What follows are lines."""
+        await self._begin(200, content_type, [(b"x-accel-buffering", b"no")])
+
+    async def line(self, data: bytes) -> None:
+        """One of them."""
+        await self._send({"type": "http.response.body", "body": data + b"\n", "more_body": True})
+
     async def end(self) -> None:
-        """No more events."""
+        """No more events or lines."""
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _begin(self, status: int, content_type: str, more: list[tuple[bytes, bytes]]) -> None:
@@ -108,11 +121,17 @@ class App:
         self._entry = entry
         self._max_body = max_body
         self._routes: dict[tuple[str, str], Handler] = {}
+        self._reading: dict[Handler, bytes] = {}
         self.otherwise: Handler | None = None  # POSTs to other paths; it may answer 404 itself
 
     def route(self, method: str, path: str, handler: Handler) -> None:
         """Have requests to that path (or below it, when it ends with a slash) answered by that handler."""
         self._routes[method, path] = handler
+
+    def route_reading(self, path: str, handler: Handler, content_type: bytes) -> None:
+        """Have POSTs of that type answered by a handler that reads the body by itself, and sees the client leave."""
+        self.route("POST", path, handler)
+        self._reading[handler] = content_type
 
     async def __call__(
         self,
@@ -133,9 +152,16 @@ class App:
             TRACEPARENT.set(headers.get(b"traceparent", b"").decode("latin-1") or None)
             handler = self._find(scope["method"], scope["path"])
             grant = self._entry.grant(headers, scope["query_string"])
-            body = await self._read(scope["method"], headers, receive)
-            request = Request(scope["method"], scope["path"], scope["query_string"], headers, grant, body, self._entry)
-            await _until_gone(handler, request, respond, receive)
+            request = Request(
+                scope["method"], scope["path"], scope["query_string"], headers, grant, b"", self._entry, receive
+            )
+            if handler in self._reading:
+                _check_type(headers, self._reading[handler])
+                request.max_body = self._max_body
+                await handler(request, respond)
+            else:
+                request.body = await self._read(scope["method"], headers, receive)
+                await _until_gone(handler, request, respond, receive)
         except NotAllowed as refused:
             await respond.json({"error": str(refused)}, refused.status)
         except BasculeError as error:
@@ -165,9 +191,7 @@ class App:
     async def _read(self, method: str, headers: dict[bytes, bytes], receive: Any) -> bytes:
         if method != "POST":
             return b""
-        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if kind != b"application/json":
-            raise NotAllowed(415, "a POST's Content-Type must be application/json")
+        _check_type(headers, b"application/json")
         body = bytearray()
         while True:
             message = await receive()
@@ -178,6 +202,12 @@ class App:
                 raise NotAllowed(413, f"a request's body has at most {self._max_body} bytes")
             if not message.get("more_body"):
                 return bytes(body)
+
+
+def _check_type(headers: dict[bytes, bytes], wanted: bytes) -> None:
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if kind != wanted:
+        raise NotAllowed(415, f"a POST's Content-Type must be {wanted.decode()}")
 
 
 async def _until_gone(handler: Handler, request: Request, respond: Respond, receive: Any) -> None:

@@ -21,6 +21,7 @@ from bascule.protocols import jsonic
 from bascule.protocols.errors import ProtocolError
 
 if TYPE_CHECKING:
+    from bascule.bridge.client.feed import Feed
     from bascule.bridge.client.trio_client import TrioClient
 
 MAP, REDUCE, EVERYWHERE = "bascule.map", "bascule.reduce", "bascule.everywhere"
@@ -73,6 +74,15 @@ class Wanted:
         self.timeout = timeout
         self._params: dict[str, Any] = params
         self.told: Progress | None = None
+
+    @property
+    def star(self) -> bool:
+        """Whether each item is a list of arguments."""
+        return bool(self._params.get("star"))
+
+    def take_from(self, feed: Feed) -> None:
+        """Go over what comes from there; whoever feeds it has checked it."""
+        self._params = {**self._params, "items": feed}
 
     async def answer(self, client: TrioClient) -> Any:
         """Do it all.

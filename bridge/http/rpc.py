@@ -8,7 +8,8 @@
 `params` is a list of positionals or an object of keywords. A list of requests is a batch, whose calls run side by side;
 a request without an id is a notification. Results travel as values; an object that can't is the error `not_encodable`.
 The error's `data` is the error map that every client of Bascule gets. A request may also say `timeout`, in seconds.
-The methods `bascule.map`, `bascule.reduce` and `bascule.everywhere` make many calls: see `many`.
+The methods `bascule.map`, `bascule.reduce` and `bascule.everywhere` make many calls: see `many`; `lines` is for more
+items than one request should hold.
 """
 
 from __future__ import annotations

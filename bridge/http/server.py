@@ -21,7 +21,7 @@ from bascule.bridge.admission import AdmissionError
 from bascule.bridge.app import Bridge
 from bascule.bridge.config import HttpConfig
 from bascule.bridge.greeting import tls_context
-from bascule.bridge.http import contracts, rpc
+from bascule.bridge.http import contracts, lines, rpc
 from bascule.bridge.http.app import App, Request, Respond
 from bascule.bridge.http.entry import Entry
 from bascule.bridge.http.live import Live
@@ -102,6 +102,7 @@ class HttpDoor:
         self._config = config
         self.app.route("POST", "/rpc", rpc.rpc)
         self.app.route("POST", "/stream", rpc.stream)
+        self.app.route_reading("/map", lines.map_lines, lines.CONTENT_TYPE)
         self.app.route("GET", "/metrics", live.metrics)
         self.app.route("GET", "/status", live.status)
         self.app.route("GET", "/events", live.events)

@@ -219,6 +219,127 @@ def test_items_are_reduced_in_the_workers_over_http(web: Web) -> None:
     assert unfit["error"]["data"]["kind"] == "not_encodable"
 
 
+class Lines:
+    """A `POST /map` whose body is written, and whose answer is read, as the test goes on."""
+
+    def __init__(self, web: Web, query: str) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(READY_WITHIN)
+        self.sock.connect(str(web.path))
+        head = f"POST /map?{query} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
+        self.sock.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+        self.response = HTTPResponse(self.sock, method="POST")
+
+    def send(self, text: str) -> None:
+        self.sock.sendall(f"{len(text.encode()):x}\r\n{text}\r\n".encode())
+
+    def end(self) -> None:
+        self.sock.sendall(b"0\r\n\r\n")
+
+    def rows(self) -> Iterator[Any]:
+        self.response.begin()
+        assert self.response.status == 200, self.response.read()
+        for line in self.response:
+            yield json.loads(line)
+
+    def close(self) -> None:
+        self.response.close()
+        self.sock.close()
+
+
+def test_lines_are_answered_while_others_are_still_sent(web: Web) -> None:
+    lines = Lines(web, "function=math:sqrt&errors=return")
+    lines.send("4\n")
+    rows = lines.rows()
+    assert next(rows) == {"index": 0, "result": 2.0}
+    lines.send("-1\n\n 9")
+    failed = next(rows)
+    assert (failed["index"], failed["error"]["class"]) == (1, "ValueError")
+    lines.end()  # which ends the last line, too
+    assert list(rows) == [{"index": 2, "result": 3.0}, {"done": 2, "failed": 1}]
+    lines.close()
+
+
+def test_a_slow_line_holds_up_no_other_unless_they_are_wanted_in_order(web: Web, tmp_path: Path) -> None:
+    there = f"__import__('os').path.exists({str(tmp_path / 'go')!r})"
+    wait = f"[__import__('time').sleep(0.02) for _ in iter(lambda: {there}, True)]"
+    lines = Lines(web, "function=builtins:eval&chunk=1")
+    lines.send(json.dumps(wait) + '\n"1"\n')
+    rows = lines.rows()
+    assert next(rows) == {"index": 1, "result": 1}
+    (tmp_path / "go").touch()
+    assert next(rows)["index"] == 0
+    lines.end()
+    assert list(rows) == [{"done": 2, "failed": 0}]
+    lines.close()
+    ordered = Lines(web, "function=operator:add&ordered=true&star=true&chunk=3&idempotent=true&timeout=60")
+    ordered.send("".join(f"[{number}, 1]\n" for number in range(1000)))
+    ordered.end()
+    rows = ordered.rows()
+    assert [next(rows) for _ in range(1000)] == [{"index": number, "result": number + 1} for number in range(1000)]
+    assert list(rows) == [{"done": 1000, "failed": 0}]
+    ordered.close()
+
+
+def test_no_more_lines_are_read_than_results_are(web: Web) -> None:
+    lines = Lines(web, "function=builtins:str")
+    lines.sock.settimeout(5.0)
+    block = json.dumps("x" * 4000) + "\n"
+    sent = 0
+    with pytest.raises(TimeoutError):  # nobody reads the results: what is sent waits in the end
+        while sent < 256 << 20:
+            lines.send(block * 8)
+            sent += len(block) * 8
+    assert sent > 0
+    lines.close()
+    assert web.rpc(call("math:sqrt", 4))["result"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "said"),
+    [
+        ("function=math:sqrt", "4\n-1\n", "ValueError"),
+        ("function=math:sqrt&ordered=true", "4\n{\n", "line 2 is no JSON"),
+        ("function=math:sqrt&star=true", "[4]\n4\n", "line 2: with star"),
+        ("function=math:sqrt", f'"{"x" * 70_000}"\n', "line 1 is longer than 65536 bytes"),
+        ("function=time:sleep&timeout=0.5", "60\n", "time"),
+    ],
+)
+def test_a_map_of_lines_that_ends_early_says_why(web: Web, query: str, body: str, said: str) -> None:
+    lines = Lines(web, query)
+    lines.send(body)
+    *_, last = lines.rows()
+    assert said in json.dumps(last["error"]), last
+    lines.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("", "needs function"),
+        ("function=math:sqrt&nothing=1", "are an object with some of"),
+        ("function=math:sqrt&chunk=0", "chunk is a whole number above 0"),
+        ("function=math:sqrt&errors=no", "errors is"),
+        ("function=math:sqrt&timeout=soon", "timeout is a number of seconds"),
+        ("function=math:sqrt&function=math:log", "function is given twice"),
+    ],
+)
+def test_a_wrong_map_of_lines_is_refused(web: Web, query: str, said: str) -> None:
+    response, data = web.ask("POST", f"/map?{query}", b"1\n", content_type="application/x-ndjson")
+    assert response.status == 400
+    assert said in json.loads(data)["error"]
+
+
+def test_lines_must_be_said_to_be_lines_and_who_leaves_takes_them_back(web: Web) -> None:
+    response, _ = web.ask("POST", "/map?function=math:sqrt", b"1\n")
+    assert response.status == 415
+    lines = Lines(web, "function=time:sleep&chunk=1")
+    lines.send("60\n" * 10)
+    eventually(lambda: web.service.told("calls"))
+    lines.close()
+    eventually(lambda: not web.service.told("calls"))
+
+
 @pytest.mark.parametrize(
     ("method", "params", "said"),
     [
