@@ -75,6 +75,8 @@ def member_var(
     name = member["name"] if python_names else kebab(member["name"])
     if kind == "constant":
         of = member.get("type") or "?"
+        if of == "?":
+            return var(name, doc or f"The constant {member['name']}.", ["[]"])
         return var(name, doc or f"The constant {member['name']}, of type {of}.", ["[]"], f":py/type {edn_text(of)}")
     more = [":py/class true"] if kind == "class" else []
     if member.get("returns"):

@@ -2,8 +2,9 @@
 
 Compared is what is public. A change is incompatible when a call, an attribute or a base that was right before can be
 wrong now: a name that is gone, a parameter that is gone, new and required, required now, moved, or no longer to be
-given as it was; a function that became a coroutine; a function that is no function any more. What only reads otherwise
-(an annotation, a default, a new optional parameter) is told, and compatible.
+given as it was; a function that became a coroutine or a generator; a function that is no function any more; an
+attribute that can't be set any more. What only reads otherwise (an annotation, a default, a value, a new optional
+parameter) is told, and compatible.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from bascule.bridge.sketch.model import (
     Parameter,
     ParameterKind,
     Property,
+    TypeName,
 )
 
 _POSITIONAL = (ParameterKind.POSITIONAL_ONLY, ParameterKind.POSITIONAL_OR_KEYWORD)
@@ -103,25 +105,42 @@ def _changed(where: str, was: Member | ClassMember, now: Member | ClassMember) -
                 yield Change(where, What.CHANGED, True, f"is no {base} any more")
         yield from _of_parameters(where, was.parameters, now.parameters)
         yield from _between(was.members, now.members, where)
-    elif isinstance(was, Property) and isinstance(now, (Property, Field)):
-        if isinstance(now, Property) and was.writable and not now.writable:
-            yield Change(where, What.CHANGED, True, "can no longer be set")
-    elif type(was) is not type(now) and not (isinstance(was, Field) and isinstance(now, Property)):
+    elif isinstance(was, (Property, Field)) and isinstance(now, (Property, Field)):
+        yield from _of_attributes(where, was, now)
+    elif type(was) is not type(now):
         yield Change(where, What.CHANGED, True, f"was a {_noun(was)}, is a {_noun(now)}")
-    elif isinstance(was, Constant) and isinstance(now, Constant) and was.value != now.value:
-        yield Change(where, What.CHANGED, False, f"was {was.value}, is {now.value}")
+    elif isinstance(was, (Constant, TypeName)) and isinstance(now, (Constant, TypeName)):
+        yield from _of_values(where, was.value, now.value)
+
+
+def _of_attributes(where: str, was: Property | Field, now: Property | Field) -> Iterator[Change]:
+    if isinstance(now, Property) and not now.writable and (isinstance(was, Field) or was.writable):
+        yield Change(where, What.CHANGED, True, "can no longer be set")
+    before, after = [one.type if isinstance(one, Property) else one.annotation for one in (was, now)]
+    if before != after:
+        yield Change(where, What.CHANGED, False, _annotated(before, after))
+    if isinstance(was, Field) and isinstance(now, Field):
+        yield from _of_values(where, was.value, now.value)
+
+
+def _of_values(where: str, was: str | None, now: str | None) -> Iterator[Change]:
+    if was != now and not (was is None or now is None):  # what is set by a loop or a tuple has no text
+        yield Change(where, What.CHANGED, False, f"was {was}, is {now}")
 
 
 def _of_functions(where: str, was: Function, now: Function) -> Iterator[Change]:
     if was.coroutine != now.coroutine:
         detail = "has to be awaited" if now.coroutine else "is no coroutine function any more"
         yield Change(where, What.CHANGED, True, detail)
+    if was.generator != now.generator:
+        detail = "is a generator now" if now.generator else "is no generator any more"
+        yield Change(where, What.CHANGED, True, detail)
     if was.kind is not now.kind:
         detail = f"was a {was.kind.value.replace('_', ' ')}, is a {now.kind.value.replace('_', ' ')}"
         yield Change(where, What.CHANGED, True, detail)
     yield from _of_parameters(where, was.called_with, now.called_with)
     if was.returns != now.returns:
-        yield Change(where, What.CHANGED, False, f"returned {was.returns}, returns {now.returns}")
+        yield Change(where, What.CHANGED, False, f"its result {_annotated(was.returns, now.returns)}")
 
 
 def _of_parameters(
@@ -159,12 +178,20 @@ def _of_parameter(where: str, old: Parameter, new: Parameter) -> Iterator[Change
         yield Change(where, What.CHANGED, lost, f"parameter {old.name} was {was}, is {now}")
     if new.required and not old.required:
         yield Change(where, What.CHANGED, True, f"parameter {old.name} is required now")
+    elif old.required and not new.required:
+        yield Change(where, What.CHANGED, False, f"parameter {old.name} is optional now, with default {new.default}")
     elif old.default != new.default:
         detail = f"parameter {old.name} has default {new.default}, had {old.default}"
         yield Change(where, What.CHANGED, False, detail)
     if old.annotation != new.annotation:
-        detail = f"parameter {old.name} is annotated {new.annotation}, was {old.annotation}"
+        detail = f"parameter {old.name} {_annotated(old.annotation, new.annotation)}"
         yield Change(where, What.CHANGED, False, detail)
+
+
+def _annotated(was: str | None, now: str | None) -> str:
+    if was is None:
+        return f"is annotated {now} now"
+    return f"is annotated {was} no more" if now is None else f"is annotated {now}, was {was}"
 
 
 def _of_order(where: str, was: tuple[Parameter, ...], now: tuple[Parameter, ...]) -> Iterator[Change]:

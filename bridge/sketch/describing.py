@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from typing import Any
 
@@ -156,6 +157,15 @@ def _landscape_member(member: Member) -> Data:
     if isinstance(meant, Class):
         return data | {"kind": "class", "parameters": _parameters(meant.parameters)}
     if isinstance(meant, (Constant, TypeName)):
-        told = meant.annotation if isinstance(meant, Constant) else None
-        return data | {"kind": "constant", "type": told or "?"}
+        return data | {"kind": "constant", "type": _type_told(meant) if isinstance(meant, Constant) else "?"}
     return data | {"kind": "lazy"}
+
+
+def _type_told(constant: Constant) -> str:
+    """What is annotated, else the type of a literal; "?" where it takes more to tell."""
+    if constant.annotation is not None:
+        return constant.annotation
+    try:
+        return type(ast.literal_eval(constant.value or "")).__name__
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        return "?"

@@ -187,6 +187,9 @@ def test_the_pod_format_is_a_namespace_as_pods_describe_it(sample: Path) -> None
     meta = edn.loads(fetch["meta"].encode())
     assert meta["doc"].startswith("Fetches it.")
     assert meta["arglists"]
+    metas = {one["name"]: edn.loads(one["meta"].encode()) for one in namespace["vars"]}
+    assert (metas["LIMIT"]["doc"], metas["LIMIT"]["py/type"]) == ("The constant LIMIT, of type int.", "int")
+    assert metas["Text"]["doc"] == "The constant Text."  # no literal: who knows what it is
 
 
 def test_the_landscape_is_that_of_a_worker(sample: Path) -> None:
@@ -197,6 +200,13 @@ def test_the_landscape_is_that_of_a_worker(sample: Path) -> None:
     assert kinds == {"LIMIT": "constant", "Text": "constant", "fetch": "function", "soon": "function", "Ship": "class"}
     ship = next(one for one in described["members"] if one["name"] == "Ship")
     assert [one["name"] for one in ship["parameters"]] == ["name"]
+
+
+def test_constants_have_the_type_that_is_annotated_or_that_of_their_literal(tmp_path: Path) -> None:
+    (tmp_path / "constants.py").write_text("A = -3\nB = {'x': [1]}\nC = len('abc')\nD: str = C\n")
+    module = sketch(tmp_path / "constants.py")
+    types = {one["name"]: one["type"] for one in as_landscape(module, public(module))["members"]}
+    assert types == {"A": "int", "B": "dict", "C": "?", "D": "str"}
 
 
 def test_names_are_filtered_and_private_ones_shown_when_asked_for(sample: Path) -> None:
