@@ -171,6 +171,8 @@ class Loop(ABC):
             self.answer({"op": "handles", "id": message.get("id"), "handles": rows})
         elif op == "watch":
             self.watch(message)
+        elif op == "unwatch":
+            state.objects.unwatch(message.get("token", ""), message.get("id", 0))
         elif op == "export":
             self.export(message)
         elif op == "import":
@@ -190,8 +192,10 @@ class Loop(ABC):
 
     def watch(self, message: dict[str, Any]) -> None:
         """Answer when a handle's object is let go of."""
-        answer = {"op": "watch", "id": message.get("id"), "reason": "released"}
-        if not self.state.objects.watch(message.get("session", 0), message.get("token", ""), self._later(answer)):
+        number = message.get("id", 0)
+        answer = {"op": "watch", "id": number, "reason": "released"}
+        tell = self._later(answer)
+        if not self.state.objects.watch(message.get("session", 0), message.get("token", ""), number, tell):
             self.answer({**answer, "reason": "lost"})
 
     def _later(self, answer: dict[str, Any]) -> Callable[[], None]:

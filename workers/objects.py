@@ -76,7 +76,7 @@ class ObjectTable:
         self._sessions: dict[int, _Session] = {}
         self._next_index = 0
         self._lock = allocate_lock()
-        self._watchers: dict[str, list[Callable[[], None]]] = {}
+        self._watchers: dict[str, dict[int, Callable[[], None]]] = {}
         self._swept = clock()
 
     def __len__(self) -> int:
@@ -186,19 +186,28 @@ class ObjectTable:
                     del self._sessions[session]
         self._tell_watchers(dropped)
 
-    def watch(self, session: int, token: str, tell: Callable[[], None]) -> bool:
-        """Call `tell` once the session has let go of an object for good; False: it has no such object."""
+    def watch(self, session: int, token: str, number: int, tell: Callable[[], None]) -> bool:
+        """Call `tell` once the session has let go of an object for good; False: it has no such object. `number` is for
+        `unwatch`."""
         table = self._sessions.get(session)
         entry = table.by_token.get(token) if table is not None else None
         if entry is None:
             return False
-        self._watchers.setdefault(token, []).append(tell)
+        self._watchers.setdefault(token, {})[number] = tell
         return True
+
+    def unwatch(self, token: str, number: int) -> None:
+        """Call that `tell` no more."""
+        watchers = self._watchers.get(token)
+        if watchers is not None:
+            watchers.pop(number, None)
+            if not watchers:
+                del self._watchers[token]
 
     def _tell_watchers(self, dropped: list[_Entry]) -> None:
         if self._watchers:
             for entry in dropped:
-                for tell in self._watchers.pop(entry.token, ()):
+                for tell in self._watchers.pop(entry.token, {}).values():
                     tell()
 
     def listing(self, session: int | None = None) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from bascule.bridge.router.asking import workers_of
 from bascule.bridge.router.core import RouterCore
 from bascule.bridge.router.messages import read_control
 from bascule.bridge.router.peers import Session, Worker, WorkerState
+from bascule.bridge.router.requests import QUEUE_BYTES
 from bascule.protocols import limits
 
 PROTOCOL_VERSION = 1
@@ -182,12 +183,13 @@ class Control:
         return None
 
     def _watch(self, session: Session, client_id: Hashable, request: Answer) -> Answer | None:
-        """Answered when the object behind one of this session's handles is gone, with the reason."""
+        """Answered when the object behind one of this session's handles is gone, with the reason. A CANCEL of the
+        request takes it back."""
         token = request.get("token")
         worker = self._core.owner_of(token.encode(errors="replace")) if isinstance(token, str) else None
         if worker is None:
             return {"op": "watch", "reason": "lost"}
-        if self._core.queries.are_many:
+        if self._core.queries.are_many or worker.unwritten > QUEUE_BYTES:
             return refused(TOO_MANY)
 
         def gone(answer: Answer | None) -> None:
@@ -196,7 +198,8 @@ class Control:
                 reason = known if known in ("released", "worker_lost") else "lost"
                 self._core.answer_control(session, client_id, {"op": "watch", "reason": reason})
 
-        self._core.queries.ask(worker, {"op": "watch", "session": session.id, "token": token}, gone)
+        question = {"op": "watch", "session": session.id, "token": token}
+        self._core.queries.watch(worker, question, gone, (session.id, client_id))
         return None
 
     def _kill_worker(self, _session: Session, _client_id: Hashable, request: Answer) -> Answer:

@@ -260,6 +260,8 @@ class Requests:
             call = session.calls.get(client_id)
             if call is not None:
                 core.endings.abandon(call, KillReason.CANCEL)
+            else:
+                core.queries.withdraw((session.id, client_id))
         elif kind == _CREDIT:
             call = session.calls.get(client_id)
             if call is not None and len(payload) == 4:

@@ -15,6 +15,7 @@ from bascule.bridge.policy import NOTHING
 from bascule.bridge.router.messages import read_control, write_control
 from bascule.bridge.router.peers import Grant
 from bascule.protocols.envelope import Kind
+from bascule.protocols.tokens import make_token
 
 ORDERS = ("pool_add", "pool_remove", "pool_restart", "pool_drain", "pool_resume", "reload", "stop", "logs", "metrics")
 DEEP = b"\x91" * 1000 + b"\x90"  # a list in a list, and so on: too deep for repr
@@ -126,3 +127,30 @@ def test_what_a_worker_says_of_itself_does_not_reach_clients_unless_it_is_text()
     worker.say(Kind.CONTROL, payload=message(op="ready", pid=1, python=DEEP))
     (row,) = ask(here.client(), message(op="status"))["workers"]
     assert row["python"] is None
+
+
+def test_a_watch_that_is_taken_back_leaves_no_question_behind() -> None:
+    here, client, _ = world()
+    (worker,) = here.workers
+    token = make_token(here.core.prefix, worker.core.slot, worker.core.incarnation, 1)
+    for client_id in (7, 8):
+        client.request(Kind.CONTROL, client_id, write_control({"op": "watch", "token": token}))
+    first, second = [read_control(frame[6]) for frame in worker.frames()]
+    client.request(Kind.CANCEL, 7)
+    client.request(Kind.CANCEL, 7)
+    assert [read_control(frame[6]) for frame in worker.frames()] == [{**first, "op": "unwatch"}]
+    for question in (first, second):
+        worker.say(Kind.CONTROL, payload=write_control({"op": "watch", "id": question["id"], "reason": "released"}))
+    assert client.answers() == [(Kind.CONTROL, 8, {"op": "watch", "reason": "released"})]
+    client.request(Kind.CANCEL, 8)
+    assert worker.frames() == []
+
+
+def test_a_watch_is_answered_when_its_worker_dies_and_can_be_taken_back_after_that() -> None:
+    here, client, _ = world()
+    (worker,) = here.workers
+    token = make_token(here.core.prefix, worker.core.slot, worker.core.incarnation, 1)
+    client.request(Kind.CONTROL, 7, write_control({"op": "watch", "token": token}))
+    worker.die()
+    assert client.answers() == [(Kind.CONTROL, 7, {"op": "watch", "reason": "worker_lost"})]
+    client.request(Kind.CANCEL, 7)

@@ -147,6 +147,18 @@ def test_handles_are_counted_and_listed(worker: Worker) -> None:
     assert row["idle"] >= 0
 
 
+def test_an_object_is_watched_until_it_goes_or_the_watch_is_taken_back(worker: Worker) -> None:
+    counter = worker.call("things:Counter", 1, op=Op.INIT)
+    for number in (1, 2, 3):
+        worker.control({"op": "watch", "id": number, "session": 1, "token": counter.token})
+    worker.control({"op": "unwatch", "id": 2, "session": 1, "token": counter.token})
+    worker.control({"op": "unwatch", "id": 9, "session": 1, "token": "none"})
+    worker.send(Kind.RELEASE, payload=counter.token.encode())
+    told = [worker.control_answer() for _ in range(2)]
+    assert told == [{"op": "watch", "id": number, "reason": "released"} for number in (1, 3)]
+    assert worker.ask("ping")["op"] == "pong"
+
+
 def test_a_lease_ends_what_nobody_uses_even_in_an_idle_worker(tmp_path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "leased.py").write_text(
         "class Marked:\n"
