@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+import bascule
 from bascule.bridge.cli.main import COMMANDS
+from bascule.bridge.client import Client, TrioClient
 from tests.pages import RUN, PageError, Sitting, fits, snippets, transcript
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -137,3 +140,14 @@ def test_a_page_is_one_sitting(tmp_path: Path, needs: Callable[..., None], nothi
         (raising,) = snippets("```python\n1 / 0\n```\n")
         with pytest.raises(PageError):
             sitting.run(raising)
+
+
+@pytest.mark.parametrize("client", [Client, TrioClient])
+def test_the_page_of_the_python_client_has_every_method_and_every_option(client: type) -> None:
+    page = (ROOT / "docs" / "reference" / "python-client.md").read_text()
+    public = {name: getattr(client, name) for name in dir(client) if not name.startswith("_")}
+    missing = [name for name in public if not re.search(rf"`(?:client\.)?{name}\b", page)]
+    for function in (bascule.connect, *filter(callable, public.values())):
+        options = [each for each in inspect.signature(function).parameters.values() if each.kind is each.KEYWORD_ONLY]
+        missing += [f"{function.__name__}: {each.name}" for each in options if not re.search(rf"\b{each.name}=", page)]
+    assert not missing

@@ -48,7 +48,7 @@ async def opened(client: ClientT) -> AsyncIterator[ClientT]:
 class AsyncClient(Operations):
     """What the clients for trio and asyncio have in common: all but the connection."""
 
-    connection_type: ClassVar[type[AsyncConnection]]
+    _connection_type: ClassVar[type[AsyncConnection]]
     _connection: AsyncConnection
 
     async def _perform(

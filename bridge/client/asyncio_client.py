@@ -90,4 +90,4 @@ class AsyncioConnection(AsyncConnection):
 class AsyncioClient(AsyncClient):
     """A connection to a service, as `connect_asyncio` gives it."""
 
-    connection_type = AsyncioConnection
+    _connection_type = AsyncioConnection

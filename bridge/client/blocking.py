@@ -110,7 +110,7 @@ class Client(Gathering):
         place: Where the service is.
     """
 
-    connection_type = Connection
+    _connection_type = Connection
     _connection: Connection
 
     @property

@@ -33,7 +33,7 @@ class Operations(ABC):
         place: Where the service is.
     """
 
-    connection_type: ClassVar[Callable[..., Any]]
+    _connection_type: ClassVar[Callable[..., Any]]
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Operations(ABC):
         milliseconds(timeout)  # to complain now
         self.place = place
         self._timeout = timeout
-        self._connection = self.connection_type(
+        self._connection = self._connection_type(
             self, place, pool=pool, name=name, patience=patience, output=output or print_output
         )
         self._connection.trace(source_of(tracing))

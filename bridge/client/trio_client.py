@@ -88,4 +88,4 @@ class TrioConnection(AsyncConnection):
 class TrioClient(AsyncClient):
     """A connection to a service, as `connect_trio` gives it."""
 
-    connection_type = TrioConnection
+    _connection_type = TrioConnection
