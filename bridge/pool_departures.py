@@ -89,13 +89,18 @@ class Departures:
         self._over.set()
 
     def retire(self, worker: PoolWorker, limit: float, handle_wait: float = 0.0) -> None:
-        """Have it leave when it has finished what it runs, and its handles are gone; press it after `limit` seconds."""
+        """Have it leave when it has finished what it runs, and its handles are gone; press it after `limit` seconds.
+
+        One that is leaving already may be told that it has less time than it was given.
+        """
+        self._router.retire_worker(worker.slot, worker.incarnation, handle_wait)
         if worker.phase is Phase.LEAVING:
+            worker.patience.deadline = min(worker.patience.deadline, trio.current_time() + limit)
             return
         worker.phase = Phase.LEAVING
-        self._router.retire_worker(worker.slot, worker.incarnation, handle_wait)
+        worker.patience.deadline = trio.current_time() + limit
         assert self._nursery is not None
-        self._nursery.start_soon(self._see_off, worker, limit)
+        self._nursery.start_soon(self._see_off, worker)
 
     def bury(self, worker: PoolWorker) -> None:
         """It is dead: see to its remains."""
@@ -115,9 +120,9 @@ class Departures:
         self._slots.release(worker.slot)
         worker.buried.set()
 
-    async def _see_off(self, worker: PoolWorker, limit: float) -> None:
+    async def _see_off(self, worker: PoolWorker) -> None:
         """Wait until it is gone: by itself, after TERM, after KILL; and if nobody tells us, look."""
-        with trio.move_on_after(limit):
+        with worker.patience:
             await worker.buried.wait()
             return
         worker.process.terminate()

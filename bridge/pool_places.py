@@ -31,6 +31,7 @@ class PoolWorker:
     phase: Phase = Phase.STARTING
     outdated: str = ""  # why it is to be replaced as soon as it is ready
     overdue: bool = False  # it was killed, since it did not become ready in time
+    patience: trio.CancelScope = field(default_factory=trio.CancelScope)  # until it is pressed to leave
     buried: trio.Event = field(default_factory=trio.Event)  # reaped, and its slot is free
 
 

@@ -138,7 +138,9 @@ class RouterCore:
             if worker in group:
                 group.remove(worker)
         worker.state = WorkerState.RETIRING
-        if handle_wait and worker.sessions:
+        if not handle_wait:
+            worker.keep_until = 0.0
+        elif worker.sessions:
             self.endings.keep_for_handles(worker, handle_wait)
         self.fill(pool)
         self.serve(pool)
@@ -305,12 +307,13 @@ class RouterCore:
         """A worker has room: its backlog and its pool's queue fill it in turns.
 
         When it is the queue's turn and its first call has no room yet (a slow one goes into an idle worker only), the
-        backlog waits too: else a flood on one handle would never let it in.
+        backlog waits too: else a flood on one handle would never let it in. But one that leaves, or stands by, gets
+        nothing of the queue, and its backlog waits for nobody.
         """
         backlog, queue = worker.backlog, worker.pool.queue
         if not backlog.waiting:
             self.serve(worker.pool)
-        elif not queue.waiting or worker.backlog_first:
+        elif not queue.waiting or worker.backlog_first or worker.state is not WorkerState.ACTIVE:
             self.serve_backlog(worker)
             worker.backlog_first = False
         else:

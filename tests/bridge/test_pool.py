@@ -314,6 +314,46 @@ async def test_stopping_lets_calls_finish_and_then_ends_what_does_not(tmp_path: 
 
 
 @pytest.mark.trio
+async def test_a_worker_that_is_being_replaced_does_not_hold_up_the_end(tmp_path: Path):
+    (tmp_path / "long.py").write_text(
+        "import pathlib, time\n"
+        f"def stay():\n    pathlib.Path({str(tmp_path)!r}, 'there').touch()\n    time.sleep(3600)\n"
+    )
+    async with world() as made:
+        pool = made.make_pool(size=1, paths=[str(tmp_path)], drain=0.2, grace=0.5)
+        ended = trio.Event()
+        scope = trio.CancelScope()
+
+        async def run(task_status: trio.TaskStatus[Pool]) -> None:
+            with scope:
+                await pool.run(task_status=task_status)
+            ended.set()
+
+        await made.nursery.start(run)
+        await pool.wait_ready()
+        client = await made.client()
+        outcome: list[str] = []
+
+        async def call() -> None:
+            try:
+                await client.call("long:stay")
+            except CallError as error:
+                outcome.append(error.kind)
+
+        async with trio.open_nursery() as calls:
+            calls.start_soon(call)
+            await until((tmp_path / "there").exists)
+            before = pool.lives()
+            pool.recycle_all("a test asked for it")
+            await pool.wait_replaced(before)  # it works on, and may as long as it takes
+            assert outcome == []
+            scope.cancel()
+            with trio.fail_after(60):
+                await ended.wait()
+        assert outcome == ["worker_lost"]
+
+
+@pytest.mark.trio
 async def test_a_pool_can_run_again_after_it_was_stopped():
     async with world() as made:
         pool = made.make_pool()

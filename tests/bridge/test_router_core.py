@@ -480,6 +480,35 @@ def test_a_recycled_worker_is_asked_for_once_and_leaves_when_idle() -> None:
     assert (Kind.REPLY, 2, "not lost") in client.answers()
 
 
+def test_what_waits_for_a_retired_worker_is_not_held_up_by_the_pools_queue() -> None:
+    world = World(workers=2)
+    client, (old, successor) = world.client(), world.workers
+    for _ in range(2):
+        client.call("m:method", object_token=handle_in(world, old))
+    world.core.retire_worker(0, 1, handle_wait=60.0)
+    for _ in range(3):
+        client.call()
+    assert world.core.pools["default"].queue.waiting == 2
+    (running,) = old.calls()
+    old.reply(running)
+    (waited,) = old.calls()
+    old.reply(waited)
+    world.pass_time(61)
+    assert world.core.effects[0] == (old.core, Effect.CLOSE_WIRE)
+    assert len(successor.calls()) == 1
+
+
+def test_who_is_retired_once_more_waits_for_no_handles() -> None:
+    world = World(workers=2)
+    client, old = world.client(), world.workers[0]
+    client.call("m:method", object_token=handle_in(world, old))
+    old.reply(old.calls()[0])
+    world.core.retire_worker(0, 1, handle_wait=60.0)
+    assert world.core.effects == []
+    world.core.retire_worker(0, 1)
+    assert world.core.effects == [(old.core, Effect.CLOSE_WIRE)]
+
+
 def test_a_retired_worker_that_does_not_leave_can_still_be_killed() -> None:
     world = World()
     (worker,) = world.workers
