@@ -6,6 +6,7 @@ in the service. A connection says how it is waited; see `AsyncConnection`.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from bascule.bridge.client.async_results import AsyncMap, AsyncScatter, AsyncStr
 from bascule.bridge.client.calling import read_answer
 from bascule.bridge.client.encoding import want_of
 from bascule.bridge.client.futures import Answer, SafeAnswer
-from bascule.bridge.client.many import FOLD, WORKERS, Reducing, give_up, start_everywhere, start_methods
+from bascule.bridge.client.many import FOLD, Reducing, ask_for_workers, give_up, start_everywhere, start_methods
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.names import AsyncName
 from bascule.bridge.client.operations import Operations, Wanted
@@ -128,9 +129,10 @@ class AsyncClient(Operations):
     ) -> list[Any]:
         """The same call on each worker of the pool, or on `copies` of them; see `Client.everywhere`."""
         timeout = self._timeout if timeout is None else timeout
-        answer = await self._ask(WORKERS)
+        until = None if timeout is None else time.monotonic() + timeout
+        answer = await self._ask(ask_for_workers(copies, timeout))
         futures = start_everywhere(
-            self._connection, target, args, answer, copies=copies, timeout=timeout, entry_type=Answer
+            self._connection, target, args, answer, copies=copies, until=until, entry_type=Answer
         )
         try:
             results = []

@@ -7,6 +7,7 @@ They are `Client`'s own; what they have in common with those of the clients for 
 from __future__ import annotations
 
 import itertools
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from bascule.bridge.client.connection import Connection
 from bascule.bridge.client.encoding import want_of
 from bascule.bridge.client.futures import Future
-from bascule.bridge.client.many import FOLD, WORKERS, Reducing, give_up, start_everywhere, start_methods
+from bascule.bridge.client.many import FOLD, Reducing, ask_for_workers, give_up, start_everywhere, start_methods
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.operations import Operations, Wanted
 from bascule.bridge.client.progress import Told, teller
@@ -104,14 +105,16 @@ class Gathering(Operations):
             target: The function.
             *args: Its arguments.
             copies: Make it so many times instead, each on another worker; in turns where there are fewer.
-            timeout: Seconds that each call may take.
+            timeout: Seconds for all of it. Workers that are starting, or starting again, are waited for; without a
+                timeout as long as it takes.
 
         Raises:
             CallError: The first error; the others are cancelled.
         """
         timeout = self._timeout if timeout is None else timeout
-        answer = self._connection.ask(WORKERS)
-        futures: list[Future] = start_everywhere(self._connection, target, args, answer, copies=copies, timeout=timeout)
+        until = None if timeout is None else time.monotonic() + timeout
+        answer = self._connection.ask(ask_for_workers(copies, timeout))
+        futures: list[Future] = start_everywhere(self._connection, target, args, answer, copies=copies, until=until)
         try:
             return [future.result() for future in futures]
         finally:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bascule.bridge.client.encoding import milliseconds
 from bascule.bridge.client.futures import Entry, Future
 from bascule.bridge.client.scattering import Options
-from bascule.bridge.errors import BasculeError, Timeout
+from bascule.bridge.errors import PoolUnavailable, Timeout
 from bascule.protocols.calls import Op
 
 if TYPE_CHECKING:
@@ -22,8 +22,18 @@ if TYPE_CHECKING:
 
 _CALL: Final = int(Op.CALL)
 FOLD: Final = "bascule.workers.folding:fold"
-WORKERS: Final[dict[str, Any]] = {"op": "workers"}
-"""The request whose answer names the workers of our pool that take calls."""
+_AS_LONG_AS_IT_TAKES: Final = 4_000_000_000  # milliseconds
+
+
+def ask_for_workers(copies: int | None, timeout: float | None) -> dict[str, Any]:
+    """The request whose answer names the workers of our pool that take calls, once all are there (or `copies`).
+
+    Raises:
+        ValueError: `copies` is below 1, or the time is none.
+    """
+    if copies is not None and copies < 1:
+        raise ValueError(f"a call is made at least once, not {copies!r} times")
+    return {"op": "workers", "wait_ms": milliseconds(timeout) or _AS_LONG_AS_IT_TAKES, "copies": copies or 0}
 
 
 def start_everywhere(
@@ -33,20 +43,23 @@ def start_everywhere(
     answer: dict[str, Any],
     *,
     copies: int | None,
-    timeout: float | None,
+    until: float | None,
     entry_type: Any = Future,
 ) -> list[Any]:
-    """Start the same call on each worker that `answer` (to `WORKERS`) names, or on `copies` of them, in turn.
+    """Start the same call on each worker that `answer` (to `ask_for_workers`) names, or on `copies` of them, in turn.
 
     Raises:
-        ValueError: `copies` is below 1.
-        BasculeError: There is no worker at the moment.
+        PoolUnavailable: The pool has no workers, and will have none.
+        Timeout: Not all of them were there in time.
     """
-    if copies is not None and copies < 1:
-        raise ValueError(f"a call is made at least once, not {copies!r} times")
     slots = [slot for slot in answer.get("slots", ()) if isinstance(slot, int)]
-    if not slots:
-        raise BasculeError(f"pool {answer.get('pool')!r} has no worker that takes calls at the moment; try again")
+    pool, size = answer.get("pool"), answer.get("size", 0)
+    if "why" in answer or not size:
+        raise PoolUnavailable(str(answer.get("why", f"pool {pool!r} has no workers")))
+    wanted = min(size, copies or size)
+    timeout = None if until is None else until - time.monotonic()
+    if len(slots) < wanted or (timeout is not None and timeout <= 0):
+        raise Timeout(f"{len(slots)} of {wanted} workers of pool {pool!r} were there in time to call {target}")
     arguments, kept = calling.encode(args, None)
     chosen = slots if copies is None else itertools.islice(itertools.cycle(slots), copies)
     deadline = milliseconds(timeout)

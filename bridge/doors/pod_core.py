@@ -209,7 +209,7 @@ OF_THE_DOOR = {
         ("[target items]", "[target items options]"),
     ),
     EVERYWHERE: (
-        "Makes the same call on each worker, once all are there: their results.\n"
+        "Makes the same call on each worker, once all are there (up to the timeout): their results.\n"
         'Options: "copies" so many calls instead, on the workers in turn, "timeout" in seconds for all of it,\n'
         '"errors" "raise" (the default) or "return".',
         ("[target]", "[target args]", "[target args options]"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CHUNKS_A_WORKER = 4  # so that a worker with the slow items does not hold up the others
 FOLDED = 256  # items that one call reduces
-LOOK, LOOKS = 0.05, 200  # seconds between two looks whether all workers are there, and how many
+_LONGEST = 4_000_000_000  # milliseconds to wait for workers: as long as it takes
 _CALL, _PLACED = int(Kind.CALL), int(Kind.PLACED)
 _SCATTER = frozenset(("chunk", "timeout", "star", "errors", "progress", "idempotent"))
 _REDUCE = frozenset(("chunk", "timeout", "each", "progress", "idempotent"))
@@ -134,7 +134,7 @@ class _Reduce(Run):
 
 
 class _Everywhere(Run):
-    """A piece is a call that names its worker. Which workers there are is asked first, until all are there."""
+    """A piece is a call that names its worker. Which workers there are is asked first."""
 
     def __init__(self, id: Id, form: Format, args: list[Any], workers: int) -> None:
         self._target = plain_target(args)
@@ -146,8 +146,8 @@ class _Everywhere(Run):
         self._keeps_errors = options.get("errors", "raise") == "return"
         self._results: list[Any] = []
         self._begun = False
-        self._looks = 0
-        self._ask(op="workers")
+        wait = _LONGEST if self._timeout is None else int(self._timeout * 1000)
+        self._ask(op="workers", wait_ms=wait, copies=self._copies or 0)
 
     @property
     def over(self) -> bool:
@@ -155,20 +155,18 @@ class _Everywhere(Run):
         return self.failure is not None or (self._begun and super().over)
 
     def heard(self, answer: dict[str, Any]) -> None:
-        """It is time to ask again, or the router says which workers there are."""
-        if self._begun:
+        """The router says which workers there are, once all that are wanted have come."""
+        slots, size = answer["slots"], answer["size"]
+        wanted = min(size, self._copies or size)
+        if "why" in answer or not size:
+            why = answer.get("why", f"pool {answer['pool']!r} has no workers")
+            self.failure = error_map(ErrorKind.POOL_UNAVAILABLE, why)
             return
-        if answer["op"] == "wake":
-            self._ask(op="workers")
-            return
-        slots = answer["slots"]
-        self._looks += 1
-        if len(slots) < answer["size"] and self._looks < LOOKS:
-            self._ask(op="wake", seconds=LOOK)
-            return
-        if not slots:
-            message = f"pool {answer['pool']!r} has no worker that takes calls at the moment; try again"
-            self.failure = error_map(ErrorKind.POOL_UNAVAILABLE, message)
+        if len(slots) < wanted:
+            message = (
+                f"{len(slots)} of {wanted} workers of pool {answer['pool']!r} were there in time to call {self._name}"
+            )
+            self.failure = error_map(ErrorKind.TIMEOUT, message)
             return
         self._begun = True
         chosen = [slots[at % len(slots)] for at in range(self._copies or len(slots))]

@@ -22,7 +22,7 @@ from bascule.bridge.notices import KillReason
 from bascule.bridge.operations import descriptions
 from bascule.bridge.operations.descriptions import show
 from bascule.bridge.pool_spec import MOST_WORKERS
-from bascule.bridge.router.asking import workers_of
+from bascule.bridge.router.asking import answer_workers
 from bascule.bridge.router.core import RouterCore
 from bascule.bridge.router.messages import read_control
 from bascule.bridge.router.peers import Session, Worker, WorkerState
@@ -129,9 +129,9 @@ class Control:
     def _ping(self, _session: Session, _client_id: Hashable, _request: Answer) -> Answer:
         return {"op": "ping"}
 
-    def _workers(self, session: Session, _client_id: Hashable, _request: Answer) -> Answer:
+    def _workers(self, session: Session, client_id: Hashable, request: Answer) -> None:
         """The slots of the session's pool whose workers take calls: what a PLACED call may name."""
-        return workers_of(self._core, session)
+        answer_workers(self._core, session, client_id, request)
 
     def _status(self, _session: Session, _client_id: Hashable, _request: Answer) -> Answer:
         return {"op": "status", **descriptions.status(self._core)}

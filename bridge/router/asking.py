@@ -1,7 +1,12 @@
 """What a door asks the router for itself: which workers there are, and to be woken after a while.
 
 A door has no clock of its own that runs, and a pod's bridge has no operator's side. Its questions are CONTROL requests
-under ids of the door's own (tuples: no client can choose one), answered by CONTROL messages.
+under ids of the door's own (tuples: no client can choose one), answered by CONTROL messages. Which workers there are is
+asked by other clients, too.
+
+*The rule of identical calls*: they are for all workers that the pool is to have. Those that start, or start again, are
+waited for, as any call waits for a worker: up to the deadline, or, where there is none, as long as it takes. So who
+asks for the workers may say how long to wait for them (`wait_ms`), and how many will do (`copies`).
 """
 
 from __future__ import annotations
@@ -17,20 +22,52 @@ if TYPE_CHECKING:
     from bascule.bridge.router.core import RouterCore
     from bascule.bridge.router.peers import Session
 
+LOOK = 0.05  # seconds between two looks whether all workers are there
+MOST_WAITING = 1_000  # questions of one session that wait for workers; one more is answered with those that are there
+
 
 def answer_door(core: RouterCore, session: Session, number: Hashable, payload: bytes) -> None:
     """Answer now, or when it is time."""
     asked = read_control(payload)
     if asked["op"] == "workers":
-        core.answer_control(session, number, workers_of(core, session))
+        answer_workers(core, session, number, asked)
     else:
         core.endings.set_timer(core.now + asked["seconds"], partial(core.answer_control, session, number, asked))
 
 
+def answer_workers(core: RouterCore, session: Session, number: Hashable, asked: dict[str, Any]) -> None:
+    """Say which workers take calls; once all are there, if that was asked for."""
+    wait_ms, copies = asked.get("wait_ms"), asked.get("copies")
+    seconds = wait_ms / 1000 if isinstance(wait_ms, int) and session.asking < MOST_WAITING else 0.0
+    enough = copies if isinstance(copies, int) and copies > 0 else None
+    session.asking += 1
+    _look(core, session, number, core.now + seconds, enough)
+
+
+def _look(core: RouterCore, session: Session, number: Hashable, until: float, enough: int | None) -> None:
+    """Answer, or look again later."""
+    if session.dead:
+        return
+    answer = workers_of(core, session)
+    size: int = answer["size"]
+    missing = len(answer["slots"]) < (size if enough is None else min(size, enough))
+    if missing and "why" not in answer and core.now < until and not core.draining:
+        core.endings.set_timer(core.now + LOOK, partial(_look, core, session, number, until, enough))
+        return
+    session.asking -= 1
+    core.answer_control(session, number, answer)
+    if session.input_over:  # it may have waited for nothing else
+        core.requests.door_requests(session)
+        core.requests.close_if_done(session)
+
+
 def workers_of(core: RouterCore, session: Session) -> dict[str, Any]:
     """The slots of the session's pool whose workers take calls: what a PLACED call may name; and how many there are to
-    be."""
+    be. `why` says why there will be none."""
     pool = core.pools.get(session.pool)
-    slots = [] if pool is None else [worker.slot for worker in pool.active]
-    size = 0 if pool is None else pool.policy.size
-    return {"op": "workers", "pool": session.pool, "slots": slots, "size": size}
+    if pool is None:
+        why = f"there is no pool {session.pool!r}"
+        return {"op": "workers", "pool": session.pool, "slots": [], "size": 0, "why": why}
+    slots = [worker.slot for worker in pool.active]
+    answer = {"op": "workers", "pool": session.pool, "slots": slots, "size": pool.policy.size}
+    return answer if pool.failed is None else {**answer, "slots": [], "why": pool.failed}

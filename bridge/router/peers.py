@@ -174,6 +174,7 @@ class Session(Peer):
     """One connected client: its calls, and how its protocol speaks."""
 
     __slots__ = (
+        "asking",
         "buffered",
         "calls",
         "closing",
@@ -211,6 +212,7 @@ class Session(Peer):
         self.requests: deque[Request] = deque()  # parsed, and waiting for this session's turn
         self.workers: set[Worker] = set()  # where it may hold handles
         self.held_credit: set[Call] = set()  # streams whose credit is not passed on while the client does not read
+        self.asking = 0  # questions about workers that have no answer yet
         self.input_over = False  # it will send nothing more; what it asked is still answered
         self.paused = False  # not read from, since it does not read
         self.closing = False

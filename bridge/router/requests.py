@@ -158,12 +158,12 @@ class Requests:
 
     def close_if_done(self, session: Session) -> None:
         """End a session whose input is over once everything it asked for is answered."""
-        if session.input_over and not (session.closing or session.calls or session.requests):
+        if session.input_over and not (session.closing or session.calls or session.requests or session.asking):
             session.requests.extend(session.door.take_requests())  # what had to wait for the last answer
             if session.requests:
                 self.serve_session(session)
                 return
-        if session.closing or (session.input_over and not session.calls and not session.requests):
+        if session.closing or (session.input_over and not (session.calls or session.requests or session.asking)):
             self.close_session(session)
 
     def _say(self, session: Session) -> None:

@@ -28,6 +28,12 @@ def rest(seconds: float) -> int:
     return os.getpid()
 
 
+def wait_while_held() -> None:
+    """As a worker's init: it starts when the file that $HOLD names is gone."""
+    while Path(os.environ["HOLD"]).exists():
+        time.sleep(0.02)
+
+
 def colour() -> str | None:
     return os.environ.get("COLOUR")
 

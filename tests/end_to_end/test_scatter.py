@@ -14,11 +14,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from configured import Configured, eventually, pool
+from pod_client import PodClient, PodError
 
 import bascule
 from bascule.bridge.client.scattering import Progress
@@ -169,6 +171,51 @@ def test_the_same_call_many_times_objects_where_they_live_and_reducing(service: 
         assert client.reduce("operator:add", iter(range(100)), each="operator:neg", chunk=7) == -4950
         with pytest.raises(ValueError, match="nothing to reduce"):
             client.reduce("operator:add", [])
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[tuple[Configured, Path]]:
+    """A pool of two workers, one of which was killed and doesn't come back as long as the file is there."""
+    hold = tmp_path / "hold"
+    service = Configured(tmp_path, pool(init="served:wait_while_held", env={"HOLD": str(hold)}))
+    try:
+        with service.client() as client:
+            eventually(lambda: len(active_pids(client.status())) == 2)
+            hold.touch()
+            client.kill_worker(client.status()["workers"][0]["slot"])
+            eventually(lambda: len(active_pids(client.status())) == 1)
+        yield service, hold
+    finally:
+        hold.unlink(missing_ok=True)
+        service.stop()
+
+
+def test_identical_calls_wait_for_the_workers_that_start(held: tuple[Configured, Path]) -> None:
+    service, hold = held
+    with service.client() as client, ThreadPoolExecutor(1) as pool:
+        with pytest.raises(Timeout, match="1 of 2 workers of pool 'default' were there in time"):
+            client.everywhere("os:getpid", timeout=0.3)
+        assert len(client.everywhere("os:getpid", copies=1)) == 1  # for which there are enough
+        waiting = pool.submit(client.everywhere, "os:getpid")
+        shell = service.command("call", "--everywhere", "os:getpid", "--timeout", "0.3")
+        assert "1 of 2 workers" in shell.stderr
+        assert not waiting.done()
+        hold.unlink()
+        assert set(waiting.result()) == active_pids(client.status())
+
+
+def test_a_pod_that_has_said_all_hears_of_identical_calls_that_waited(held: tuple[Configured, Path]) -> None:
+    service, hold = held
+    command = [sys.executable, "-m", "bascule", "pod", "--attach", str(service.socket)]
+    with PodClient(command=command) as pod:
+        late = pod.start("py/everywhere", "os:getpid", [], {"timeout": 0.3})
+        waiting = pod.start("py/everywhere", "os:getpid")
+        assert pod.process.stdin is not None
+        pod.process.stdin.close()
+        with pytest.raises(PodError, match="1 of 2 workers"):
+            pod.result(late)
+        hold.unlink()
+        assert len(set(pod.result(waiting))) == 2
 
 
 # ---- From file to file --------------------------------------------------------------------------------------------

@@ -5,14 +5,15 @@
 -module(py_fleet).
 
 -export([add/1, add/2, remove/1, remove/2, restart/1, restart/2, restart_all/0, restart_workers/1]).
--export([workers/1, active_workers/1]).
+-export([workers/1, all_slots/2]).
 
 -include("py_server.hrl").
 
 %% How long a server that is to go may take for the calls that run, unless said otherwise.
 -define(DRAIN, 60_000).
 -define(LOOK, 10).
--define(LOOKS_FOR_WORKERS, 1000).
+%% Milliseconds: less than any atom, so of this and infinity this is taken.
+-define(AS_LONG_AS_IT_TAKES, 4_000_000_000).
 %% So many looks at workers that have not changed, until the bridge is asked again to replace them.
 -define(LOOKS_UNTIL_ASKED, 100).
 %% So many looks without a call, one after the other.
@@ -190,20 +191,18 @@ await_more(Name, Before, Looks) ->
 -spec workers(atom()) -> [#{slot := integer(), incarnation := integer(), pid := integer(), state := binary()}].
 workers(Name) -> listed(status(Name)).
 
-%% @doc Those that take calls, in the order of their slots. Workers that are being started are waited for, up to ten
-%% seconds.
--spec active_workers(atom()) -> [#{slot := integer(), incarnation := integer(), pid := integer(), state := binary()}].
-active_workers(Name) -> active_workers(Name, ?LOOKS_FOR_WORKERS).
-
-active_workers(Name, Looks) ->
-    Status = status(Name),
-    Size = size_of(Status),
-    case [Worker || #{state := <<"active">>} = Worker <- listed(Status)] of
-        Active when length(Active) >= Size; Looks =:= 0 ->
-            Active;
-        _ ->
-            timer:sleep(?LOOK),
-            active_workers(Name, Looks - 1)
+%% @doc The slots of all workers that a server is to have, once they take calls: those that start, or start again, are
+%% waited for so many milliseconds.
+-spec all_slots(atom(), timeout()) -> [non_neg_integer()].
+all_slots(Name, Patience) ->
+    Request = #{<<"op">> => <<"workers">>, <<"wait_ms">> => min(Patience, ?AS_LONG_AS_IT_TAKES)},
+    case py_call:ask(Request, #{server => Name, on_error => raise}) of
+        #{<<"why">> := Why} ->
+            py_error:raise(pool_unavailable, "~ts", [Why]);
+        #{<<"slots">> := Slots, <<"size">> := Size} when length(Slots) < Size ->
+            py_error:raise(timeout, "~b of ~b workers of ~ts were there in time", [length(Slots), Size, Name]);
+        #{<<"slots">> := Slots} ->
+            lists:sort(Slots)
     end.
 
 status(Name) -> py_call:ask(#{<<"op">> => <<"status">>}, #{server => Name, on_error => raise}).

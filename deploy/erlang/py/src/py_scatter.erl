@@ -86,14 +86,15 @@ scatter(Calls, Options) ->
 -spec gather(job()) -> term().
 gather(Job) -> py_gather:gather(Job).
 
-%% @doc The same call on so many Python workers, or on all that there are: the results in the order of servers and of
-%% their workers.
+%% @doc The same call on so many Python workers, or on all that there are to be: the results in the order of servers and of
+%% their workers. Those that start, or start again, are waited for: up to the deadline, or as long as it takes.
 -spec identical(place(), call(), map()) -> [term()].
 identical(Place, Call, Options) ->
     {Settings, CallOptions} = py_gather:settings(Options),
+    Until = py_gather:until(Settings),
     All = [
         CallOptions#{server => Name, worker => Slot}
-     || Name <- py_servers:names(), #{slot := Slot} <- py_fleet:active_workers(Name)
+     || Name <- py_servers:names(), Slot <- py_fleet:all_slots(Name, py_gather:remaining(Until))
     ],
     Chosen =
         case Place of
@@ -104,4 +105,5 @@ identical(Place, Call, Options) ->
                 py_error:raise(bad_arguments, Format, [length(All), Other])
         end,
     Units = [py_units:call(Call, Each, once) || Each <- Chosen],
-    gather(#job{units = Units, settings = Settings#{in_flight => length(Units)}, total = length(Units)}).
+    Now = Settings#{in_flight => max(1, length(Units)), deadline => py_gather:remaining(Until)},
+    gather(#job{units = Units, settings = Now, total = length(Units)}).
