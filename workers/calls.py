@@ -196,7 +196,7 @@ def _converter(name: str) -> Function:
     value = resolve(name).value if ":" in name or "." in name else getattr(builtins, name, None)
     if not isinstance(value, type):
         raise CallFailed(
-            ErrorKind.BAD_ARGUMENTS, f"{name!r} is no type to convert to: give int, float, str, ... or module:type"
+            ErrorKind.BAD_ARGUMENTS, f"{str(name)!r} is no type to convert to: give int, float, str, ... or module:type"
         )
     return value
 

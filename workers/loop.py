@@ -172,7 +172,8 @@ class Loop(ABC):
         elif op == "watch":
             self.watch(message)
         elif op == "unwatch":
-            state.objects.unwatch(message.get("token", ""), message.get("id", 0))
+            if state.objects.unwatch(message.get("token", ""), message.get("id", 0)):
+                self.answer({"op": "watch", "id": message.get("id"), "reason": "withdrawn"})
         elif op == "export":
             self.export(message)
         elif op == "import":

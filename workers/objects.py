@@ -196,13 +196,14 @@ class ObjectTable:
         self._watchers.setdefault(token, {})[number] = tell
         return True
 
-    def unwatch(self, token: str, number: int) -> None:
-        """Call that `tell` no more."""
+    def unwatch(self, token: str, number: int) -> bool:
+        """Do not call that `tell`; False: it was called, or there is none."""
         watchers = self._watchers.get(token)
-        if watchers is not None:
-            watchers.pop(number, None)
-            if not watchers:
-                del self._watchers[token]
+        if watchers is None or watchers.pop(number, None) is None:
+            return False
+        if not watchers:
+            del self._watchers[token]
+        return True
 
     def _tell_watchers(self, dropped: list[_Entry]) -> None:
         if self._watchers:

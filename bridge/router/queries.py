@@ -51,11 +51,12 @@ class Queries:
         watch = self._watches[asker] = (self.ask(worker, message, answered), message)
 
     def withdraw(self, asker: Hashable) -> None:
-        """Take back what `asker` would watch: nobody calls back, and the worker forgets it."""
+        """Take back what `asker` would watch: nobody is called back. The worker answers it now, or has just done so."""
         watch = self._watches.pop(asker, None)
         if watch is not None:
             number, message = watch
-            worker, _ = self._waiting.pop(number)
+            worker, _ = self._waiting[number]
+            self._waiting[number] = (worker, _ignore)
             self._send(worker, {**message, "op": "unwatch", "id": number})
 
     def answer(self, worker: Worker, message: dict[str, Any]) -> bool:
@@ -75,3 +76,7 @@ class Queries:
         for number in [number for number, (asked, _) in self._waiting.items() if asked is worker]:
             _, on_answer = self._waiting.pop(number)
             on_answer(None)
+
+
+def _ignore(_answer: dict[str, Any] | None) -> None:
+    """Nobody wants it any more."""

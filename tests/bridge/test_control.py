@@ -139,9 +139,10 @@ def test_a_watch_that_is_taken_back_leaves_no_question_behind() -> None:
     client.request(Kind.CANCEL, 7)
     client.request(Kind.CANCEL, 7)
     assert [read_control(frame[6]) for frame in worker.frames()] == [{**first, "op": "unwatch"}]
-    for question in (first, second):
+    for question in (first, second):  # the object went before the worker read that
         worker.say(Kind.CONTROL, payload=write_control({"op": "watch", "id": question["id"], "reason": "released"}))
     assert client.answers() == [(Kind.CONTROL, 8, {"op": "watch", "reason": "released"})]
+    assert not worker.core.killed
     client.request(Kind.CANCEL, 8)
     assert worker.frames() == []
 

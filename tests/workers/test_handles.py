@@ -152,6 +152,8 @@ def test_an_object_is_watched_until_it_goes_or_the_watch_is_taken_back(worker: W
     for number in (1, 2, 3):
         worker.control({"op": "watch", "id": number, "session": 1, "token": counter.token})
     worker.control({"op": "unwatch", "id": 2, "session": 1, "token": counter.token})
+    assert worker.control_answer() == {"op": "watch", "id": 2, "reason": "withdrawn"}
+    worker.control({"op": "unwatch", "id": 2, "session": 1, "token": counter.token})
     worker.control({"op": "unwatch", "id": 9, "session": 1, "token": "none"})
     worker.send(Kind.RELEASE, payload=counter.token.encode())
     told = [worker.control_answer() for _ in range(2)]

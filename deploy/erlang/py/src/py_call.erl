@@ -82,7 +82,8 @@ cast(Op, Target, Object, Arguments, Options) ->
             ok
     end.
 
-packed(Object, {Positionals, Keywords}) when is_list(Positionals) ->
+%% An improper list has no length.
+packed(Object, {Positionals, Keywords}) when length(Positionals) >= 0 ->
     {Token, Arguments} = subject(Object, Positionals),
     case Keywords of
         [] -> {Token, [Arguments]};

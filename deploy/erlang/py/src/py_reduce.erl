@@ -17,7 +17,7 @@
 %% Besides the options of all there is `each': `{Module, Function}' that is applied to every item first, in the workers
 %% too. The first error ends it. What is between the rounds travels pickled: only the result becomes an Erlang term.
 -spec reduce(py:name(), py:name(), [term()], map()) -> term().
-reduce(Module, Function, Items, Options) when is_list(Items), is_map(Options) ->
+reduce(Module, Function, Items, Options) when length(Items) >= 0, is_map(Options) ->
     {Each, Others} =
         case maps:take(each, Options) of
             error -> {undefined, Options};

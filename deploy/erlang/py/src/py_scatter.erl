@@ -56,7 +56,7 @@ pmap(Module, Function, Items, Options) ->
     end,
     gather(job(Items, Make, Settings)).
 
-job(Items, Make, Settings) when is_list(Items) ->
+job(Items, Make, Settings) when length(Items) >= 0 ->
     Chunks = py_units:chunks(Items, py_units:chunk_size(Settings, length(Items))),
     Units = lists:append([Make(Chunk, Number) || {Number, Chunk} <- lists:enumerate(Chunks)]),
     #job{units = Units, settings = Settings, total = length(Items)};

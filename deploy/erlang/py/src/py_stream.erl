@@ -94,7 +94,8 @@ next(#stream{pending = #pending{alias = Alias, choice = Choice} = Pending, taken
 
 -spec ended(term()) -> no_return().
 ended(Value) ->
-    py_error:raise(bad_arguments, "the call gave no iterator but ~0tP", [Value, 12]).
+    Format = "the call gave no iterator but ~0tP: py:iterate/1 opens a stream of what can be iterated",
+    py_error:raise(bad_arguments, Format, [Value, 12]).
 
 over(#stream{pending = #pending{alias = Alias}, taken = Taken}) ->
     _ = demonitor(Alias, [flush]),

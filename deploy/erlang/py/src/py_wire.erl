@@ -156,7 +156,7 @@ checked(Target) ->
 -spec keywords(py:keywords()) -> #{atom() | binary() => term()}.
 keywords(Keywords) when is_map(Keywords) ->
     maps:fold(fun(Key, Value, Map) -> Map#{text_argument(Key) => Value} end, #{}, Keywords);
-keywords(Keywords) when is_list(Keywords) ->
+keywords(Keywords) when length(Keywords) >= 0 ->
     %% From the right, so that of two equal keys the first counts, as in every proplist.
     lists:foldr(
         fun

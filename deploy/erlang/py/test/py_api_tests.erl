@@ -7,6 +7,7 @@
     functions_are_called/0,
     dotted_names_are_resolved/0,
     keyword_arguments_come_as_proplist_or_map/0,
+    a_call_that_is_written_wrongly_says_what_is_wrong/0,
     constants_are_read_and_converted/0,
     objects_are_made/0,
     dates_are_values_with_methods_and_attributes/0,
@@ -72,6 +73,26 @@ keyword_arguments_come_as_proplist_or_map() ->
     #{kind := bad_arguments, message := Message} =
         py_test_server:failure(fun() -> py:func(py_fixture, keywords, [], [17]) end),
     ?assertMatch({_, _}, binary:match(Message, <<"17">>)).
+
+%% None of these may lose what was written: the tail of a list, or a name that became arguments.
+a_call_that_is_written_wrongly_says_what_is_wrong() ->
+    [
+        begin
+            #{kind := Kind, message := Message} = py_test_server:failure(Call),
+            ?assertEqual(bad_arguments, Kind),
+            ?assertMatch({_, _}, binary:match(Message, Told), Message)
+        end
+     || {Told, Call} <- [
+            {<<"not [4|5]">>, fun() -> py:func(math, sqrt, [4 | 5]) end},
+            {<<"not 4">>, fun() -> py:func(math, sqrt, 4) end},
+            {<<"not [{base,2}|10]">>, fun() -> py:func(builtins, int, [<<"11">>], [{base, 2} | 10]) end},
+            {<<"not [1|2]">>, fun() -> py:pmap(math, sqrt, [1 | 2]) end},
+            {<<"not [1|2]">>, fun() -> py:reduce(operator, add, [1 | 2]) end},
+            {<<"the name of a function is an atom or a binary">>, fun() -> py:func(math, "sqrt", [4]) end},
+            {<<"'nope' is no type">>, fun() -> py:const(math, pi, nope) end},
+            {<<"options are a map">>, fun() -> py:func(math, sqrt, [4], [], none) end}
+        ]
+    ].
 
 constants_are_read_and_converted() ->
     ?assertEqual(3.141592653589793, py:const(math, pi)),

@@ -16,6 +16,7 @@
     each_monitor_tells_once/0,
     a_monitor_that_was_taken_back_tells_nothing/0,
     a_monitor_ends_with_its_owner/0,
+    monitors_taken_back_while_their_objects_go/0,
     what_is_no_handle_is_refused/0
 ]).
 
@@ -140,3 +141,19 @@ a_monitor_ends_with_its_owner() ->
 
 what_is_no_handle_is_refused() ->
     ?assertMatch(#{kind := bad_arguments}, py_test_server:failure(fun() -> py:monitor({"date", {1923, 4, 2}}) end)).
+
+%% The two cross on their way: that the object went, and that nobody wants to know.
+monitors_taken_back_while_their_objects_go() ->
+    Pid = py:func(os, getpid, [], #{worker => 0}),
+    [
+        begin
+            Account = py:init(py_fixture, 'Account', [], [], #{worker => 0}),
+            Monitor = py:monitor(Account),
+            ok = py:release(Account),
+            ok = py:demonitor(Monitor)
+        end
+     || _ <- lists:seq(1, 300)
+    ],
+    py_test_server:await(fun() -> watched() =:= 0 end),
+    ?assertEqual({messages, []}, process_info(self(), messages)),
+    ?assertEqual(Pid, py:func(os, getpid, [], #{worker => 0})).
