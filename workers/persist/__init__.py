@@ -7,7 +7,7 @@ written, time limits, invalidation when code changes. It needs the standard libr
 A call goes through these modules, in this order:
 
     decorator, options     what the function was told
-    persisted              the callable: key, name, look; else compute
+    persisted, decorated   the callable: key, name, look; else compute
     preprocessing          arguments -> key;  hashing, canonical: key -> name
     shelf                  may this entry be given? what is to be stored?  entries, serializers, lifetimes, fingerprints
     flights, locks         who computes, and who waits;  driving, event_loops: how

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 from bascule.workers.persist.canonical import Uncacheable
+from bascule.workers.persist.decorated import Decorated, Kind, instance_key, kind_of
 from bascule.workers.persist.driving import run, run_async
 from bascule.workers.persist.flights import computing
 from bascule.workers.persist.hashing import hash as hash_of
 from bascule.workers.persist.locks import Lock
-from bascule.workers.persist.persisted import Kind, instance_key, kind_of, mark_as_coroutine_function
 from bascule.workers.persist.preprocessing import BadCall, Binder
 
 
@@ -42,36 +41,18 @@ def memoize(func: Any = None, *, maxsize: int | None = None) -> Any:
     return decorate if func is None else decorate(func)
 
 
-class Memoized:
+class Memoized(Decorated):
     """A function whose results are in memory."""
 
     def __init__(self, function: Callable[..., Any], maxsize: int | None) -> None:
-        functools.update_wrapper(self, function)
-        self._function = function
+        super().__init__(function)
         self._maxsize = maxsize
         self._binder = Binder(function)
         self._results: OrderedDict[str, Any] = OrderedDict()
         self._mutex = threading.Lock()
-        self._is_method = False
-        self._is_coroutine_function = kind_of(function) is Kind.COROUTINE
-        if self._is_coroutine_function:
-            mark_as_coroutine_function(self)
 
     def __repr__(self) -> str:
         return f"<memoized {self._function!r}>"
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._is_method = True
-
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        if instance is None:
-            return self
-        self._is_method = True
-        return functools.partial(self, instance)
-
-    def __reduce__(self) -> str:
-        name: str = vars(self)["__qualname__"]
-        return name
 
     def clear(self) -> None:
         """Forget all results."""
@@ -92,7 +73,7 @@ class Memoized:
         except (BadCall, Uncacheable):
             return self._function(*args, **kwargs)
         found = self._look(name)
-        if self._is_coroutine_function:
+        if self._kind is Kind.COROUTINE:
             return self._in_coroutine(name, found, args, kwargs)
         if found is not None:
             return found[0]

@@ -1,23 +1,19 @@
 """The decorated function: a callable that looks up before it computes.
 
-`Persisted` stands for plain functions, coroutine functions, generators and asynchronous generators alike; which of them
-it is, is seen once. A hit takes the short way through `__call__`: key, name, look. Everything else (who computes, who
-waits) is in `flights`; what is stored and what may be given, in `shelf`.
+`Persisted` stands for plain functions, coroutine functions, generators and asynchronous generators alike (see
+`decorated`). A hit takes the short way through `__call__`: key, name, look. Everything else (who computes, who waits)
+is in `flights`; what is stored and what may be given, in `shelf`.
 """
 
 from __future__ import annotations
 
-import enum
-import functools
-import inspect
-import sys
 import threading
-import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-from bascule.workers.persist.canonical import Uncacheable, encode
+from bascule.workers.persist.canonical import Uncacheable
 from bascule.workers.persist.commoncache import warn
+from bascule.workers.persist.decorated import Decorated, Kind, instance_key
 from bascule.workers.persist.driving import run, run_async
 from bascule.workers.persist.event_loops import loop_here
 from bascule.workers.persist.flights import computing
@@ -30,60 +26,22 @@ from bascule.workers.persist.shelf import Found, Shelf
 from bascule.workers.persist.statistics import Statistics
 
 
-class Kind(enum.Enum):
-    """What calling the function gives."""
-
-    PLAIN = "a result"
-    COROUTINE = "a coroutine"
-    GENERATOR = "a generator"
-    ASYNC_GENERATOR = "an asynchronous generator"
-
-
-def kind_of(function: Callable[..., Any]) -> Kind:
-    """Which kind a function is of."""
-    if inspect.iscoroutinefunction(function):
-        return Kind.COROUTINE
-    if inspect.isasyncgenfunction(function):
-        return Kind.ASYNC_GENERATOR
-    if inspect.isgeneratorfunction(function):
-        return Kind.GENERATOR
-    return Kind.PLAIN
-
-
-class Persisted:
+class Persisted(Decorated):
     """A function whose results are remembered. It keeps the function's name, docstring and signature."""
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
-        functools.update_wrapper(self, function)
-        self._function = function
+        super().__init__(function)
         self._options = options
         self._binder = None if options.key is not None else Binder(function)
-        self._is_method = False
         self._shelf: Shelf | None = None
         self._opening = threading.Lock()
         self._refreshing: set[str] = set()
-        self._kind = kind_of(function)
         self._is_talkative = options.verbosity > 2
         self._is_plain = self._kind is Kind.PLAIN
-        if self._kind is Kind.COROUTINE:
-            mark_as_coroutine_function(self)
         self.statistics = Statistics()
 
     def __repr__(self) -> str:
         return f"<persisted {self._function!r}>"
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._is_method = True
-
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        if instance is None:
-            return self
-        self._is_method = True
-        return types.MethodType(self, instance)
-
-    def __reduce__(self) -> str:
-        name: str = vars(self)["__qualname__"]  # by name, as functions are pickled
-        return name
 
     @property
     def cache(self) -> Cache:
@@ -272,27 +230,3 @@ _OTHER_KINDS: dict[Kind, Callable[..., Any]] = {
     Kind.GENERATOR: Persisted._call_generator,
     Kind.ASYNC_GENERATOR: Persisted._call_async_generator,
 }
-
-
-def instance_key(instance: Any) -> tuple[str, Any]:
-    """What stands for a method's object in a key: its class, and what makes it equal to others. Never itself.
-
-    That is what its `__persist_key__` (an attribute or a method) says, else a digest of its content.
-    """
-    if isinstance(instance, type):
-        return "class", f"{instance.__module__}.{instance.__qualname__}"
-    kind = f"{type(instance).__module__}.{type(instance).__qualname__}"
-    own = getattr(instance, "__persist_key__", None)
-    if own is not None:
-        return kind, own() if callable(own) else own
-    return kind, encode(instance).hex()
-
-
-def mark_as_coroutine_function(wrapper: Any) -> None:
-    """So that frameworks see that calling it gives a coroutine."""
-    if sys.version_info >= (3, 12):
-        inspect.markcoroutinefunction(wrapper)
-    else:
-        import asyncio.coroutines
-
-        wrapper._is_coroutine = vars(asyncio.coroutines)["_is_coroutine"]

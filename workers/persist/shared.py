@@ -21,13 +21,14 @@ from bascule.protocols import packed
 from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
 from bascule.workers.persist.canonical import Uncacheable
 from bascule.workers.persist.commoncache import CacheWarning, Place, Store, StoreUnavailable, UnknownStore, warn
+from bascule.workers.persist.decorated import Kind, kind_of
 from bascule.workers.persist.driving import run, run_async
 from bascule.workers.persist.entries import Entry, Form, Stamp
 from bascule.workers.persist.flights import Steps, computing
 from bascule.workers.persist.hashing import hash as name_of_key
 from bascule.workers.persist.lifetimes import Freshness, Lifetime
 from bascule.workers.persist.locks import Lock
-from bascule.workers.persist.persisted import Kind, Persisted, kind_of
+from bascule.workers.persist.persisted import Persisted
 from bascule.workers.persist.places import open_place
 from bascule.workers.persist.preprocessing import BadCall, Binder
 
