@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bascule.bridge.recording.annotations import Scope, is_name
-from bascule.bridge.recording.apis import API, Attribute, Class, Function, Module
+from bascule.bridge.recording.apis import API, Attribute, Class, Module
 from bascule.bridge.recording.function_stubs import FunctionStubs, counts, joined_in_place
 from bascule.bridge.recording.runtime import Runtime
 from bascule.bridge.recording.types import BOTTOM, OBJECT, Named, Type, Which, parts_of
@@ -35,7 +35,7 @@ def write_stubs(api: API, folder: Path, runtime: Runtime | None = None) -> list[
             name = name.rpartition(".")[0]
     packages.discard("")
     known = {name: _class_names(name, module) for name, module in modules.items()}
-    for module, name in mentioned(api):
+    for module, name in _mentioned(api):
         if module in known and all(is_name(part) for part in name.split(".")):
             parts = name.split(".")
             known[module] |= {".".join(parts[: index + 1]) for index in range(len(parts))}
@@ -49,38 +49,32 @@ def write_stubs(api: API, folder: Path, runtime: Runtime | None = None) -> list[
     return files
 
 
-def mentioned(api: API) -> set[tuple[str, str]]:
+def _mentioned(api: API) -> set[tuple[str, str]]:
     """All classes, by module and name, that are said anywhere in an API."""
     found: set[tuple[str, str]] = set()
-
-    def note(of: Type) -> None:
+    waiting = list(_types(api))
+    while waiting:
+        of = waiting.pop()
         if isinstance(of, Named) or (isinstance(of, Which) and of.kind == "type"):
             found.add((of.module, of.name))
-        for part in parts_of(of):
-            note(part)
-
-    def note_function(function: Function) -> None:
-        for signature in (function.whole, *function.overloads.values()):
-            for parameter in signature.parameters.values():
-                note(parameter.type)
-            for named in (signature.var_pos, signature.var_kw):
-                if named is not None:
-                    note(named[1])
-            note(signature.returns)
-
-    for module in api.modules.values():
-        for function in module.functions.values():
-            note_function(function)
-        for attribute in module.properties.values():
-            note(attribute.type)
-        for each in module.classes.values():
-            for attribute in (*each.properties.values(), *each.classproperties.values()):
-                note(attribute.type)
-            for function in (*each.methods.values(), *each.classmethods.values()):
-                note_function(function)
-            if each.constructor is not None:
-                note_function(each.constructor)
+        waiting += parts_of(of)
     return found
+
+
+def _types(api: API) -> Iterator[Type]:
+    """Those of all attributes, parameters and results."""
+    for module in api.modules.values():
+        attributes, functions = [*module.properties.values()], [*module.functions.values()]
+        for each in module.classes.values():
+            attributes += [*each.properties.values(), *each.classproperties.values()]
+            functions += [*each.methods.values(), *each.classmethods.values()]
+            functions += [each.constructor] if each.constructor is not None else []
+        yield from (attribute.type for attribute in attributes)
+        for function in functions:
+            for signature in (function.whole, *function.overloads.values()):
+                yield from (parameter.type for parameter in signature.parameters.values())
+                yield from (named[1] for named in (signature.var_pos, signature.var_kw) if named is not None)
+                yield signature.returns
 
 
 def _class_names(module_name: str, module: Module) -> set[str]:

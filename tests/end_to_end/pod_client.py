@@ -231,3 +231,13 @@ def transit_list(elements: list[Any]) -> bytes:
     plain = transit.dumps([Keyword("list"), *elements])  # as long a text in its place takes the same number
     assert plain.startswith(b'["~:list",') or plain == b'["~:list"]'
     return b'["~#list",[%b]]' % plain[len(b'["~:list",') : -1]
+
+
+def error_of(client: PodClient, var: str, *args: Any) -> PodError:
+    """What a call of a pod with `my_mod` fails with; the pod goes on."""
+    try:
+        given = client.invoke(var, *args)
+    except PodError as error:
+        assert client.invoke("my-mod/add", 1) == 3, "the next call works"
+        return error
+    raise AssertionError(f"{var} did not fail, it gave {given!r}")

@@ -6,7 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bascule
@@ -99,3 +102,12 @@ def descendants(pid: int) -> list[int]:
             if parent_of(child) == pid and alive(child):
                 found += [child, *descendants(child)]
     return found
+
+
+@contextmanager
+def own_service(*options: str) -> Iterator[Service]:
+    """One with a folder of its own, which ends in good order."""
+    with tempfile.TemporaryDirectory(prefix="bsc-", dir="/tmp") as folder:  # a short name: a socket is below it
+        service = Service(Path(folder), *options)
+        yield service
+        assert service.stop() == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pod_client import PodClient, PodError
+from pod_client import PodClient, PodError, error_of
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -125,13 +125,6 @@ def shared(folder: Path) -> Iterator[PodClient]:
     """One pod for the many tests that leave it as it was."""
     with PodClient("my_mod", cwd=folder) as client:
         yield client
-
-
-def error_of(client: PodClient, var: str, *args: Any) -> PodError:
-    with pytest.raises(PodError) as caught:
-        client.invoke(var, *args)
-    assert client.invoke("my-mod/add", 1) == 3, "the next call works"
-    return caught.value
 
 
 # What there is.

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from configured import eventually
-from pod_client import PodClient, PodError
+from pod_client import PodClient, PodError, error_of
 from test_pod import folder
 
 from bascule.protocols import edn, transit
@@ -42,13 +42,6 @@ def payload(request: pytest.FixtureRequest) -> str:
 def clojure(request: pytest.FixtureRequest, folder: Path) -> Iterator[PodClient]:
     with PodClient("my_mod", "json=py.json", cwd=folder, payload=request.param) as client:
         yield client
-
-
-def error_of(client: PodClient, var: str, *args: Any) -> PodError:
-    with pytest.raises(PodError) as caught:
-        client.invoke(var, *args)
-    assert client.invoke("my-mod/add", 1) == 3, "the next call works"
-    return caught.value
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -19,7 +18,7 @@ from typing import Any
 
 import pytest
 import trio
-from running_service import Service, wait_gone
+from running_service import Service, own_service, wait_gone
 from wire_page import VECTORS
 
 import bascule
@@ -43,10 +42,8 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     """One for all tests that do it no harm."""
-    with tempfile.TemporaryDirectory(prefix="bsc-", dir="/tmp") as folder:
-        service = Service(Path(folder), "--path", str(HERE))
+    with own_service("--path", str(HERE)) as service:
         yield service
-        assert service.stop() == 0
 
 
 @pytest.fixture

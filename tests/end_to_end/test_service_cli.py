@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_service import Service, wait_gone
+from running_service import Service, own_service, wait_gone
 
 HERE = Path(__file__).parent
 BASCULE = [sys.executable, "-m", "bascule"]
@@ -20,10 +20,8 @@ BASCULE = [sys.executable, "-m", "bascule"]
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    with tempfile.TemporaryDirectory(prefix="bsc-", dir="/tmp") as folder:
-        service = Service(Path(folder), "--path", str(HERE))
+    with own_service("--path", str(HERE)) as service:
         yield service
-        assert service.stop() == 0
 
 
 class Shell:

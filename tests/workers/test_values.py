@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.protocols import edn, etf, jsonic, packed, transit
+from bascule.protocols import etf
 from bascule.protocols.calls import Style, Want
 from bascule.protocols.envelope import Codec
 from bascule.protocols.errors import RemoteProtocolError
@@ -18,14 +18,8 @@ from bascule.protocols.tokens import Handle
 from bascule.workers import values as values_module
 from bascule.workers.explain import read_arguments
 from bascule.workers.values import ArgumentsError, NotEncodable, ValueCodec, codec_for
+from tests.workers.harness import MODULES
 
-MODULES: dict[int, Any] = {
-    Codec.MSGPACK: packed,
-    Codec.JSON: jsonic,
-    Codec.ETF: etf,
-    Codec.EDN: edn,
-    Codec.TRANSIT: transit,
-}
 every_codec = pytest.mark.parametrize("codec", list(MODULES), ids=lambda codec: codec.name.lower())
 
 
