@@ -596,3 +596,15 @@ KINDS = (
 )
 
 DEFINITIONS = {"Kinds": KINDS, "Other": OTHER}
+
+RATIO = "fractions.Fraction"
+"""A foreign type that nobody knows, unless he is told how it travels."""
+
+
+def ratio_of(wire: Any) -> Fraction:
+    numerator, denominator = wire
+    return Fraction(numerator, denominator)
+
+
+def ratio_to(value: Fraction) -> list[int]:
+    return [value.numerator, value.denominator]

@@ -10,20 +10,17 @@ import copy
 import json
 import sys
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 from generated import generate, importing
-from matrix import DEFINITIONS, ROWS, Row
+from matrix import DEFINITIONS, RATIO, ROWS, Row, ratio_of, ratio_to
 from states import Chain, Handle, StackDecoder, StackEncoder
 
 from bascule.bridge.contracts.names import snake
 from bascule.workers.contracts import codecs, wire
-
-RATIO = "fractions.Fraction"
 
 
 class Way(NamedTuple):
@@ -34,15 +31,6 @@ class Way(NamedTuple):
     dump: Callable[[Any], Any]  # plain values in the format
     load: Callable[[Any], Any]  # the other way
     careful: bool = True  # it says what is wrong
-
-
-def ratio_of(wire: Any) -> Fraction:
-    numerator, denominator = wire
-    return Fraction(numerator, denominator)
-
-
-def ratio_to(value: Fraction) -> list[int]:
-    return [value.numerator, value.denominator]
 
 
 @pytest.fixture(scope="module")

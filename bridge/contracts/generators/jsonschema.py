@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from datetime import timedelta
 from typing import Any
 
 from bascule.bridge.contracts.generators import File
@@ -21,25 +23,43 @@ from bascule.bridge.contracts.schema import (
     Type,
 )
 
+_UUID = {"type": "string", "format": "uuid"}
+_DECIMAL = {"type": "string", "pattern": r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"}
 _SIMPLE: dict[Builtin, dict[str, Any]] = {
     Builtin.UNIT: {"type": "object", "maxProperties": 0},
     Builtin.BOOL: {"type": "boolean"},
     Builtin.INT32: {"type": "integer", "minimum": -(1 << 31), "maximum": (1 << 31) - 1},
     Builtin.INT64: {"type": "integer", "minimum": -(1 << 63), "maximum": (1 << 63) - 1},
     Builtin.INTEGER: {"type": "integer"},
-    Builtin.DOUBLE: {"type": "number"},
+    Builtin.DOUBLE: {"type": "number", "minimum": -sys.float_info.max, "maximum": sys.float_info.max},
     Builtin.STRING: {"type": "string"},
-    Builtin.BYTES: {"type": "string", "contentEncoding": "base64"},
-    Builtin.TIMESTAMP: {"type": "string", "format": "date-time"},
-    Builtin.DURATION: {"type": "integer", "description": "microseconds"},
-    Builtin.UUID: {"type": "string", "format": "uuid"},
-    Builtin.DECIMAL: {"type": "string", "pattern": r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"},
+    Builtin.BYTES: {
+        "type": "string",
+        "contentEncoding": "base64",
+        "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+    },
+    Builtin.TIMESTAMP: {
+        "type": "string",
+        "format": "date-time",
+        "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6}0{0,3})?Z$",
+    },
+    Builtin.DURATION: {
+        "type": "integer",
+        "description": "microseconds",
+        "minimum": timedelta.min // timedelta.resolution,
+        "maximum": timedelta.max // timedelta.resolution,
+    },
+    Builtin.UUID: _UUID,
+    Builtin.DECIMAL: _DECIMAL,
 }
 _FOREIGN = {
-    "datetime.datetime": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$"},
+    "datetime.datetime": {
+        "type": "string",
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$",
+    },
     "datetime.date": {"type": "string", "format": "date"},
-    "uuid.UUID": {"type": "string", "format": "uuid"},
-    "decimal.Decimal": {"type": "string"},
+    "uuid.UUID": _UUID,
+    "decimal.Decimal": _DECIMAL,
 }
 
 
@@ -182,4 +202,6 @@ def _keys(schema: Schema, kind: Type, place: str) -> dict[str, Any]:
     """What the keys of a Map are, which are texts in every format; nothing where any text will do."""
     if isinstance(kind.target, Ref):
         return _type(schema, kind, place)
+    if kind.target is Builtin.UUID:
+        return {"format": "uuid"}
     return {} if kind.target is Builtin.STRING else {"pattern": "^(0|-?[1-9][0-9]*)$"}
