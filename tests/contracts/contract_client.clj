@@ -71,7 +71,7 @@
                  (catch Exception problem (boolean (re-find #"expected Int32, found" (ex-message problem))))))
 (def circles (atom []))
 @(plus-client/watch 3 #(swap! circles conj %))
-(check [[:circle {:radius 0.0 :tags []}] [:circle {:radius 1.0 :tags []}] [:circle {:radius 2.0 :tags []}]] @circles)
+(check [[:circle {:radius 0.0 :tags #{}}] [:circle {:radius 1.0 :tags #{}}] [:circle {:radius 2.0 :tags #{}}]] @circles)
 (check '([argument callback]) (:arglists (meta #'plus-client/watch)))
 (check 1 (plus-client/look "here"))
 (check {:type :plus/missing :value {:what "there"}}

@@ -591,11 +591,48 @@ KINDS = (
     + "\n"
     + "\n".join(f"data Many{row.name} = Many{row.name} {{ many :: List {row.name} }}" for row in ROWS)
     + "\n"
-    + "\n".join(f"echo{row.name} :: {row.name} -> IO {row.name} raises Problem, Point" for row in ROWS)
-    + "\nstream :: List Shape -> IO (Stream Shape) raises Problem\n"
+    + "\n".join(f"echo{row.name} :: {row.name} -> IO {row.name}" for row in ROWS)
+    + """
+stream :: List Shape -> IO (Stream Shape) raises Problem
+fail :: Problem -> IO Unit raises Point, Problem
+nothing :: Unit -> IO Unit
+units :: List Unit -> IO (Stream Unit)
+names :: Map Int32 Color -> IO (Map Color (Set Integer))
+"""
 )
 
 DEFINITIONS = {"Kinds": KINDS, "Other": OTHER}
+
+ECHO = """
+from fractions import Fraction
+
+import matrix
+from echoed import kinds, other
+
+kinds._wire.register_converter(matrix.RATIO, matrix.ratio_to, matrix.ratio_of)
+
+
+def echo(_self, value):
+    return value
+
+
+def fail(_self, problem):
+    raise kinds._wire.Raised(other.Point(1, 2) if problem.what == "point" else problem)
+
+
+def stream(_self, shapes):
+    yield from shapes
+    raise kinds._wire.Raised(kinds.Problem("the end", None, kinds.ShapeNowhere()))
+
+
+def names(_self, colors):
+    return {color: {number, 10**30} for number, color in colors.items()}
+
+
+methods = {name: echo for name in vars(kinds.KindsModule) if name.startswith(("echo_", "nothing", "units"))}
+Echo = type("Echo", (kinds.KindsModule,), {**methods, "fail": fail, "stream": stream, "names": names})
+"""
+"""A class to mount, of the package `echoed`: it gives back what it is given."""
 
 RATIO = "fractions.Fraction"
 """A foreign type that nobody knows, unless he is told how it travels."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -142,7 +143,10 @@ def short_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def serving_http(folder: Path, runtime_folder: Path) -> Iterator[tuple[str, str]]:
+MOUNTED = {"shop": "implementations:Shop", "plus": "implementations:Plus", "meta": "implementations:Meta"}
+
+
+def serving_http(folder: Path, runtime_folder: Path, mounts: Mapping[str, str] = MOUNTED) -> Iterator[tuple[str, str]]:
     """A service with an HTTP door that mounts some of them: where it is, and the token for it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -152,10 +156,11 @@ def serving_http(folder: Path, runtime_folder: Path) -> Iterator[tuple[str, str]
     tokens.write_text(f"{token}\n")
     tokens.chmod(0o600)
     config = folder / "web.toml"
+    rows = "\n".join(f'{name} = "{target}"' for name, target in mounts.items())
+    allowed = json.dumps([*(f"{name}:*" for name in mounts), "nowhere:*", "math:*"])
     config.write_text(
-        f'[pools.default]\nsize = 1\npaths = ["{folder}"]\n[mount]\nshop = "implementations:Shop"\n'
-        f'plus = "implementations:Plus"\nmeta = "implementations:Meta"\n[http]\nlisten = "127.0.0.1:{port}"\n'
-        f'token_file = "{tokens}"\nallow = ["shop:*", "plus:*", "meta:*", "nowhere:*", "math:*"]\n'
+        f'[pools.default]\nsize = 1\npaths = ["{folder}"]\n[mount]\n{rows}\n[http]\nlisten = "127.0.0.1:{port}"\n'
+        f'token_file = "{tokens}"\nallow = {allowed}\n'
     )
     service = Service(runtime_folder, "--config", str(config))
     deadline = time.monotonic() + READY_WITHIN

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from bascule.workers.contracts import wire
-from bascule.workers.contracts.steps import below, of_a_key, target_of
+from bascule.workers.contracts.steps import below, convert_foreign, of_a_key, target_of
 from bascule.workers.contracts.wire import DecodeError, Mismatch, WireError
 
 if TYPE_CHECKING:
@@ -22,8 +22,11 @@ Step = Callable[[Any], Any]
 class ValueDecoder:
     """Reads values of their plain form; see `ValueEncoder`."""
 
-    def __init__(self, targets: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, targets: Mapping[str, str] | None = None, converter: Callable[[str], Any] = wire.converter
+    ) -> None:
         self._targets = dict(targets or {})
+        self._converter = converter
 
     def decode_with_state(self, r: Any, k: Step) -> Any:
         """A whole value of what `r` is in plain form.
@@ -205,13 +208,7 @@ class ValueDecoder:
 
         def decode_foreign(s: Any) -> Any:
             s = s.value if type(s) is _Held else s
-            try:
-                return s, wire.foreign_from_wire(target, s)
-            except Mismatch as error:
-                told = f" ({error})" if str(error) else ""
-                raise DecodeError("", f"expected {target}, found {wire.show(s)}{told}") from None
-            except LookupError as error:
-                raise DecodeError("", str(error.args[0])) from None
+            return s, convert_foreign(1, target, s, self._converter, DecodeError)
 
         return decode_foreign
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from bascule.workers.contracts import wire
-from bascule.workers.contracts.steps import below, of_a_key, target_of
-from bascule.workers.contracts.wire import EncodeError, Mismatch, WireError
+from bascule.workers.contracts.steps import below, convert_foreign, of_a_key, target_of
+from bascule.workers.contracts.wire import EncodeError, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,10 +28,14 @@ class ValueEncoder:
 
     Args:
         targets: The Python type behind each foreign operation, as the generated module `foreign` has it.
+        converter: What knows how a foreign type travels, as `wire.converter` does.
     """
 
-    def __init__(self, targets: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, targets: Mapping[str, str] | None = None, converter: Callable[[str], Any] = wire.converter
+    ) -> None:
         self._targets = dict(targets or {})
+        self._converter = converter
 
     def encode_with_state(self, k: Step) -> Any:
         """The plain form of a whole value."""
@@ -178,13 +182,7 @@ class ValueEncoder:
         target = target_of(name, "encode_", self._targets)
 
         def encode_foreign(_s: Any, v: Any) -> Any:
-            try:
-                return wire.foreign_to_wire(target, v)
-            except Mismatch as error:
-                told = f" ({error})" if str(error) else ""
-                raise EncodeError("", f"expected {target}, found {wire.show(v)}{told}") from None
-            except LookupError as error:
-                raise EncodeError("", str(error.args[0])) from None
+            return convert_foreign(0, target, v, self._converter, EncodeError)
 
         return encode_foreign
 

@@ -21,6 +21,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bascule.protocols.errors import ErrorKind
+from bascule.workers.contracts import wire
 from bascule.workers.contracts.codecs import ValueDecoder, ValueEncoder
 from bascule.workers.contracts.comparing import digest, read_contract, unfit, whole
 from bascule.workers.errors import CallFailed
@@ -135,8 +136,8 @@ class _Mounted:
         if shape not in ("value", "meta", "list"):
             raise MountError(f"{type(implementation).__name__}.fa is 'value', 'meta' or 'list', not {shape!r}")
         self._shape = shape
-        targets = targets_of(contract)
-        self._transport = base.to_transport(implementation, ValueDecoder(targets), ValueEncoder(targets))
+        encoder, decoder = codecs_for(contract)
+        self._transport = base.to_transport(implementation, decoder, encoder)
         self._base = base
 
     def functions(self) -> dict[str, Function]:
@@ -305,6 +306,20 @@ def _metadata(said: Any) -> Metadata:
         found["deadline"] = runner.seconds_left() if runner is not None else None
         found["trace"] = found.get("trace") or found.get("traceparent") or f"{worker}/{call_id}"
     return found
+
+
+def codecs_for(contract: Any) -> tuple[ValueEncoder, ValueDecoder]:
+    """The codecs of plain values for a generated module, with the converters that its own run time was told of."""
+    targets = targets_of(contract)
+    own = getattr(getattr(contract, "_wire", None), "converter", wire.converter)
+
+    def converter(target: str) -> Any:
+        try:
+            return own(target)
+        except LookupError:
+            return wire.converter(target)
+
+    return ValueEncoder(targets, converter), ValueDecoder(targets, converter)
 
 
 def targets_of(contract: Any) -> dict[str, str]:

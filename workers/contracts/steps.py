@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Callable
+
+from bascule.workers.contracts import wire
 
 if TYPE_CHECKING:
     from bascule.workers.contracts.wire import WireError
@@ -23,6 +25,19 @@ def target_of(name: str, way: str, targets: dict[str, str]) -> str:
             f"{name}: nothing is known of this operation; give `targets`, as `foreign.TARGETS` has them"
         )
     return target
+
+
+def convert_foreign(way: int, target: str, value: Any, converter: Callable[[str], Any], kind: type[WireError]) -> Any:
+    """A foreign value in its plain form (way 0), or of it (way 1)."""
+    try:
+        convert = converter(target)[way]
+    except LookupError as error:
+        raise kind("", str(error.args[0])) from None
+    try:
+        return convert(value)
+    except Exception as error:  # a converter is its user's
+        told = f" ({error})" if str(error) else ""
+        raise kind("", f"expected {target}, found {wire.show(value)}{told}") from None
 
 
 def below(error: ValueError, step: str, kind: type[WireError]) -> WireError:

@@ -1,9 +1,12 @@
 """Clojure clients over a pod: a namespace for each module with functions, with docstrings and arglists.
 
 Records are maps with keywords in kebab-case, enums keywords, nothing is nil; a sum's case is a keyword, or a vector of
-the case and its fields. The functions call the vars of the pod's namespace, which a client has once it has loaded the
-pod (`bascule pod --attach` shows what a service mounts). A function that streams takes a callback too, as `py/stream`
-does: deref of what it gives waits for the end.
+the case and its fields. A Map's keys are of their type, a Set is a set, Bytes are an array of bytes; a Timestamp, a
+Uuid and a Decimal are texts, a Duration is a number of microseconds. A Unit is nil, and {} where a Maybe holds one.
+
+The functions call the vars of the pod's namespace, which a client has once it has loaded the pod (`bascule pod
+--attach` shows what a service mounts). A function that streams takes a callback too, as `py/stream` does: deref of what
+it gives waits for the end.
 
 An error that a function's definition names is thrown as an `ex-info` whose data has a `:type`, such as `:plus/missing`
 for the record Missing of the module Plus, and the record as its `:value`.
@@ -43,7 +46,12 @@ _PRELUDE = """\
 (defn- member
   "The other side of an enum's pair."
   [table value]
-  (or (get table value) (throw (ex-info (str "expected one of " (keys table) ", found " (pr-str value)) {}))))"""
+  (or (get table value) (throw (ex-info (str "expected one of " (keys table) ", found " (pr-str value)) {}))))
+
+(defn- text
+  "A key as the text that it is on the wire: those of maps may come as keywords."
+  [key]
+  (if (keyword? key) (subs (str key) 1) (str key)))"""
 
 
 _DECLARED = """\
@@ -75,7 +83,7 @@ _CONNECT = """\
 _WORDS = """
 and assoc atom cond contains? declare def defn do double ex-info first fn get if into keys let loop map mapv name new or
 quote recur resolve second seq str throw try var vec when connect connected contract declared member pod-var
-catch ex-data ex-message
+catch ex-data ex-message text bigint keyword? subs key pr-str when-some when-not
 """
 _OWN = frozenset(_WORDS.split())
 """What is used here, of Clojure and of our own."""
@@ -227,18 +235,34 @@ class _Namespace:
             return "{}" if way == "write" else "nil"
         if target is Builtin.DOUBLE:
             return f"(double {value})"
+        if target is Builtin.BYTES:
+            if way == "write":
+                return f"(.encodeToString (java.util.Base64/getEncoder) ^bytes {value})"
+            return f"(.decode (java.util.Base64/getDecoder) ^String {value})"
         if not kind.arguments:
             return value
         code = self._code(way, kind.arguments[-1], "each")
         if target is Builtin.MAYBE:
+            if kind.arguments[0].target is Builtin.UNIT:
+                code = "{}"  # what is there must not be nil
             return f"(when-some [each {value}] {code})"
         if target is Builtin.WRAPPED:
             if way == "write":
                 return f'(when-some [just {value}] {{"just" (let [each (:just just)] {code})}})'
             return f"(when-some [just {value}] {{:just (let [each (:just just)] {code})}})"
         if target is Builtin.MAP:
-            return f"(into {{}} (map (fn [[name each]] [(clojure.core/name name) {code}])) {value})"
+            return f"(into {{}} (map (fn [[key each]] [{self._map_key(way, kind.arguments[0])} {code}])) {value})"
+        if target is Builtin.SET and way == "read":
+            return f"(into #{{}} (map (fn [each] {code})) {value})"
         return f"(mapv (fn [each] {code}) {value})"
+
+    def _map_key(self, way: str, kind: Type) -> str:
+        """A Map's key, which is text on the wire."""
+        if isinstance(kind.target, Ref):
+            return self._code(way, kind, "key" if way == "write" else "(text key)")
+        if way == "read" and kind.target in (Builtin.INT32, Builtin.INT64, Builtin.INTEGER):
+            return "(bigint (text key))" if kind.target is Builtin.INTEGER else "(Long/parseLong (text key))"
+        return "(text key)"
 
 
 def _called(function: Function) -> str:

@@ -1,8 +1,12 @@
 """Erlang clients over the application `py`: a module for each module with functions.
 
 Records are maps with atom keys, enums atoms in lower case, texts binaries, nothing is `undefined`; a sum's case is an
-atom, or `{Case, Fields}`. `py` carries the plain form, whose keys are binaries; the functions between the two are
-generated, one pair for each type. A function that streams takes a fun and folds it over the values.
+atom, or `{Case, Fields}`. A Map's keys are of their type, Bytes are the binary itself, a Set is a list; a Timestamp, a
+Uuid and a Decimal are binaries with their text, a Duration is a number of microseconds. A Unit is `undefined`, and
+`unit` where a Maybe holds one.
+
+`py` carries the plain form, whose keys are binaries; the functions between the two are generated, one pair for each
+type. A function that streams takes a fun and folds it over the values.
 
 An error that a function's definition names is raised as `error:{Name, Record}`, `{missing, #{what := ...}}` for the
 record Missing; the type `find_error()` has those of the function `find`.
@@ -180,7 +184,7 @@ class _ErlangModule:
             return f"'{self._atom(kind.target)}'()"
         inner = [self._type(each) for each in kind.arguments]
         if kind.target is Builtin.MAYBE:
-            return f"{inner[0]} | undefined"
+            return f"{'unit' if kind.arguments[0].target is Builtin.UNIT else inner[0]} | undefined"
         if kind.target is Builtin.WRAPPED:
             return f"{{just, {inner[0]}}} | undefined"
         if kind.target in (Builtin.LIST, Builtin.SET):
@@ -225,6 +229,7 @@ class _ErlangModule:
         namespace = ".".join(self._module.namespace)
         what = f"'{namespace}', '{each.wire}', [{self._encode(each.argument, 'Argument')}], Choice"
         if each.stream:
+            item = self._decode(each.result, "Each")
             spec = f"-spec '{name}'({argument}, fun(({self._type(each.result)}, Acc) -> Acc), Acc"
             return [
                 "",
@@ -242,12 +247,13 @@ class _ErlangModule:
                     each,
                     [
                         f"    Stream = py:stream({what}),",
-                        f"    Step = fun(Each, Now) -> Fun({self._decode(each.result, 'Each')}, Now) end,",
+                        f"    Step = fun({_bound('Each', item)}, Now) -> Fun({item}, Now) end,",
                         "    py_stream:fold(Step, Acc, Stream).",
                     ],
                 ),
             ]
         spec = f"-spec '{name}'({argument}"
+        made = self._decode(each.result, "Result")
         result = self._type(each.result)
         return [
             "",
@@ -261,7 +267,7 @@ class _ErlangModule:
             f"'{name}'({given}, Options) ->",
             "    _ = connected(Options),",
             "    Choice = Options#{strings => binary, maps => true, want => value},",
-            *self._declared(each, [f"    Result = py:func({what}),", f"    {self._decode(each.result, 'Result')}."]),
+            *self._declared(each, [f"    {_bound('Result', made)} = py:func({what}),", f"    {made}."]),
         ]
 
     def _coder(self, way: str, definition: Definition) -> list[str]:
@@ -296,10 +302,11 @@ class _ErlangModule:
             atom, wire = f"'{each.wire}'", f'<<"{each.wire}">>'
             if encodes and each.default is not None:
                 code = self._encode(each.type, "Given")
-                optional.append(f"maps:from_list([{{{wire}, {code}}} || #{{{atom} := Given}} <- [Record]])")
+                given = _bound("Given", code)
+                optional.append(f"maps:from_list([{{{wire}, {code}}} || #{{{atom} := {given}}} <- [Record]])")
                 continue
             code = self._encode(each.type, f"V{index}") if encodes else self._decode(each.type, f"V{index}")
-            heads.append(f"{atom if encodes else wire} := V{index}")
+            heads.append(f"{atom if encodes else wire} := {_bound(f'V{index}', code)}")
             bodies.append(f"{wire if encodes else atom} => {code}")
         head, body = f"#{{{', '.join(heads)}}}", f"#{{{', '.join(bodies)}}}"
         for more in optional:
@@ -322,16 +329,34 @@ class _ErlangModule:
             return "#{}" if way == "encode" else "undefined"
         if target is Builtin.DOUBLE:
             return f"float({name})"
+        if target is Builtin.BYTES:
+            return f"base64:{way}({name})"
         if not kind.arguments:
             return name
         inner = f"{name}x"
         code = self._code(way, kind.arguments[-1], inner)
-        if code == inner and target not in (Builtin.WRAPPED, Builtin.MAP):
+        if target is Builtin.MAP:
+            key = self._key(way, kind.arguments[0], f"{name}k")
+            if (key, code) == (f"{name}k", inner):
+                return name
+            return f"maps:from_list([{{{key}, {code}}} || {{{name}k, {_bound(inner, code)}}} <- maps:to_list({name})])"
+        if code == inner and target is not Builtin.WRAPPED:
             return name
         if target is Builtin.MAYBE:
-            return f"optional(fun({inner}) -> {code} end, {name})"
+            if way == "decode" and kind.arguments[0].target is Builtin.UNIT:
+                code = "unit"
+            return f"optional(fun({_bound(inner, code)}) -> {code} end, {name})"
         if target is Builtin.WRAPPED:
-            return f"wrapped(fun({inner}) -> {code} end, {name})"
-        if target is Builtin.MAP:
-            return f"maps:map(fun(_, {inner}) -> {code} end, {name})"
-        return f"[{code} || {inner} <- {name}]"
+            return f"wrapped(fun({_bound(inner, code)}) -> {code} end, {name})"
+        return f"[{code} || {_bound(inner, code)} <- {name}]"
+
+    def _key(self, way: str, kind: Type, name: str) -> str:
+        """A Map's key, which is text on the wire."""
+        if kind.target in (Builtin.INT32, Builtin.INT64, Builtin.INTEGER):
+            return f"{'integer_to_binary' if way == 'encode' else 'binary_to_integer'}({name})"
+        return self._code(way, kind, name)
+
+
+def _bound(name: str, code: str) -> str:
+    """A variable where it gets its value: Erlang's compiler warns of one that nothing uses."""
+    return name if re.search(rf"\b{name}\b", code) else f"_{name}"

@@ -52,7 +52,7 @@ _SIMPLE: dict[Builtin, dict[str, Any]] = {
     Builtin.UUID: _UUID,
     Builtin.DECIMAL: _DECIMAL,
 }
-_FOREIGN = {
+FOREIGN = {
     "datetime.datetime": {
         "type": "string",
         "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$",
@@ -61,6 +61,7 @@ _FOREIGN = {
     "uuid.UUID": _UUID,
     "decimal.Decimal": _DECIMAL,
 }
+"""What converters make of the foreign types that are known without being told of."""
 
 
 def generate_json_schema(schema: Schema) -> list[File]:
@@ -150,7 +151,7 @@ def _definition(schema: Schema, definition: Definition, place: str) -> dict[str,
     if isinstance(definition, Sum):
         return found | {"oneOf": [_case(schema, each, place) for each in definition.cases]}
     assert isinstance(definition, Foreign)
-    return found | _FOREIGN.get(definition.targets.get("python", ""), {})
+    return found | FOREIGN.get(definition.targets.get("python", ""), {})
 
 
 def _case(schema: Schema, case: Any, place: str) -> dict[str, Any]:

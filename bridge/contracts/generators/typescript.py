@@ -16,6 +16,7 @@ import json
 
 from bascule.bridge.contracts.generators import File, in_order
 from bascule.bridge.contracts.generators.description import ref_name, whole_contract
+from bascule.bridge.contracts.generators.jsonschema import FOREIGN
 from bascule.bridge.contracts.names import snake
 from bascule.bridge.contracts.schema import (
     Builtin,
@@ -272,7 +273,9 @@ export class {name} extends Error {{
                 for each in definition.cases
             ]
             return f"{doc}export type {name} =\n  | " + "\n  | ".join(cases) + ";"
-        target = definition.targets.get("typescript", "string" if "python" in definition.targets else "unknown")
+        # What a converter makes of a type of Python's is known of some alone, which become texts.
+        default = "string" if definition.targets.get("python") in FOREIGN else "unknown"
+        target = definition.targets.get("typescript", default)
         return f"{doc}export type {name} = {target};"
 
     def _fields(self, fields: tuple[Field, ...]) -> str:

@@ -17,9 +17,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from bascule.bridge.errors import CallError, PythonError
-from bascule.workers.contracts.codecs import ValueDecoder, ValueEncoder
 from bascule.workers.contracts.comparing import Difference, digest, unfit, whole
-from bascule.workers.contracts.mounting import CONTRACT_NAME, targets_of
+from bascule.workers.contracts.mounting import CONTRACT_NAME, codecs_for
 
 Coder = Callable[[Any], Any]
 
@@ -200,8 +199,7 @@ def opened(module_class: Any, transport: Any) -> Any:
     """
     if "from_transport" not in dir(module_class):
         raise TypeError(f"{module_class.__name__} has no client: generate it with --with-client")
-    targets = targets_of(sys.modules[module_class.__module__])
-    return module_class.from_transport(transport, ValueEncoder(targets), ValueDecoder(targets))
+    return module_class.from_transport(transport, *codecs_for(sys.modules[module_class.__module__]))
 
 
 def _class_of(kind: str, contract: Any) -> Any:
