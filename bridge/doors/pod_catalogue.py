@@ -59,8 +59,8 @@ class Catalogue:
 
     def ask_all(self) -> None:
         """Ask about everything that is not to wait until it is required."""
-        if not self._options.defer:
-            for export in self.exports.values():
+        for export in self.exports.values():
+            if not export.deferred:
                 self._ask(export)
 
     def _ask(self, export: Export) -> None:
@@ -136,8 +136,8 @@ class Catalogue:
             self._warn(f"bascule pod: module {export.module} can't be imported: {reason}\n{traceback}\n")
             if self._options.strict:
                 return False
-        if not export.known and export.waiting:
-            self._ask(export)  # it was to be deferred, and is needed already
+        if not export.known and (export.waiting or not export.deferred):
+            self._ask(export)  # an installed package that is needed already, or can't be deferred
         elif export.known:
             for name, head in export.calls.items():
                 known = f"{export.namespace}/{name}".encode()

@@ -25,6 +25,7 @@ class Export:
     """One module."""
 
     __slots__ = (
+        "_can_wait",
         "_options",
         "announced",
         "asked",
@@ -44,8 +45,12 @@ class Export:
         self._options = options
         self.asked = False
         self.known = False
-        self.announced = False  # it belongs to an installed package, and is described from its sources
-        self.deferred = bool(options.defer)  # its vars are told when the client requires the namespace
+        # Clojure's loader on the JVM takes `_` in a file's name for `-`: it would ask for another namespace than this.
+        self._can_wait = "_" not in namespace
+        self.announced = bool(options.defer) and not self._can_wait  # it is described from its sources, not imported
+        self.deferred = (
+            bool(options.defer) and self._can_wait
+        )  # its vars are told when the client requires the namespace
         self.calls: dict[str, bytes] = {}  # var -> the head of the call's payload
         self.vars: list[Value] = []
         self.failure: dict[str, Any] | None = None  # why it can't be imported, as an error map
@@ -59,7 +64,7 @@ class Export:
             wanted["imports"] = True
         if options.private:
             wanted["private"] = True
-        if options.defer is None and not (self.deferred or options.strict or self.module in options.files):
+        if options.defer is None and not (self.announced or options.strict or self.module in options.files):
             wanted["unless_installed"] = True
         if self.announced:
             wanted["from_source"] = True
@@ -87,7 +92,7 @@ class Export:
             if is_error:
                 self.failure = dict(content)
             elif content.get("installed"):
-                self.announced = self.deferred = True
+                self.announced, self.deferred = True, self._can_wait
                 self.known = self.asked = False
                 return None
             else:

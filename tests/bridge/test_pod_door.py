@@ -143,6 +143,29 @@ def test_imported_names_are_asked_for_when_wanted() -> None:
     assert packed.loads(request[5][decode_head(request[5])[5] :]) == [[{"imports": True, "unless_installed": True}]]
 
 
+def test_a_namespace_that_the_jvm_would_ask_for_by_another_name_is_not_left_for_later() -> None:
+    """There `(require 'my_mod)` becomes my_mod.clj, and that the namespace my-mod, which no pod has."""
+
+    def wanted(request: Any) -> Any:
+        return packed.loads(request[5][decode_head(request[5])[5] :])[0][0]
+
+    talk = Talk(("my_mod", "my_mod"), ("other", "other"))
+    talk.say(op="describe", id="d")
+    talk.asked()
+    for namespace in ("my_mod", "other"):
+        talk.answer(Kind.REPLY, ("landscape", namespace), packed.dumps({"installed": True}), codec=Codec.MSGPACK)
+    (request,) = talk.asked()
+    assert wanted(request) == {"from_source": True}
+    assert talk.heard() == []
+    talk.offer("my_mod", MEMBERS)
+    (reply,) = talk.heard()
+    one, other, _core = reply["namespaces"]
+    assert (one["name"], len(one["vars"]), "defer" in one) == ("my_mod", len(MEMBERS), False)
+    assert other == {"name": "other", "vars": [], "defer": "true"}
+    (request,) = Talk(("my_mod", "my_mod"), ("other", "other"), defer=True).asked()
+    assert wanted(request) == {"from_source": True}
+
+
 def test_a_broken_module_is_described_with_a_warning_and_raises_when_called() -> None:
     talk = Talk(("my_mod", "my-mod"), ("other", "other"))
     talk.say(op="describe", id="d")
