@@ -10,6 +10,9 @@ A client keeps what it has fetched from the registry in a tree of folders, and l
 below BABASHKA_PODS_DIR, else XDG_DATA_HOME/.babashka/pods, else ~/.babashka/pods. Laid out beforehand, nothing is
 fetched. The executable is a script that starts this very Bascule, with the options that were given here; it `exec`s, so
 that the pod's pid is the one that its client knows.
+
+babashka keeps the description of a pod that stands in `bb.edn`, for as long as the version is the same: what it knows
+of an earlier pod of this name and version is removed.
 """
 
 from __future__ import annotations
@@ -56,6 +59,8 @@ def install_pod(install: Install, options: Any, attach: str | None = None) -> in
         script.parent.mkdir(parents=True, exist_ok=True)
         _replace(script, _script(options, attach), mode=0o755)
         _replace(folder / "manifest.edn", manifest(install, executable, machine), mode=0o644)
+        kept = descriptions(os.environ) / install.name / install.version / system / machine / "metadata.cache"
+        kept.unlink(missing_ok=True)
     except OSError as error:
         print(f"bascule pod: it can't be installed in {folder}: {error.strerror}", file=sys.stderr)
         return 1
@@ -66,9 +71,18 @@ def install_pod(install: Install, options: Any, attach: str | None = None) -> in
 
 def repository(environment: Mapping[str, str]) -> Path:
     """Where a client's tree is."""
+    return _tree(environment, "XDG_DATA_HOME")
+
+
+def descriptions(environment: Mapping[str, str]) -> Path:
+    """Where a client keeps what installed pods have described, in a tree of the same shape."""
+    return _tree(environment, "XDG_CACHE_HOME")
+
+
+def _tree(environment: Mapping[str, str], variable: str) -> Path:
     if named := environment.get("BABASHKA_PODS_DIR"):
         return Path(named, "repository")
-    return Path(environment.get("XDG_DATA_HOME") or Path.home(), ".babashka", "pods", "repository")
+    return Path(environment.get(variable) or Path.home(), ".babashka", "pods", "repository")
 
 
 def manifest(install: Install, executable: str, machine: str) -> str:

@@ -367,6 +367,24 @@ def test_an_installed_pod_lies_at_home_when_nothing_else_is_said(
     resolve(tmp_path / ".babashka" / "pods", "org/name", "1")
 
 
+def test_a_pod_that_is_installed_again_is_described_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """babashka keeps the description of a pod of `bb.edn` in this file, and asks no more."""
+    command = [*BASCULE, "pod", "--install", "org/name", "1", "json"]
+    tree = Path("repository", "org", "name", "1", "linux", platform.machine())
+    monkeypatch.setenv("BABASHKA_PODS_DIR", str(tmp_path))
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    (kept := tmp_path / tree / "metadata.cache").write_text("of the earlier one")
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    assert not kept.exists()
+    monkeypatch.delenv("BABASHKA_PODS_DIR")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (kept := tmp_path / "cache" / ".babashka" / "pods" / tree / "metadata.cache").parent.mkdir(parents=True)
+    kept.write_text("of the earlier one")
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    assert not kept.exists()
+
+
 @pytest.mark.parametrize(
     ("name", "version"), [("name", "1"), ("../org/name", "1"), ("org/name", "../1"), ("a/b/c", "1")]
 )
