@@ -5,7 +5,9 @@ bare interpreter, `loop` reads frames (`threads`, where several calls run at a t
 
 A call goes through `calls` (operation and target to a function), `names` (text to object), `values` and `converters`
 (payload to arguments, result to payload), `objects` (handles), `coroutines`; a stream also through `streams` and
-`streaming`.
+`streaming`. Code that asks its client something goes through `caller` and `callbacks`, and what the client calls
+meanwhile through `nesting`.
+
 Around user code stand `cancel` (stopping it), `output` (what it prints), `forks` (its children), `errors` and `explain`
 (what its caller is told). `wire` and `page` are the two ways to the bridge.
 

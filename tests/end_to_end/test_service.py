@@ -386,7 +386,6 @@ def test_a_module_is_used_as_if_it_were_imported(client: Client) -> None:
 
 
 def test_proxies_of_arrays_compute_over_there(client: Client) -> None:
-    pytest.importorskip("numpy")
     np = client.module("numpy")
     square = client.call("numpy:arange", 6, want="handle").reshape(2, 3)
     held = client.method(square, "copy", want="handle") if type(square) is Proxy else square
