@@ -145,7 +145,8 @@ checked(callbacks, Policy) when is_list(Policy) ->
     ];
 checked(callbacks, Other) -> bad(callbacks, "all, none, a list or a fun of three arguments", Other);
 checked(scheduler, Fun) when is_function(Fun, 0); is_function(Fun, 1) -> Fun;
-checked(scheduler, {Module, Function}) when is_atom(Module), is_atom(Function) -> {Module, Function};
+checked(scheduler, {Module, Function}) when is_atom(Module), is_atom(Function) ->
+    exported(scheduler, Module, Function, [0, 1]);
 checked(scheduler, Name) ->
     Known = [first, random, least_reductions, least_messages_in, youngest, oldest, round_robin],
     case lists:member(Name, Known) of
@@ -153,7 +154,8 @@ checked(scheduler, Name) ->
         false -> bad(scheduler, io_lib:format("one of ~0tp, {Module, Function} or a fun", [Known]), Name)
     end;
 checked(worker_scheduler, Name) -> text(worker_scheduler, Name);
-checked(worker_on_start, {Module, Function}) when is_atom(Module), is_atom(Function) -> {Module, Function};
+checked(worker_on_start, {Module, Function}) when is_atom(Module), is_atom(Function) ->
+    exported(worker_on_start, Module, Function, [1]);
 checked(worker_on_start, Other) -> bad(worker_on_start, "{Module, Function}", Other);
 checked(log_level, Level) ->
     Known = [emergency, alert, critical, error, warning, notice, info, debug, all, none],
@@ -170,7 +172,19 @@ checked(Key, Number) when Key =:= workers; Key =:= start_timeout; Key =:= shutdo
         true -> Number;
         false -> bad(Key, "an integer from 1 on", Number)
     end;
-checked(Key, Name) when Key =:= python; Key =:= cd -> text(Key, Name);
+checked(python, Name) ->
+    Python = text(python, Name),
+    %% A name, or a path from `cd', is for the bridge to find, in its own surroundings.
+    case filename:pathtype(Python) =/= absolute orelse os:find_executable(Python) =/= false of
+        true -> Python;
+        false -> bad(python, "an executable", Python)
+    end;
+checked(cd, Name) ->
+    Folder = text(cd, Name),
+    case filelib:is_dir(Folder) of
+        true -> Folder;
+        false -> bad(cd, "a folder that is there", Folder)
+    end;
 checked(command, [First | _] = Words) when not is_integer(First) -> [text(command, Word) || Word <- Words];
 checked(command, Program) ->
     [text(command, Program)];
@@ -199,6 +213,16 @@ checked(options, Other) ->
     bad(options, "a map", Other);
 checked(Key, _) ->
     throw({bad, "~0tp is no setting of py: there are ~ts", [Key, known()]}).
+
+%% A function with one of these numbers of arguments.
+exported(Key, Module, Function, Arities) ->
+    _ = code:ensure_loaded(Module),
+    case lists:any(fun(Arity) -> erlang:function_exported(Module, Function, Arity) end, Arities) of
+        true -> {Module, Function};
+        false ->
+            Numbers = lists:join(" or ", [integer_to_list(Arity) || Arity <- Arities]),
+            bad(Key, io_lib:format("an exported function with ~ts arguments", [Numbers]), {Module, Function})
+    end.
 
 known() ->
     "command, workers, python, path, preload, arguments, env, cd, packet, start_timeout, shutdown_timeout, "

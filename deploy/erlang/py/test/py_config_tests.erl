@@ -31,7 +31,12 @@ wrong_settings_test_() ->
             {max_restarts, -1},
             {restart_period, 0},
             {start_timeout, infinity},
-            {python, 3}
+            {python, 3},
+            {python, "/no/such/python"},
+            {cd, "/no/such/folder"},
+            {scheduler, {no_such_module, choose}},
+            {scheduler, {lists, no_such_function}},
+            {worker_on_start, {no_such_module, started}}
         ]
     ].
 
