@@ -30,13 +30,11 @@ start(Node, Settings) ->
             Failed
     end.
 
+%% Step by step, by functions of OTP: a fun of ours would not be known where py is another version.
 start_there(Node, Settings) ->
-    Start = fun() ->
-        _ = application:load(py),
-        [application:set_env(py, Key, Value) || {Key, Value} <- Settings],
-        application:ensure_all_started(py)
-    end,
-    case py_remote:on(Node, erlang, apply, [Start, []]) of
+    Steps = [{load, [py]}, {set_env, [[{py, Settings}]]}, {ensure_all_started, [py]}],
+    Answers = [py_remote:on(Node, application, Function, Arguments) || {Function, Arguments} <- Steps],
+    case lists:last(Answers) of
         {ok, {ok, _}} -> ok;
         {ok, {error, Reason}} -> {error, Reason};
         {error, _} = Failed -> Failed
