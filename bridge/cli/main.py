@@ -50,7 +50,7 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:2] == ["pod", "--attach"]:
+    if arguments[:2] == ["pod", "--attach"] and not {"--install", "--help", "-h"} & {*arguments}:
         from bascule.bridge.cli import relay
 
         return relay.main(arguments[2:])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, NoReturn
 
 from bascule.bridge.cli.pod_settings import OF_THE_SERVICE, OPTIONS, pod_options, setting
-from bascule.bridge.cli.table import plainly
+from bascule.bridge.cli.table import Values, plainly
 from bascule.bridge.doors.pod import PodDoor
 
 _log = logging.getLogger("bascule.pod")
@@ -30,9 +30,7 @@ class PodOpener:
         Raises:
             ValueError: They can't be; the message says what.
         """
-        told = plainly(arguments, OPTIONS, "modules")
-        if told is None:
-            raise ValueError(f"{' '.join(arguments)[:200]}: this can't be understood; `bascule pod --help` tells more")
+        told = plainly(arguments, OPTIONS, "modules") or _understood(arguments)
         for option in OPTIONS:
             if option.name in OF_THE_SERVICE and getattr(told, option.name) != option.default:
                 raise ValueError(f"{option.flag} is the service's to say, not for a pod that attaches to it")
@@ -43,6 +41,25 @@ class PodOpener:
             raise ValueError("a file can't be attached: name a module that the service's workers can import")
         values["workers"] = self._workers
         return PodDoor(pod_options(told, read_file=False), _say)
+
+
+def _understood(arguments: list[str]) -> Values:
+    """What is not written plainly, as argparse reads it.
+
+    Raises:
+        ValueError: It can't be understood.
+    """
+    import argparse
+
+    class Refusing(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise ValueError(f"{message}; `bascule pod --help` tells more")
+
+    parser = Refusing(add_help=False)
+    parser.add_argument("modules", nargs="*")
+    for option in OPTIONS:
+        option.add_to(parser)
+    return Values(vars(parser.parse_intermixed_args(arguments)))
 
 
 def _say(text: str) -> None:

@@ -41,8 +41,11 @@ def main(arguments: Sequence[str]) -> int:
     try:
         service.send(GREETING + b"%d\n" % len(body) + body)
         return _relay(service)
-    except (BrokenPipeError, ConnectionResetError):
-        return 1  # the client, or the service, is gone
+    except _ClientGone:
+        return 1
+    except OSError:  # in the service's socket
+        print(f"bascule pod: the service at {place} has ended, or has closed this connection", file=sys.stderr)
+        return 1
 
 
 def usual_place() -> str:
@@ -54,25 +57,38 @@ def usual_place() -> str:
     return f"{runtime}/bascule/bascule.sock" if runtime else f"/tmp/bascule-{os.getuid()}/bascule.sock"
 
 
+class _ClientGone(Exception):
+    """Nobody reads our standard output any more."""
+
+
 def _relay(service: _socket.socket) -> int:
+    """Copy bytes both ways; the exit status.
+
+    Raises:
+        _ClientGone: The client reads no more.
+        OSError: The service is gone, though the client has not ended the conversation.
+    """
     poll = select.poll()
-    poll.register(0, select.POLLIN)
     poll.register(service.fileno(), select.POLLIN)
     first = b""
-    accepted = False
+    accepted = ending = False  # what the client says is taken when we are accepted: a refusal would be lost behind it
     while True:
         for descriptor, _ in poll.poll():
             if descriptor == 0:
                 data = os.read(0, _CHUNK)
                 if data:
+                    ending = ending or b"8:shutdown" in data
                     _send(service, data)
                 else:
+                    ending = True
                     poll.unregister(0)
                     service.shutdown(_socket.SHUT_WR)
                 continue
             data = service.recv(_CHUNK)
             if not data:
-                return 0 if accepted else 1
+                if ending:
+                    return 0
+                raise ConnectionResetError
             if not accepted:
                 first += data
                 line, newline, data = first.partition(b"\n")
@@ -82,6 +98,7 @@ def _relay(service: _socket.socket) -> int:
                     print("bascule pod:", line.decode(errors="replace"), file=sys.stderr)
                     return 2
                 accepted = True
+                poll.register(0, select.POLLIN)
             _write(data)
 
 
@@ -91,8 +108,11 @@ def _send(service: _socket.socket, data: bytes) -> None:
 
 
 def _write(data: bytes) -> None:
-    while data:
-        data = data[os.write(1, data) :]
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError:
+        raise _ClientGone from None
 
 
 if __name__ == "__main__":

@@ -266,15 +266,26 @@ def test_what_a_relay_imports_is_next_to_nothing() -> None:
     ("arguments", "why"),
     [
         (["my_mod", "--workers", "3"], "--workers is the service's to say"),
-        (["my_mod", "--colour", "red"], "this can't be understood"),
+        (["my_mod", "--colour", "red"], "unrecognized arguments: --colour"),
+        (["my_mod", "--format=xml"], "argument --format: invalid choice: 'xml' (choose from"),
         (["a-b"], "'a-b' is no module's name"),
         (["./x.py"], "a file can't be attached"),
     ],
 )
 def test_a_relay_that_is_told_nonsense_ends_with_the_reason(service: Service, arguments: list[str], why: str) -> None:
-    told = subprocess.run(attached(service, *arguments), input="", capture_output=True, text=True, check=False)
-    assert (told.returncode, told.stdout) == (2, "")
-    assert why in told.stderr
+    """Whether its client waits for that or, as clients do, asks at once."""
+    for asked in ("", "d2:op8:describee"):
+        told = subprocess.run(attached(service, *arguments), input=asked, capture_output=True, text=True, check=False)
+        assert (told.returncode, told.stdout) == (2, "")
+        assert why in told.stderr
+
+
+def test_a_relay_understands_options_however_they_are_written(service: Service) -> None:
+    with PodClient(command=attached(service, "--names=python", "my_mod", "--exclude=MAX*"), describe=False) as pod:
+        pod.description = pod.describe()
+        assert {"count_up"} == {"count_up", "MAX_SIZE"} & names(pod, "my_mod")
+    usage = subprocess.run([*BASCULE, "pod", "--attach", "--help"], capture_output=True, text=True, check=True)
+    assert usage.stdout.startswith("usage: bascule pod")
 
 
 def test_without_a_service_the_relay_says_so(tmp_path: Path) -> None:
@@ -295,7 +306,8 @@ def test_the_end_of_either_side_is_the_end_of_the_relay(service: Service) -> Non
     service.process.send_signal(signal.SIGTERM)
     with pytest.raises(EOFError):
         second.receive()
-    second.process.wait(60)
+    assert second.process.wait(60) == 1
+    assert f"the service at {service.socket} has ended" in second.stderr
     second.close()
 
 
