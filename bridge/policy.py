@@ -11,6 +11,9 @@ A target may also be written with dots alone (`os.path.join`): which part of it 
 worker, so here it is allowed only when patterns fit it wherever the colon might stand. Who is restricted writes the
 colon.
 
+A combined target (`fold(operator:add,operator:neg)`, see `bascule.protocols.calls`) is allowed when all the functions
+that it names are. No argument of ours names a function: so what is allowed is all that can be called.
+
 What is done to objects (methods, attributes, operators on handles) is not decided by name: through an object's
 attributes nearly everything can be reached, so there is one switch for all of it, `objects`. Without it, builtins and
 operators are looked up as `builtins:NAME` and `operator:NAME`, and a module's landscape as `MODULE:*`.
@@ -23,12 +26,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bascule.protocols.calls import Op
+from bascule.protocols.calls import Op, names_in
 
 _MOST_REMEMBERED = 4096
 _NAME = r"[^\W\d]\w*"
 _PATTERN = re.compile(r"[\w*.]+:[\w*.]+")
-_NAMED = {int(Op.CALL), int(Op.INIT), int(Op.CONST), int(Op.MAP), int(Op.USE)}
+_NAMED = {int(Op.INIT), int(Op.USE)}
+_COMBINED = {int(Op.CALL), int(Op.MAP), int(Op.CONST)}  # or named
 _PREFIXED = {int(Op.BUILTIN): "builtins:", int(Op.OPERATOR): "operator:"}
 _LANDSCAPE = int(Op.LANDSCAPE)
 
@@ -72,10 +76,15 @@ class Policy:
             allowed = self._known[key] = self._allows(op, target.decode(errors="replace"))
         if allowed:
             return None
-        shown = f"{_PREFIXED.get(op, '')}{target[:200].decode(errors='replace')}"
+        named = target[:200].decode(errors="replace")
+        if op in _COMBINED and named.endswith(")"):
+            named = next((name for name in names_in(named)[1] if not self._allows_name(name)), named)
+        shown = f"{_PREFIXED.get(op, '')}{named}"
         return f"this listener's policy does not allow {shown or Op(op).name.lower()}"
 
     def _allows(self, op: int, target: str) -> bool:
+        if op in _COMBINED:
+            return all(map(self._allows_name, names_in(target)[1]))
         if op in _NAMED:
             return self._allows_name(target)
         if op in _PREFIXED:

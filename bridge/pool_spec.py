@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from bascule.bridge.notices import PoolPolicy
 
+SECRET = os.urandom(32)  # of this bridge and its workers: see bascule.workers.secret
 MOST_WORKERS = 4096  # of one pool: slots are 16 bits of a token, and are shared by all pools
 
 
@@ -123,6 +124,7 @@ class PoolSpec(_Fields):
         return {
             "op": "configure",
             "prefix": prefix,
+            "secret": SECRET,
             "slot": slot,
             "incarnation": incarnation,
             "pool": self.name,

@@ -31,6 +31,17 @@ KEPT is a CALL that the bridge has looked up in its cache and not found, and sen
 may have the result from the same store, where another client's call left it (see `bascule.workers.persist.shared`).
 No client may send it.
 
+A target may also be *combined*: what is made of functions that it names, `fold(operator:add,operator:neg)`. All that a
+call will do stands in its target, where the bridge looks who may do it; no argument names a function.
+
+| target | of | arguments | what it gives |
+|---|---|---|---|
+| `fold(F)`, `fold(F,EACH)` | CALL, MAP | `[items]` | the items reduced by F, after EACH was applied to them |
+| `fold_part(F)`, `fold_part(F,EACH)` | CALL, MAP | `[items]` | the same as a part: pickled and signed |
+| `join_parts(F)` | CALL, MAP | `[parts]` | parts reduced to one part |
+| `finish_parts(F)` | CALL, MAP | `[parts]` | parts reduced to a value |
+| `convert(NAME,TYPE)` | CONST | none | the constant, converted to a type of a module |
+
 USE is for who does not know what a name stands for: it is called if it can be, else it is the answer.
 """
 
@@ -81,6 +92,19 @@ class Style(enum.IntFlag):
     STR_AS_BINARY = 1  # str goes out as a UTF-8 binary, not as a list of code points
     DICT_AS_MAP = 2  # dict goes out as a map, not as {"dict", [{K, V}]}
     BINARY_AS_BYTES = 4  # a binary argument is bytes, not UTF-8 text
+
+
+def combine(what: str, *names: str) -> str:
+    """A combined target."""
+    return f"{what}({','.join(names)})"
+
+
+def names_in(target: str) -> tuple[str, list[str]]:
+    """What a target combines, and the names in it; of a plain target nothing, and the target itself."""
+    if not target.endswith(")"):
+        return "", [target]
+    what, _, names = target[:-1].partition("(")
+    return what, names.split(",")
 
 
 HEAD: Final = struct.Struct("<BBHHH")

@@ -136,11 +136,12 @@ def _read_configuration(fd: int, reader: FrameReader) -> tuple[dict[str, Any], l
 def _assemble(
     configuration: dict[str, Any], page: memoryview, wire: Wire, fd: int, reader: FrameReader
 ) -> tuple[WorkerState, Loop]:
-    from bascule.workers import output
+    from bascule.workers import output, secret
     from bascule.workers.forks import guard_forks
     from bascule.workers.loop import SingleLoop
     from bascule.workers.state import WorkerState
 
+    secret.key = configuration.get("secret") or b""
     state = WorkerState(configuration, page, wire)
     loop: Loop
     if state.threads > 1:

@@ -15,7 +15,7 @@ import builtins
 import operator
 import sys
 
-from bascule.protocols.calls import Op, Want
+from bascule.protocols.calls import Op, Want, names_in
 from bascule.protocols.errors import ErrorKind
 from bascule.workers.errors import CallFailed
 from bascule.workers.names import did_you_mean, get, not_found, resolve, walk
@@ -113,6 +113,8 @@ def make_plan(op: int, target: str, want: int, map_items: MapItems) -> Plan:
 
 
 def _make_call(target: str, _map: MapItems) -> Plan:
+    if target.endswith(")"):
+        return Plan(_combined(target), awaits=True)
     named = resolve(target)
     return _watching(Plan(_callable(named, target), awaits=True), named)
 
@@ -127,21 +129,33 @@ def _make_init(target: str, _map: MapItems) -> Plan:
 
 
 def _make_map(target: str, map_items: MapItems) -> Plan:
-    named = resolve(target)
-    function = _callable(named, target)
+    named = None if target.endswith(")") else resolve(target)
+    function = _combined(target) if named is None else _callable(named, target)
 
     def run_map(items: Any, *columns: Any) -> Any:
         return map_items(function, items, *columns)
 
-    return _watching(Plan(run_map), named)
+    return Plan(run_map) if named is None else _watching(Plan(run_map), named)
+
+
+def _combined(target: str) -> Function:
+    from bascule.workers.folding import combined
+
+    return combined(target)
 
 
 def _make_const(target: str, _map: MapItems) -> Plan:
-    named = resolve(target)
+    what, names = names_in(target)
+    if what and (what != "convert" or len(names) != 2):
+        raise not_found(f"a constant is combined with a type as convert(NAME,TYPE), not as {target!r}")
+    named = resolve(names[0])
+    kind = resolve(names[1]).value if what else None
 
     def const(convert: str | None = None) -> Any:
         value = walk(named.module, named.path, target)
-        return value if convert is None else _converter(convert)(value)
+        if kind is not None:
+            return _type(kind, names[1])(value)
+        return value if convert is None else _type(getattr(builtins, convert, None), convert)(value)
 
     return Plan(_strict(const, "CONST takes nothing, or the name of a type to convert to"))
 
@@ -191,13 +205,11 @@ def _watching(plan: Plan, named: Named) -> Plan:
     return plan
 
 
-def _converter(name: str) -> Function:
-    """The type that a constant is converted with: a builtin's name, or `module:type`."""
-    value = resolve(name).value if ":" in name or "." in name else getattr(builtins, name, None)
+def _type(value: object, name: str) -> Function:
+    """What a constant is converted with. A type of a module is named in the target, where policies look."""
     if not isinstance(value, type):
-        raise CallFailed(
-            ErrorKind.BAD_ARGUMENTS, f"{str(name)!r} is no type to convert to: give int, float, str, ... or module:type"
-        )
+        message = f"{str(name)!r} is no type to convert to: give int, float, str, ... or, in the target, convert(NAME,TYPE)"
+        raise CallFailed(ErrorKind.BAD_ARGUMENTS, message)
     return value
 
 

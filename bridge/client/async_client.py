@@ -19,7 +19,7 @@ from bascule.bridge.client.async_results import AsyncMap, AsyncScatter, AsyncStr
 from bascule.bridge.client.calling import read_answer
 from bascule.bridge.client.encoding import want_of
 from bascule.bridge.client.futures import Answer, SafeAnswer
-from bascule.bridge.client.many import FOLD, Reducing, ask_for_workers, give_up, start_everywhere, start_methods
+from bascule.bridge.client.many import Reducing, ask_for_workers, give_up, start_everywhere, start_methods
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.names import AsyncName
 from bascule.bridge.client.operations import Operations, Wanted
@@ -174,7 +174,7 @@ class AsyncClient(Operations):
         """Reduce items in the workers with an associative function of two. The arguments are `Client.reduce`'s."""
         reducing = Reducing(function, items, each=each, chunk=chunk, timeout=timeout, idempotent=idempotent)
         while True:
-            scatter = AsyncScatter(self._connection, FOLD, reducing.calls, reducing.options)
+            scatter = AsyncScatter(self._connection, reducing.target, reducing.parts, reducing.options)
             reduced = [result.value async for result in scatter]
             if reducing.take(reduced):
                 return reduced[0]

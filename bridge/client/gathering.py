@@ -15,7 +15,7 @@ from typing import Any
 from bascule.bridge.client.connection import Connection
 from bascule.bridge.client.encoding import want_of
 from bascule.bridge.client.futures import Future
-from bascule.bridge.client.many import FOLD, Reducing, ask_for_workers, give_up, start_everywhere, start_methods
+from bascule.bridge.client.many import Reducing, ask_for_workers, give_up, start_everywhere, start_methods
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.operations import Operations, Wanted
 from bascule.bridge.client.progress import Told, teller
@@ -159,7 +159,7 @@ class Gathering(Operations):
         """
         reducing = Reducing(function, items, each=each, chunk=chunk, timeout=timeout, idempotent=idempotent)
         while True:
-            scatter = Scatter(self._connection, FOLD, reducing.calls, reducing.options)
+            scatter = Scatter(self._connection, reducing.target, reducing.parts, reducing.options)
             reduced = [result.value for result in scatter]
             if reducing.take(reduced):
                 return reduced[0]

@@ -15,13 +15,12 @@ from bascule.bridge.client.encoding import milliseconds
 from bascule.bridge.client.futures import Entry, Future
 from bascule.bridge.client.scattering import Options
 from bascule.bridge.errors import PoolUnavailable, Timeout
-from bascule.protocols.calls import Op
+from bascule.protocols.calls import Op, combine
 
 if TYPE_CHECKING:
     from bascule.bridge.client.calling import Calling
 
 _CALL: Final = int(Op.CALL)
-FOLD: Final = "bascule.workers.folding:fold"
 _AS_LONG_AS_IT_TAKES: Final = 4_000_000_000  # milliseconds
 
 
@@ -80,7 +79,8 @@ class Reducing:
     """One reduction: rounds of folding, each a scatter over `calls`, whose results are given to `take`.
 
     Attributes:
-        calls: Of the round that is to be done: the function, a part, and what is applied to its items first.
+        target: Of the round's calls: what they reduce with, and what is applied to the items first.
+        parts: What each of them reduces.
     """
 
     def __init__(
@@ -98,7 +98,8 @@ class Reducing:
         milliseconds(timeout)  # to complain now
         self._function = function
         self._chunk = max(2, chunk)
-        self.calls: Iterator[list[Any]] = ([function, part, each] for part in _parts(items, chunk))
+        self.target = combine("fold", function) if each is None else combine("fold", function, each)
+        self.parts: Iterator[list[Any]] = _parts(items, chunk)
         self._idempotent = idempotent
         self._timeout = timeout
         self._until = None if timeout is None else time.monotonic() + timeout
@@ -113,7 +114,7 @@ class Reducing:
         left = self._timeout if self._until is None else self._until - time.monotonic()
         if left is not None and left <= 0:
             raise Timeout(f"the reduction by {self._function} has not ended within {self._timeout} s")
-        return Options(chunk=1, star=True, timeout=left, idempotent=self._idempotent)
+        return Options(chunk=1, timeout=left, idempotent=self._idempotent)
 
     def take(self, reduced: list[Any]) -> bool:
         """The results of a round; whether that was the last one.
@@ -123,7 +124,8 @@ class Reducing:
         """
         if not reduced:
             raise ValueError("there is nothing to reduce")
-        self.calls = ([self._function, part, None] for part in _parts(reduced, self._chunk))
+        self.target = combine("fold", self._function)
+        self.parts = _parts(reduced, self._chunk)
         return len(reduced) == 1
 
 

@@ -15,7 +15,7 @@ from bascule.bridge.client.encoding import milliseconds
 from bascule.bridge.client.places import Place
 from bascule.bridge.client.printing import OnOutput, print_output
 from bascule.bridge.client.tracing import Source, source_of
-from bascule.protocols.calls import Op, Want
+from bascule.protocols.calls import Op, Want, combine
 from bascule.protocols.service import Welcome
 
 _CALL, _INIT, _METHOD = int(Op.CALL), int(Op.INIT), int(Op.METHOD)
@@ -178,6 +178,8 @@ class Operations(ABC):
         self, target: str, convert: str | None = None, *, want: Wanted = None, timeout: float | None = None
     ) -> Any:
         """A constant, `module:attribute.path`; with `convert`, the name of a type, converted to that in the worker."""
+        if convert is not None and (":" in convert or "." in convert):  # where policies look
+            return self._perform(_CONST, combine("convert", target, convert), (), want=want, timeout=timeout)
         return self._perform(_CONST, target, () if convert is None else (convert,), want=want, timeout=timeout)
 
     def operator(self, name: str, /, *operands: Any, want: Wanted = None, timeout: float | None = None) -> Any:

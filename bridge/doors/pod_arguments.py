@@ -139,6 +139,16 @@ class Arguments:
             raise BadArguments(f"{what} must be text, not {_shown(self._text[at:])}")
         return value
 
+    def text_and_raw(self, what: str) -> tuple[str, bytes]:
+        """The next one, which must be a text, and how it was written.
+
+        Raises:
+            BadArguments: It is missing, or none.
+        """
+        at = self._at
+        text = self.text(what)
+        return text, self._text[at : self._at].rstrip(b", \t\r\n")
+
     def number(self, what: str) -> float:
         """The next one, which must be a number.
 

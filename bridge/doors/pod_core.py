@@ -14,7 +14,7 @@ import enum
 
 from bascule.bridge.doors.pod_arguments import Arguments, BadArguments
 from bascule.bridge.doors.pod_vars import snake, var
-from bascule.protocols.calls import Op, Want, encode_call
+from bascule.protocols.calls import Op, Want, combine, encode_call
 from bascule.protocols.envelope import Flag
 from bascule.protocols.errors import LocalProtocolError
 
@@ -251,6 +251,10 @@ def request(function: Function, arguments: Arguments) -> tuple[int, int, bytes]:
         if shape is Shape.TIMED:
             deadline = _milliseconds(arguments.number("the time in seconds"))
         target = arguments.text('the target ("module:name")')
+        if op is Op.CONST and arguments.next_is_text():
+            kind, value = arguments.text_and_raw("the type to convert to")
+            if ":" in kind or "." in kind:  # a type of a module is named where policies look
+                target, value = combine("convert", target, kind), b""
     elif shape is Shape.NAME_OBJECT:
         target = snake(arguments.text("the name"))
         token = arguments.handle()

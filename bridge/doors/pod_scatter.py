@@ -11,7 +11,7 @@ from bascule.bridge.doors.pod_core import EVERYWHERE, REDUCE
 from bascule.bridge.doors.pod_items import Over, plain_target
 from bascule.bridge.doors.pod_runs import Piece, Run, checked, items_of, target_of
 from bascule.bridge.errormaps import error_map
-from bascule.protocols.calls import Op, encode_call
+from bascule.protocols.calls import Op, combine, encode_call
 from bascule.protocols.envelope import Kind
 from bascule.protocols.errors import ErrorKind
 
@@ -29,7 +29,6 @@ _CALL, _PLACED = int(Kind.CALL), int(Kind.PLACED)
 _SCATTER = frozenset(("chunk", "timeout", "star", "errors", "progress", "idempotent"))
 _REDUCE = frozenset(("chunk", "timeout", "each", "progress", "idempotent"))
 _EVERYWHERE = frozenset(("copies", "timeout", "errors"))
-_FOLDING = "bascule.workers.folding:"
 
 
 def begin(id: Id, form: Format, name: str, args: list[Any], *, workers: int, columns: bool) -> Run:
@@ -83,7 +82,10 @@ class _Scatter(Over):
 
 
 class _Reduce(Run):
-    """A piece is one call of `bascule.workers.folding`; when a round is over the next one is made of what it gave."""
+    """A piece is one call of a combined target (see `bascule.protocols.calls`).
+
+    When a round is over the next one is made of what it gave.
+    """
 
     def __init__(self, id: Id, form: Format, args: list[Any], workers: int) -> None:
         self._target = plain_target(args)
@@ -98,11 +100,13 @@ class _Reduce(Run):
         self._parts: list[Any] = []
         self._total = len(items)
         name = "fold" if len(items) <= self._size else "fold_part"
-        self._begin_round(name, items, self._size, [] if each is None else [str(each)], items_each=True)
+        self._finishes = name == "fold"
+        functions = [self._target] if each is None else [self._target, str(each)]
+        self._begin_round(combine(name, *functions), items, self._size, items_each=True)
 
     def call_of(self, piece: Piece) -> tuple[int, bytes]:
-        name, args = piece.what
-        return _CALL, encode_call(Op.CALL, _FOLDING + name, self._form.write([[self._target, *args]]))
+        target, part = piece.what
+        return _CALL, encode_call(Op.CALL, target, self._form.write([[part]]))
 
     def settle(self, piece: Piece, answer: Any, error: dict[str, Any] | None) -> None:
         self.failure = error
@@ -112,24 +116,24 @@ class _Reduce(Run):
         self._left -= 1
         if self._left:
             return
-        if piece.what[0] in ("fold", "finish_parts"):
+        if self._finishes:
             self._value = answer
         else:
             size = max(2, self._size)
-            name = "finish_parts" if len(self._parts) <= size else "join_parts"
-            self._begin_round(name, self._parts, size, [], items_each=False)
+            self._finishes = len(self._parts) <= size
+            name = "finish_parts" if self._finishes else "join_parts"
+            self._begin_round(combine(name, self._target), self._parts, size, items_each=False)
 
     def value(self) -> bytes:
         """What is left of all items."""
         return self._form.write(self._value)
 
-    def _begin_round(self, name: str, items: list[Any], size: int, more: list[Any], *, items_each: bool) -> None:
+    def _begin_round(self, target: str, items: list[Any], size: int, *, items_each: bool) -> None:
         chunks = [items[at : at + size] for at in range(0, len(items), size)]
         self._parts = [None] * len(chunks)
         self._left = len(chunks)
         self._to_do.extend(
-            Piece((name, [chunk, *more]), len(chunk) if items_each else 0, number)
-            for number, chunk in enumerate(chunks)
+            Piece((target, chunk), len(chunk) if items_each else 0, number) for number, chunk in enumerate(chunks)
         )
 
 

@@ -46,6 +46,36 @@ def test_a_pattern_allows_what_it_names(pattern: str, target: str, allowed: bool
     assert allows([pattern], target) is allowed
 
 
+@pytest.mark.parametrize(
+    ("target", "allowed"),
+    [
+        ("fold(math:pow)", True),
+        ("fold(math:pow,math:sqrt)", True),
+        ("fold(math:pow,os:system)", False),
+        ("fold(os:system,math:sqrt)", False),
+        ("fold_part(math:pow,pickle:loads)", False),
+        ("fold()", False),
+        ("fold(math:pow,)", False),
+        ("fold(fold(math:pow))", False),
+        ("fold(math:pow)(os:system)", False),
+        ("fold(math:pow", False),
+        ("math:pow)", False),
+        ("math:(pow)", False),
+    ],
+)
+@pytest.mark.parametrize("op", [Op.CALL, Op.MAP])
+def test_a_combined_target_is_allowed_when_all_that_it_names_is(target: str, allowed: bool, op: Op) -> None:
+    assert allows(["math:*"], target, op) is allowed
+    assert not allows(["math:*"], target, Op.INIT)
+
+
+def test_a_constant_is_converted_to_types_that_may_be_called() -> None:
+    assert allows(["math:*", "fractions:Fraction"], "convert(math:pi,fractions:Fraction)", Op.CONST)
+    assert not allows(["math:*"], "convert(math:pi,subprocess:Popen)", Op.CONST)
+    denied = Policy(["math:*"]).why_not(Op.CONST, b"convert(math:pi,subprocess:Popen)", False)
+    assert denied == "this listener's policy does not allow subprocess:Popen"
+
+
 @pytest.mark.parametrize("op", [Op.METHOD, Op.GETATTR, Op.SETATTR, Op.DELATTR, Op.ITERATE, Op.DESCRIBE])
 def test_objects_are_used_only_where_that_is_said(op: Op) -> None:
     assert not allows(["math:*"], "anything", op)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib
 import operator
+import pickle
 import time
 from pathlib import Path
 
@@ -201,14 +202,52 @@ def test_constants_and_their_conversion(worker: Worker) -> None:
     assert worker.call("things.PI", "int", op=Op.CONST) == 3
     assert worker.call("things:WORDS", "int", op=Op.CONST) == 12
     assert worker.call("things:WORDS", "list", op=Op.CONST) == ["1", "2"]
-    assert worker.call("things:WORDS", "decimal:Decimal", op=Op.CONST) == 12
+    assert worker.call("convert(things:WORDS,decimal:Decimal)", op=Op.CONST) == 12
+    assert worker.error("things:WORDS", "decimal:Decimal", op=Op.CONST)["kind"] == "bad_arguments"  # see policies
     assert worker.call("things:Counter.kind", op=Op.CONST) == "counter"
     assert worker.call("things", op=Op.CONST).type_name == "module"
     worker.exec("import things; things.PI = 3.5")
     assert worker.call("things:PI", op=Op.CONST) == 3.5
     worker.exec("things.PI = 3.25")
     assert worker.error("things:PI", "print", op=Op.CONST)["kind"] == "bad_arguments"
-    assert worker.error("things:WORDS", "things:Counter", op=Op.CONST, want=Want.VALUE)["kind"] in ("not_encodable",)
+    handle = worker.error("convert(things:WORDS,things:Counter)", op=Op.CONST, want=Want.VALUE)
+    assert handle["kind"] == "not_encodable"
+    assert worker.error("convert(things:WORDS,things:PI)", op=Op.CONST)["kind"] == "bad_arguments"
+    assert worker.error("convert(things:WORDS)", op=Op.CONST)["kind"] == "not_found"
+    assert worker.error("fold(things:WORDS,builtins:int)", op=Op.CONST)["kind"] == "not_found"
+
+
+# Targets that are made of functions which they name
+
+
+def test_items_are_folded_by_the_functions_that_the_target_names(worker: Worker) -> None:
+    assert worker.call("fold(operator:add)", [1, 2, 3]) == 6
+    assert worker.call("fold(operator.add,operator:neg)", [1, 2, 3]) == -6
+    values, errors = worker.call("fold(operator:add)", [[[1, 2]], [[3, "a"]]], op=Op.MAP)
+    assert (values, errors[0][0], errors[0][1]["class"]) == ([3, None], 1, "TypeError")
+    parts = [
+        worker.call("fold_part(operator:add,builtins:tuple)", [[1], [2]]),
+        worker.call("fold_part(operator:add)", [7]),
+    ]
+    joined = worker.call("join_parts(operator:add)", parts[:1])
+    assert worker.call("finish_parts(builtins:max)", [joined]) == (1, 2)
+    assert worker.call("fold(operator:add,pickle:loads)", [parts[1], parts[1]]) == 14
+
+
+def test_a_part_that_no_worker_of_this_bridge_has_made_is_not_unpickled(worker: Worker) -> None:
+    part = worker.call("fold_part(operator:add)", [7])
+    marked = pickle.dumps(eval, 4)  # would be harmless, and yet
+    for wrong in (part[:-1], part[:-1] + bytes([part[-1] ^ 1]), marked + part[-32:], marked, b"", "text", 1):
+        error = worker.error("finish_parts(operator:add)", [wrong])
+        assert (error["kind"], "not made by a worker" in error["message"]) == ("bad_arguments", True), wrong
+
+
+def test_a_combination_that_is_none_is_named(worker: Worker) -> None:
+    assert worker.error("unfold(operator:add)", [1])["kind"] == "not_found"
+    assert "fold, fold_part" in worker.error("(operator:add)", [1])["message"]
+    assert worker.error("join_parts(operator:add,operator:neg)", [1])["kind"] == "bad_arguments"
+    assert worker.error("fold(operator:nothing)", [1])["kind"] == "not_found"
+    assert worker.error("fold(operator:add)", [])["class"] == "TypeError"
 
 
 # Operators and builtins

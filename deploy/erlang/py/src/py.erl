@@ -328,7 +328,8 @@ const(Module, Name, Type) -> const(Module, Name, Type, #{}).
 
 -spec const(name(), name(), name(), options()) -> term().
 const(Module, Name, Type, Options) ->
-    constant(py_wire:target(Module, Name), [py_wire:text_argument(Type)], Options).
+    {Target, Arguments} = py_wire:converted(py_wire:target(Module, Name), Type),
+    constant(Target, Arguments, Options).
 
 constant(Target, Arguments, Options) -> py_call:run(?OP_CONST, Target, none, {Arguments, []}, Options).
 

@@ -9,7 +9,6 @@
 
 %% Items that one call reduces.
 -define(FOLDED, 256).
--define(FOLDING, <<"bascule.workers.folding">>).
 
 %% @doc Reduce items in the workers, with an associative function of two. Each call reduces a chunk of them, and then of
 %% what calls gave, until one is left.
@@ -20,23 +19,24 @@
 reduce(Module, Function, Items, Options) when length(Items) >= 0, is_map(Options) ->
     {Each, Others} =
         case maps:take(each, Options) of
-            error -> {undefined, Options};
-            {{EachModule, EachFunction}, Rest} -> {py_wire:target(EachModule, EachFunction), Rest};
+            error -> {[], Options};
+            {{EachModule, EachFunction}, Rest} -> {[py_wire:target(EachModule, EachFunction)], Rest};
             {Wrong, _} -> py_gather:wrong_setting(each, Wrong)
         end,
     {Settings, CallOptions} = py_gather:settings(maps:merge(#{chunk => ?FOLDED}, Others)),
     _ = maps:get(errors, Settings) =:= fail_fast orelse py_gather:wrong_setting(errors, collect),
     _ = Items =/= [] orelse py_error:raise(bad_arguments, "there is nothing to reduce", []),
     Target = py_wire:target(Module, Function),
+    Functions = [Target | Each],
     Round = {py_gather:until(Settings), Settings, CallOptions},
     case py_units:chunks(Items, py_units:chunk_size(Settings, length(Items))) of
         [Chunk] ->
-            [Result] = round(fold, [{length(Chunk), [Target, Chunk, Each]}], Round),
+            [Result] = round(py_wire:combined(<<"fold">>, Functions), [{length(Chunk), Chunk}], Round),
             Result;
         Chunks ->
             Between = {py_gather:until(Settings), Settings, CallOptions#{want => value}},
-            Parts = round(fold_part, [{length(Chunk), [Target, Chunk, Each]} || Chunk <- Chunks], Between),
-            join(Target, Parts, Round)
+            Calls = [{length(Chunk), Chunk} || Chunk <- Chunks],
+            join(Target, round(py_wire:combined(<<"fold_part">>, Functions), Calls, Between), Round)
     end;
 reduce(_, _, Items, Options) when is_map(Options) -> py_units:not_a_list(Items);
 reduce(_, _, _, Options) -> py_gather:settings(Options).
@@ -46,21 +46,32 @@ join(Target, Parts, {Until, Settings, Options}) ->
     Quietly = Settings#{progress => none},
     case py_units:chunks([{bytes, Part} || Part <- Parts], max(2, py_units:chunk_size(Settings, length(Parts)))) of
         [Last] ->
-            [Result] = round(finish_parts, [{1, [Target, Last]}], {Until, Quietly, Options}),
+            [Result] = round(joining(last, Target), [{1, Last}], {Until, Quietly, Options}),
             Result;
         Chunks ->
-            Calls = [{1, [Target, Chunk]} || Chunk <- Chunks],
-            join(Target, round(join_parts, Calls, {Until, Quietly, Options#{want => value}}), {Until, Settings, Options})
+            Calls = [{1, Chunk} || Chunk <- Chunks],
+            Between = {Until, Quietly, Options#{want => value}},
+            join(Target, round(joining(more, Target), Calls, Between), {Until, Settings, Options})
+    end.
+
+%% Parts are signed by the bridge whose worker has made them. Several servers are several bridges: then their parts are
+%% read as the pickles that they are, which not everybody may do.
+joining(Which, Target) ->
+    case {Which, length(py_servers:names()) > 1} of
+        {last, false} -> py_wire:combined(<<"finish_parts">>, [Target]);
+        {more, false} -> py_wire:combined(<<"join_parts">>, [Target]);
+        {last, true} -> py_wire:combined(<<"fold">>, [Target, <<"pickle:loads">>]);
+        {more, true} -> py_wire:combined(<<"fold_part">>, [Target, <<"pickle:loads">>])
     end.
 
 %% One call for each chunk, in as much time as is left.
-round(Function, Calls, {Until, Settings, Options}) ->
+round(Target, Calls, {Until, Settings, Options}) ->
     Names = py_servers:names(),
     Units = [
         py_units:fold(
-            Count, {?FOLDING, Function, Arguments}, py_units:on_server(Number, Names, Options), py_units:tries(Settings)
+            Count, Target, Items, py_units:on_server(Number, Names, Options), py_units:tries(Settings)
         )
-     || {Number, {Count, Arguments}} <- lists:enumerate(Calls)
+     || {Number, {Count, Items}} <- lists:enumerate(Calls)
     ],
     Total = lists:sum([Count || {Count, _} <- Calls]),
     Within = Settings#{deadline => py_gather:remaining(Until), order => input},

@@ -3,7 +3,7 @@
 %% A unit says how it is begun and what becomes of its answer; {@link py_gather} makes the calls.
 -module(py_units).
 
--export([over/4, method/4, call/3, fold/4, tries/1, on_server/3]).
+-export([over/4, method/4, call/3, fold/5, tries/1, on_server/3]).
 -export([source/2, chunks/2, chunk_size/2, not_a_list/1]).
 
 -export_type([call/0, items/0]).
@@ -108,11 +108,12 @@ begin_one(Other, _) ->
 
 single(Outcome) -> [Outcome].
 
-%% @doc A call that reduces so many items, or parts of them, to one.
--spec fold(pos_integer(), call(), py_options:options(), tries()) -> unit().
-fold(Count, Call, Options, Tries) ->
-    Again = fun() -> [fold(Count, Call, Options, Tries - 1)] end,
-    repeatable(#unit{count = Count, start = begin_one(Call, Options), expand = fun single/1}, Again, Tries).
+%% @doc A call that reduces so many items, or parts of them, to one: with what stands in its target.
+-spec fold(pos_integer(), binary(), [term()], py_options:options(), tries()) -> unit().
+fold(Count, Target, Items, Options, Tries) ->
+    Begin = fun() -> py_call:begin_call(?OP_CALL, Target, none, {[Items], []}, Options, 0) end,
+    Again = fun() -> [fold(Count, Target, Items, Options, Tries - 1)] end,
+    repeatable(#unit{count = Count, start = Begin, expand = fun single/1}, Again, Tries).
 
 %% @doc Refuse what is no list of items.
 -spec not_a_list(term()) -> no_return().

@@ -12,7 +12,7 @@
 -module(py_wire).
 
 -export([call/4, cancel/1, control/2, credit/2, failure/2, nested/2, parse/1, placed/2, trace/2, release/1, reply/2]).
--export([token/1, target/1, target/2, text_argument/1, keywords/1]).
+-export([token/1, target/1, target/2, combined/2, converted/2, text_argument/1, keywords/1]).
 
 -export_type([head/0, frame/0]).
 
@@ -173,6 +173,19 @@ keywords(Keywords) when length(Keywords) >= 0 ->
     );
 keywords(Other) ->
     py_error:raise(bad_arguments, "keyword arguments are a proplist or a map, not ~0tp", [Other]).
+
+%% @doc A target that is made of functions which it names, `fold(operator:add)'. What a call does stands in its target
+%% alone: there the bridge looks who may do it.
+-spec combined(binary(), [binary()]) -> binary().
+combined(What, Names) -> iolist_to_binary([What, $(, lists:join($,, Names), $)]).
+
+%% @doc The target and the arguments of a constant that is converted: to a builtin type, or to one of a module.
+-spec converted(binary(), py:name()) -> {binary(), [term()]}.
+converted(Target, Type) ->
+    case binary:match(target(Type), [<<":">>, <<".">>]) of
+        nomatch -> {Target, [text_argument(Type)]};
+        _ -> {combined(<<"convert">>, [Target, target(Type)]), []}
+    end.
 
 %% @doc A text that travels as an argument. An atom is text in Python whatever the call says of its binaries, but for
 %% the three that are constants there.
