@@ -208,8 +208,8 @@ def _watching(plan: Plan, named: Named) -> Plan:
 def _type(value: object, name: str) -> Function:
     """What a constant is converted with. A type of a module is named in the target, where policies look."""
     if not isinstance(value, type):
-        message = f"{str(name)!r} is no type to convert to: give int, float, str, ... or, in the target, convert(NAME,TYPE)"
-        raise CallFailed(ErrorKind.BAD_ARGUMENTS, message)
+        known = "give int, float, str, ... or, in the target, convert(NAME,TYPE)"
+        raise CallFailed(ErrorKind.BAD_ARGUMENTS, f"{str(name)!r} is no type to convert to: {known}")
     return value
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from bascule.protocols.calls import Op
+from bascule.protocols.calls import Op, names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class CallRecorder:
         use = _USES.get(op)
         if use is None:
             return function
+        if target.endswith(")"):
+            return self._around_combined(target, function, session)
 
         def recorded(*args: Any, **kwargs: Any) -> Any:
             number = session()
@@ -96,6 +98,18 @@ class CallRecorder:
                     text = type(result) is str
                     self._once(number, one, "returns", {"t": "str"} if text else self._encoder.encode(result))
             return result
+
+        return recorded
+
+    def _around_combined(self, target: str, function: Function, session: Callable[[], int]) -> Function:
+        """A combined target: what it names was looked up; what that is called with stays in the worker."""
+
+        def recorded(*args: Any, **kwargs: Any) -> Any:
+            number = session()
+            for name in names_in(target)[1]:
+                for one in self._uses(_const, name, (), {}):
+                    self._once(number, one, None, None)
+            return function(*args, **kwargs)
 
         return recorded
 
