@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bascule.bridge.contracts.generators.description import describe_definition, describe_module, ref_name
 from bascule.bridge.contracts.schema import Schema
-from bascule.workers.contracts.comparing import Breaks, Difference, compare, whole
+from bascule.workers.contracts.comparing import Breaks, Difference, compare, compare_unused, whole
 
 
 def differences(old: Schema, new: Schema) -> list[Difference]:
     """All differences, each named by its module and its way from a function."""
     found: list[Difference] = []
     known_old, known_new = _known(old), _known(new)
+    used: set[str] = set()
     for name, module in old.modules.items():
         if name not in new.modules:
             breaks = Breaks.OLD_CLIENTS if module.functions else Breaks.NOBODY
@@ -18,6 +19,7 @@ def differences(old: Schema, new: Schema) -> list[Difference]:
             continue
         before = whole(describe_module(old, module), known_old)
         after = whole(describe_module(new, new.modules[name]), known_new)
+        used |= set(before["types"]) | set(after["types"])
         if before["namespace"] != after["namespace"]:
             found.append(Difference(name, "its namespace is another one", Breaks.BOTH))
         found += [Difference(f"{name}.{each.place}", each.what, each.breaks) for each in compare(before, after)]
@@ -26,7 +28,7 @@ def differences(old: Schema, new: Schema) -> list[Difference]:
         for name, module in new.modules.items()
         if name not in old.modules
     ]
-    return found
+    return found + compare_unused(known_old, known_new, used)
 
 
 def _known(schema: Schema) -> dict[str, object]:

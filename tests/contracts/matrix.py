@@ -126,7 +126,7 @@ ROWS = [
     Row(
         "AnInteger",
         "Integer",
-        _same(0, 1 << 64, -(1 << 200), 10**100),
+        _same(0, 1 << 64, -(1 << 200), 10**400),
         [(True, "expected Integer, found true"), (0.5, "expected Integer, found 0.5")],
         [True, 0.5, "1"],
     ),
@@ -578,7 +578,7 @@ ROWS = [
     Row(
         "AWrappedNothing",
         "Maybe (Maybe Int32) = Nothing",
-        lambda types: [(types.just(None), {"just": None})],
+        lambda types: [(types.just(None), {"just": None}), (types.just(7), {"just": 7})],
         [(5, 'expected {"just": ...} or nothing, found 5')],
         [],
         lambda _: [(..., None)],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from generated import EXTENDED, OTHER, SHOP, generate
+from matrix import DEFINITIONS
 from test_gugugu import COMMAND, run
 
 from bascule.bridge.cli.gugugu import main
@@ -35,6 +36,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
         words += [f"--trans-{rule}={style}" for rule in rules]
         assert main([*words, "--modern", f"--runtime-package={name}.rt", "--with-server", "--with-client"]) == 0
     generate(folder, {"Shop": SHOP, "Plus": EXTENDED, "Other": OTHER}, package="more")
+    generate(folder, DEFINITIONS, package="most")
     # Every package has a run time of its own, and most of it is the same text: once is enough for pyright.
     texts: dict[bytes, Path] = {}
     again = [path for path in sorted(folder.rglob("*.py")) if texts.setdefault(path.read_bytes(), path) != path]

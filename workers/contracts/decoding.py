@@ -124,7 +124,7 @@ class ValueDecoder:
 
     # Beyond Gugugu
 
-    def decode_optional_field(self, s: Any, i: int, name: str, k: Step, default: A) -> tuple[Any, A]:
+    def decode_optional_field(self, s: Any, i: int, name: str, k: Step, default: A) -> tuple[Any, Any | A]:
         """The value behind a key, or its default."""
         if name in s:
             return self.decode_record_field(s, i, name, k)
