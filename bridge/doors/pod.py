@@ -63,6 +63,7 @@ MOST_KEYS: Final = 1_000  # keys of calls that are remembered before those that 
 _REPLY, _ERROR, _ITEM, _END, _OUTPUT = int(Kind.REPLY), int(Kind.ERROR), int(Kind.ITEM), int(Kind.END), int(Kind.OUTPUT)
 _CALL, _CREDIT, _RELEASE, _CANCEL = int(Kind.CALL), int(Kind.CREDIT), int(Kind.RELEASE), int(Kind.CANCEL)
 _CALLBACK, _NESTED, _CONTROL = int(Kind.CALLBACK), int(Kind.NESTED), int(Kind.CONTROL)
+_TRACE = int(Kind.TRACE)
 _MSGPACK = int(Codec.MSGPACK)
 _STREAM, _ERR = int(Flag.STREAM), int(Flag.ERR)
 
@@ -98,6 +99,7 @@ class PodDoor:
         self._streams: dict[Hashable, int] = {}  # open streams: items since the last credit
         self._keys: dict[str, Id] = {}  # calls that were begun under a key
         self._runs: dict[Hashable, Run] = {}
+        self._trace = b""  # what the call belongs to that is being read
         self._asked: dict[int, Id] = {}  # functions of the client that Python waits for: number -> the call that asks
         self._catalogue = Catalogue(options, self._pod, self._put, warn)
         self._exports = self._catalogue.exports
@@ -245,6 +247,8 @@ class PodDoor:
             self._pod.send_value(event.id, self._format.nothing)
         elif name == pod_core.KEYED:
             self._begin_under_key(event)
+        elif name == pod_core.TRACED:
+            self._call_in_trace(event)
         elif name == pod_core.CANCEL:
             found = self._cancel(self._format.arguments(event.args).text("the key"))
             self._pod.send_value(event.id, self._format.write(found))
@@ -276,6 +280,17 @@ class PodDoor:
         self._keys[key] = event.id
         self._invoke(Invoke(event.id, name, arguments.tail()))
 
+    def _call_in_trace(self, event: Invoke) -> None:
+        """The context goes ahead of the call that is meant; or stays with what makes many of them."""
+        arguments = self._format.arguments(event.args)
+        context, name = arguments.text("the traceparent").encode(), arguments.text("the var (namespace/name)")
+        self._requests.append((_TRACE, self._codec, 0, event.id, 0, context))
+        self._trace = context
+        try:
+            self._invoke(Invoke(event.id, name, arguments.tail()))
+        finally:
+            self._trace = b""
+
     def _cancel(self, key: str) -> bool:
         id = self._keys.pop(key, None)
         if id is None or id not in self._open:
@@ -294,6 +309,7 @@ class PodDoor:
         args = self._format.read_arguments(event.args)
         columns = name == pod_core.PMAP
         run = begin(event.id, self._format, name, args, workers=self._options.workers, columns=columns)
+        run.trace = self._trace
         self._runs[event.id] = run
         self._go_on(run)
 
@@ -301,7 +317,8 @@ class PodDoor:
         from bascule.bridge.doors.pod_results import converse
 
         args = self._format.read_arguments(event.args)
-        run, said = converse(name, event.id, args, self._runs, self._format, workers=self._options.workers)
+        workers = self._options.workers
+        run, said = converse(name, event.id, args, self._runs, self._format, workers=workers, trace=self._trace)
         if run is not None:
             self._go_on(run)
         if said is not None:

@@ -134,6 +134,15 @@ _COMMON = {
   [source callback]
   (-start '@py/stream (if (vector? source) (@py/-args source) [source]) callback))
 """,
+    "traced": """
+(defn traced
+  "Calls a function in a trace: (py/traced \\"00-4bf9...-00f0...-01\\" \\"math:pow\\" 2 16). The text is a W3C
+  traceparent; the bridge's span of the call is its child. The target is a text, or the symbol of a var of this pod."
+  [traceparent target & args]
+  (if (symbol? target)
+    (apply @py/-traced traceparent (clojure.core/str target) (@py/-args args))
+    (apply @py/-traced traceparent (clojure.core/str '@py/call) target (@py/-args args))))
+""",
     "results": """
 (defn -pull [run xs wanted over]
   (lazy-seq

@@ -165,7 +165,7 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
-RELEASE, CANCEL, KEYED = "release", "-cancel", "-keyed"
+RELEASE, CANCEL, KEYED, TRACED = "release", "-cancel", "-keyed", "-traced"
 SCATTER, PMAP, REDUCE, EVERYWHERE = RUNS = ("scatter", "pmap", "reduce", "everywhere")
 BEGIN, EXCHANGE, END = RESULTS = ("-results", "-exchange", "-end")
 CALLING, ANSWER, FAILED = "-calling", "-answer", "-failed"
@@ -173,6 +173,10 @@ OF_THE_DOOR = {
     RELEASE: ("Lets Python forget objects; their handles are lost.", ("[handle & handles]",)),
     CANCEL: ("Ends a call or a stream that was begun with this key; whether there was one.", ("[key]",)),
     KEYED: ("Calls a var of this pod so that -cancel can end it: the key is any text of yours.", ("[key var & args]",)),
+    TRACED: (
+        "Calls a var of this pod in a trace: the bridge's span of it is a child of this W3C traceparent.",
+        ("[traceparent var & args]",),
+    ),
     CALLING: (
         'Calls a function that may be given functions of the client, #py/callback "name". Its values are messages:\n'
         '["py/callback" number [name args]], to be answered with -answer or -failed, and at last ["py/result" value].',

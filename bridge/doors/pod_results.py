@@ -41,7 +41,7 @@ _numbers = count(1)
 
 
 def converse(
-    name: str, id: Id, args: list[Any], runs: dict[Hashable, Run], form: Format, *, workers: int
+    name: str, id: Id, args: list[Any], runs: dict[Hashable, Run], form: Format, *, workers: int, trace: bytes
 ) -> tuple[Results | None, Any]:
     """Do what one of the three asks for.
 
@@ -52,6 +52,7 @@ def converse(
         runs: What is under way in this pod; what begins is added.
         form: The payload format.
         workers: How many there are.
+        trace: What the calls of one that begins belong to.
 
     Returns:
         The run that now goes on, if one does, and what to answer; nothing if the run will.
@@ -63,7 +64,8 @@ def converse(
         if sum(isinstance(run, Results) for run in runs.values()) >= MOST_OPEN:
             raise BadArguments(f"{MOST_OPEN} results are open already; read them to their end, or py/cancel some")
         number = next(_numbers)
-        runs[_key(number)] = Results(_key(number), form, args, workers)
+        begun = runs[_key(number)] = Results(_key(number), form, args, workers)
+        begun.trace = trace
         return None, number
     given = args[0] if args else None
     run = runs.get(_key(given)) if type(given) is int else None

@@ -31,7 +31,7 @@ MARK = "scatter"
 LINES = 20  # of progress, at most
 WINDOW_A_WORKER = 8  # calls under way
 _LONGEST = 4_000_000  # seconds
-_CANCEL, _CONTROL = int(Kind.CANCEL), int(Kind.CONTROL)
+_CANCEL, _CONTROL, _TRACE = int(Kind.CANCEL), int(Kind.CONTROL), int(Kind.TRACE)
 _numbers = count()  # of calls, so that what comes late from an earlier run is taken for nobody's
 
 
@@ -55,6 +55,7 @@ class Run:
     Attributes:
         id: The client's, of the call that asked for it.
         failure: Why it has no value, as an error map.
+        trace: The trace context that its calls belong to.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Run:
     ) -> None:
         self.id = id
         self.failure: dict[str, Any] | None = None
+        self.trace = b""
         self._form = form
         self._name = name
         self._clock = clock
@@ -197,6 +199,8 @@ class Run:
         piece.calls.append(number)
         piece.since = piece.since or self._clock()
         self._under_way[number] = piece
+        if self.trace:
+            self._made.append(self._request(self.trace, _TRACE, number))
         self._made.append(self._request(payload, kind, number, deadline))
 
     def _tell(self) -> str:

@@ -18,6 +18,9 @@
 (let [results (mapv #(py/async "my_mod:add" % :third 1) (range 20))]
   (check (mapv #(+ 3 %) (range 20)) (mapv deref results)))
 (check 13 @(py/async 'my-mod/add 1 :third 10))
+(let [context "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
+  (check 13 (py/traced context 'my-mod/add 1 :third 10))
+  (check 13 (py/traced context "my_mod:add" 1 :third 10)))
 (check "ValueError: no" (try @(py/async "my_mod:fail" "no") (catch clojure.lang.ExceptionInfo error (ex-message error))))
 (let [forever (py/async "my_mod:forever")]
   (check true (py/cancel forever))

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 import trio
-from configured import Configured, eventually, pool
+from configured import SERVED, Configured, eventually, pool
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
+from pod_client import PodClient, PodError
 from test_callbacks import FIBONACCI, Answering
 
 import bascule
@@ -132,6 +133,34 @@ def test_the_context_of_each_client_reaches_the_worker(runtime_folder: Path, col
     finally:
         service.stop()
         service.file.unlink()
+
+
+@pytest.mark.parametrize("payload", ["json", "edn", "transit+json"])
+def test_a_pods_client_says_of_a_call_what_it_belongs_to(
+    runtime_folder: Path, collector: Collector, soon: None, payload: str
+) -> None:
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
+    with PodClient("served", payload=payload, cwd=SERVED, env=environment) as pod:
+        inside = pod.invoke("py/-traced", PARENT, "served/traceparent")
+        assert inside.split("-")[1] == TRACE
+        assert pod.invoke("py/-keyed", "k", "py/-traced", PARENT, "py/call", "math:log", 1) == 0
+        assert pod.invoke("py/-traced", PARENT, "py/scatter", "math:cos", [0, 0], {"progress": False}) == [1, 1]
+        run = pod.invoke("py/-traced", PARENT, "py/-results", "math:sin")
+        assert list(pod.invoke("py/-exchange", run, [0], True)[0][0]) == [0, 0]
+        assert pod.invoke("py/call", "math:exp", 0) == 1  # which belongs to nothing
+        with pytest.raises(PodError, match="the traceparent must be text"):
+            pod.invoke("py/-traced", 1, "py/call", "math:exp", 0)
+    names = ("served:traceparent", "math:log", "math:cos", "math:cos", "math:sin")
+
+    def arrived() -> list[Any]:
+        found = [span for name in set(names) for span in collector.named(name)]
+        return found if len(found) >= len(names) else []
+
+    spans = eventually(arrived)
+    assert sorted(span.name for span in spans) == sorted(names)
+    assert {(span.trace_id.hex(), span.parent_span_id.hex()) for span in spans} == {(TRACE, SPAN)}
+    (alone,) = eventually(lambda: collector.named("math:exp"))
+    assert alone.trace_id.hex() != TRACE
 
 
 def test_what_a_worker_calls_elsewhere_belongs_to_its_call(
