@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -219,7 +219,11 @@ def _help_transformers() -> str:
     return "\n".join(["Available name transformers are:", *lines])
 
 
-_ANSWERS = {"help": _help, "help-transformers": _help_transformers, "version": lambda: VERSION}
+_ANSWERS: Mapping[str, Callable[[], str]] = {
+    "help": _help,
+    "help-transformers": _help_transformers,
+    "version": lambda: VERSION,
+}
 """Options that are answered at once, whatever stands before and after them."""
 
 
