@@ -6,13 +6,13 @@ They are errors, except for `gugugu-python`, which took such definitions before 
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from bascule.bridge.contracts import syntax
 from bascule.bridge.contracts.names import NameRules, Transformer
 from bascule.bridge.contracts.sources import Diagnostic, Source
 
-Named = tuple[str, int]  # a name and its offset
+Named = syntax.Data | syntax.Alias | syntax.Function | syntax.Constructor | syntax.Field
 
 
 def check(files: Iterable[syntax.File], rules: NameRules, *, lenient: bool) -> list[Diagnostic]:
@@ -34,54 +34,53 @@ class _FileCheck:
 
     def run(self, file: syntax.File) -> list[Diagnostic]:
         rules = self._rules
-        types = [(each.name, each.offset) for each in file.declarations if not isinstance(each, syntax.Function)]
-        functions = [(each.name, each.offset) for each in file.declarations if isinstance(each, syntax.Function)]
-        self._unique("type", types, (rules.type_code, rules.type_func))
-        self._unique("function", functions, (rules.func_code, rules.func_value))
-        for each in file.declarations:
+        types = [each for each in file.declarations if not isinstance(each, syntax.Function)]
+        functions = [each for each in file.declarations if isinstance(each, syntax.Function)]
+        self._unique("type", types, rules.type_code, rules.type_func)
+        self._unique("function", functions, rules.func_code, rules.func_value)
+        for each in types:
             if isinstance(each, syntax.Data):
                 self._constructors(each)
         return self._problems
 
     def _constructors(self, data: syntax.Data) -> None:
-        rules = self._rules
-        if len(data.constructors) > 1 or (data.constructors and data.constructors[0].fields is None):
-            names = [(each.name, each.offset) for each in data.constructors]
-            self._unique(f"member of {data.name}", names, (rules.enum_code, rules.enum_value))
-        for each in data.constructors:
+        rules, constructors = self._rules, data.constructors
+        if len(constructors) > 1 or (constructors and constructors[0].fields is None):
+            self._unique(f"member of {data.name}", constructors, rules.enum_code, rules.enum_value)
+        for each in constructors:
             if each.fields is not None:
-                fields = [(field.name, field.offset) for field in each.fields]
-                self._unique(f"field of {each.name}", fields, (rules.field_code, rules.field_value))
+                self._unique(f"field of {each.name}", each.fields, rules.field_code, rules.field_value)
 
-    def _unique(self, what: str, names: list[Named], transformers: Iterable[Transformer]) -> None:
-        if len({name for name, _ in names}) != len(names):
-            self._twice(names, str, lambda name, _: f"{name} is the name of another {what}")
+    def _unique(self, what: str, named: Sequence[Named], code: Transformer, value: Transformer) -> None:
+        names = [each.name for each in named]
+        if len(set(names)) != len(names):
+            self._twice(named, str, lambda name, _: f"{name} is the name of another {what}")
             return
-        for transformer in transformers:
-            if len({transformer(name) for name, _ in names}) != len(names):
+        for transformer in (code,) if code is value else (code, value):
+            if len(set(map(transformer, names))) != len(names):
                 self._twice(
-                    names,
+                    named,
                     transformer,
                     lambda name, other: f"{name} and {other}, each a {what}, get the same name when they are renamed",
                 )
                 return
         if self._lenient:
-            self._keywords(what, names)
+            self._keywords(named, code)
 
-    def _twice(self, names: list[Named], key: Transformer, say: Callable[[str, str], str]) -> None:
+    def _twice(self, named: Sequence[Named], key: Transformer, say: Callable[[str, str], str]) -> None:
         seen: dict[str, str] = {}
-        for name, offset in names:
-            if key(name) in seen:
-                self._problem(offset, say(name, seen[key(name)]), len(name))
-            seen.setdefault(key(name), name)
+        for each in named:
+            new = key(each.name)
+            if new in seen:
+                self._problem(each.offset, say(each.name, seen[new]), len(each.name))
+            seen.setdefault(new, each.name)
 
-    def _keywords(self, what: str, names: list[Named]) -> None:
+    def _keywords(self, named: Sequence[Named], code: Transformer) -> None:
         """Only for classic code, which has them as they are; modern code has an underscore behind them."""
-        rules = self._rules
-        code = {"type": rules.type_code, "func": rules.func_code, "memb": rules.enum_code, "fiel": rules.field_code}
-        for name, offset in names:
-            if keyword.iskeyword(code[what[:4]](name)):
-                self._problem(offset, f"{name} is a Python keyword: classic code with it can't be imported", len(name))
+        for each in named:
+            if keyword.iskeyword(code(each.name)):
+                message = f"{each.name} is a Python keyword: classic code with it can't be imported"
+                self._problem(each.offset, message, len(each.name))
 
     def _problem(self, offset: int, message: str, length: int) -> None:
         make = self._source.warning if self._lenient else self._source.error

@@ -6,6 +6,8 @@ or behind it in the same line. A leading `|` or `^`, as Haddock has them, is lef
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+
 from bascule.bridge.contracts.tokens import Comment
 
 
@@ -15,6 +17,11 @@ class Docs:
     def __init__(self, comments: list[Comment]) -> None:
         self._alone = {each.line: _cleaned(each.text) for each in comments if each.alone}
         self._behind = {each.line: _cleaned(each.text) for each in comments if not each.alone}
+        self._lines = [each.line for each in comments]
+
+    def within(self, first: int, last: int) -> bool:
+        """Whether there is a comment in any of these lines."""
+        return bisect_left(self._lines, first) < bisect_right(self._lines, last)
 
     def before(self, line: int) -> str:
         """The text of the comments that end in the line above."""

@@ -51,8 +51,8 @@ class _Printer:
         scanned = scan(source)
         self._alone = {each.line: each for each in scanned.comments if each.alone}
         self._behind = {each.line: each for each in scanned.comments if not each.alone}
-        self._first = next((each.line for each in scanned.tokens if each.kind is not Kind.EXTENDED), 1)
-        self._explicit = any(each.kind is Kind.EXTENDED for each in scanned.tokens)
+        self._first = source.locate(scanned.starts[scanned.kinds.index(Kind.MODULE)])[0]
+        self._explicit = Kind.EXTENDED in scanned.kinds
         self._used: set[int] = set()
         self.lost: set[int] = set()
 

@@ -16,7 +16,7 @@ import ast
 from typing import Final, NoReturn
 
 from bascule.bridge.contracts.docs import Docs
-from bascule.bridge.contracts.layout import lay_out
+from bascule.bridge.contracts.layout import Tokens, lay_out
 from bascule.bridge.contracts.sources import Diagnostic, Source
 from bascule.bridge.contracts.syntax import (
     Alias,
@@ -32,15 +32,13 @@ from bascule.bridge.contracts.syntax import (
     Pragma,
     Type,
 )
-from bascule.bridge.contracts.tokens import Kind, Token, scan
+from bascule.bridge.contracts.tokens import Kind, pragma_words, scan
 
 # As names of this module: to look a member up in its enum takes longer than most of what is done with it.
 _ARROW: Final = Kind.ARROW
 _BAR: Final = Kind.BAR
 _BLOCK_CLOSE: Final = Kind.BLOCK_CLOSE
 _BLOCK_NEXT: Final = Kind.BLOCK_NEXT
-_BLOCK_OPEN: Final = Kind.BLOCK_OPEN
-_CLOSE: Final = Kind.CLOSE
 _COLONS: Final = Kind.COLONS
 _COMMA: Final = Kind.COMMA
 _CON: Final = Kind.CON
@@ -59,7 +57,9 @@ _RPAREN: Final = Kind.RPAREN
 _TEXT: Final = Kind.TEXT
 _VAR: Final = Kind.VAR
 _WHERE: Final = Kind.WHERE
-_WORD: Final = Kind.WORD
+
+# What a named tuple's own constructor does, without its checks: there are as many of them as words.
+_new: Final = tuple.__new__
 
 MOST_NESTED: Final = 200
 """Parentheses of a type within each other: what is deeper is nobody's definition."""
@@ -72,7 +72,8 @@ class _Unreadable(Exception):
 def parse(source: Source, *, extended: bool = False) -> tuple[File | None, list[Diagnostic]]:
     """The file's tree, and what is wrong with it. Without a readable `module NAME where` there is no tree."""
     scanned = scan(source, extended=extended)
-    parser = _Parser(source, lay_out(scanned.tokens, source.text), scanned.extended, Docs(scanned.comments))
+    docs = Docs(scanned.comments)
+    parser = _Parser(source, lay_out(scanned, source.text), scanned.end_column, scanned.extended, docs)
     try:
         file = parser.file()
     except _Unreadable:
@@ -81,44 +82,57 @@ def parse(source: Source, *, extended: bool = False) -> tuple[File | None, list[
 
 
 class _Parser:
-    def __init__(self, source: Source, tokens: list[Token], extended: bool, docs: Docs) -> None:
+    def __init__(self, source: Source, tokens: Tokens, end_column: int, extended: bool, docs: Docs) -> None:
         self.problems: list[Diagnostic] = []
         self._source = source
-        self._tokens = tokens
+        self._kinds, self._texts, self._starts = tokens
+        self._end_column = end_column
         self._at = 0
         self._extended = extended
         self._first = 0  # line of the definition at hand
+        self._commented = False  # whether there are comments within it
         self._docs = docs
 
     # ---- Words
 
-    def _fail(self, message: str, token: Token | None = None) -> NoReturn:
-        token = token or self._tokens[self._at]
-        self.problems.append(self._source.error(token.offset, message, max(1, len(token.text))))
+    def _fail(self, message: str, at: int | None = None) -> NoReturn:
+        at = self._at if at is None else at
+        self._fail_at(self._starts[at], message, len(self._texts[at]))
+
+    def _fail_at(self, offset: int, message: str, length: int) -> NoReturn:
+        self.problems.append(self._source.error(offset, message, max(1, length)))
         raise _Unreadable
 
     def _unexpected(self, wanted: str) -> NoReturn:
-        token = self._tokens[self._at]
-        if token.text:
-            self._fail(f"expected {wanted}, found {token.text!r}")
+        kind, text = self._kinds[self._at], self._texts[self._at]
+        if text:
+            self._fail(f"expected {wanted}, found {kind.value if kind is _FOREIGN else repr(text)}")
         # Nothing stands there: the place to look at is behind what stands before.
-        before = next((each for each in reversed(self._tokens[: self._at]) if each.text), None)
-        place = token if before is None else token._replace(offset=before.offset + len(before.text))
-        self._fail(f"expected {wanted}, found {token.kind.value}", place)
+        before = next((at for at in range(self._at - 1, -1, -1) if self._texts[at]), None)
+        offset = self._starts[self._at] if before is None else self._starts[before] + len(self._texts[before])
+        self._fail_at(offset, f"expected {wanted}, found {kind.value}", 1)
 
     def _peek(self) -> Kind:
-        return self._tokens[self._at].kind
+        return self._kinds[self._at]
 
-    def _take(self, kind: Kind, wanted: str = "") -> Token:
-        token = self._tokens[self._at]
-        if token.kind is not kind:
+    def _take(self, kind: Kind, wanted: str = "") -> int:
+        """Go over a word of some kind; where it stands."""
+        at = self._at
+        if self._kinds[at] is not kind:
             self._unexpected(wanted or kind.value)
-        self._at += 1
-        return token
+        self._at = at + 1
+        return at
 
     def _is_word(self, word: str) -> bool:
-        token = self._tokens[self._at]
-        return token.kind is _VAR and token.text == word
+        return self._kinds[self._at] is _VAR and self._texts[self._at] == word
+
+    def _before(self, at: int) -> str:
+        """The documentation of a definition."""
+        return self._docs.before(self._source.locate(self._starts[at])[0])
+
+    def _beside(self, at: int) -> str:
+        """The documentation of a part of the definition at hand."""
+        return self._docs.beside(self._source.locate(self._starts[at])[0], self._first)
 
     # ---- The file
 
@@ -128,7 +142,6 @@ class _Parser:
         start = self._take(_MODULE)
         name = self._take(_CON, "the module's name, capitalized")
         self._take(_WHERE)
-        self._take(_BLOCK_OPEN)
         imports: list[Import] = []
         declarations: list[Declaration] = []
         while self._peek() is not _BLOCK_CLOSE:
@@ -150,12 +163,12 @@ class _Parser:
             self._fail("this stands left of the module's body and ends it: put it in the same column")
         return File(
             self._source,
-            name.text,
-            name.offset,
+            self._texts[name],
+            self._starts[name],
             tuple(imports),
             tuple(declarations),
             self._extended,
-            self._docs.before(start.line),
+            self._before(start),
         )
 
     def _end_declaration(self) -> None:
@@ -163,22 +176,23 @@ class _Parser:
         if kind is _BLOCK_NEXT:
             self._at += 1
         elif kind is _BLOCK_CLOSE:
-            after = self._tokens[self._at + 1]
-            if after.kind is _END and after.column == 0:
+            at_end = self._kinds[self._at + 1] is _END
+            if at_end and self._end_column == 0:
                 self._fail("the file must end with a line break: without it Gugugu's layout does not end this")
-            if after.kind is _END and after.column > 1:
+            if at_end and self._end_column > 1:
                 self._fail("after the last definition only empty lines and whole comments may follow")
             self._fail("the body must stand in the first column: Gugugu's layout does not end this otherwise")
         else:
             self._unexpected_after_declaration()
 
     def _unexpected_after_declaration(self) -> NoReturn:
-        token = self._tokens[self._at]
-        if token.kind is _ARROW:
+        kind, text = self._kinds[self._at], self._texts[self._at]
+        if kind is _ARROW:
             self._fail("a function takes one argument: make a record of several")
-        if token.kind is _EXTENDED:
+        if kind is _EXTENDED:
             self._fail("the EXTENDED pragma stands before 'module'")
-        self._fail(f"{token.text!r} does not belong here: the definition before it is complete")
+        found = kind.value if kind is _FOREIGN else repr(text)
+        self._fail(f"{found} does not belong here: the definition before it is complete")
 
     def _skip(self) -> None:
         """Over what is left of a declaration that can't be read."""
@@ -188,30 +202,30 @@ class _Parser:
             self._at += 1
 
     def _import(self) -> Import:
-        offset = self._take(_IMPORT).offset
+        start = self._take(_IMPORT)
         qualified = self._extended and self._is_word("qualified")
         if qualified:
             self._at += 1
         elif self._is_word("qualified"):
             self._fail("a qualified import needs the pragma {-# EXTENDED #-} before 'module'")
-        name = self._take(_CON, "the name of a module")
-        qualifier = name.text if qualified else None
+        name = self._texts[self._take(_CON, "the name of a module")]
+        qualifier = name if qualified else None
         if qualified and self._is_word("as"):
             self._at += 1
-            qualifier = self._take(_CON, "the name that stands for the module").text
-        return Import(name.text, qualifier, offset)
+            qualifier = self._texts[self._take(_CON, "the name that stands for the module")]
+        return Import(name, qualifier, self._starts[start])
 
     def _declaration(self) -> Declaration:
         kind = self._peek()
         if kind is _DATA:
             return self._data()
         if kind is _VAR:
-            following = self._tokens[self._at + 1]
-            if self._extended and self._is_word("type") and following.kind is _CON:
+            following = self._kinds[self._at + 1]
+            if self._extended and self._is_word("type") and following is _CON:
                 return self._alias()
-            if following.kind is not _COLONS:
-                word = self._tokens[self._at].text
-                hint = f": {word!r} is no keyword" if following.kind is _CON else ""
+            if following is not _COLONS:
+                word = self._texts[self._at]
+                hint = f": {word!r} is no keyword" if following is _CON else ""
                 self._at += 1
                 self._unexpected(f"'::' and the function's type{hint}")
             return self._function()
@@ -223,10 +237,11 @@ class _Parser:
 
     def _data(self) -> Data:
         start = self._take(_DATA)
-        self._first = start.line
-        name = self._take(_CON, "the type's name, capitalized")
-        if "." in name.text:
-            self._fail("the name of a definition has no dots", name)
+        self._look_for_comments(start)
+        at = self._take(_CON, "the type's name, capitalized")
+        name = self._texts[at]
+        if "." in name:
+            self._fail("the name of a definition has no dots", at)
         parameters = self._parameters()
         pragmas = []
         while self._peek() is _FOREIGN:
@@ -235,22 +250,34 @@ class _Parser:
         if self._peek() is _EQUALS:
             self._at += 1
             constructors = self._constructors()
-        return Data(name.text, parameters, tuple(pragmas), constructors, start.offset, self._docs.before(start.line))
+        return Data(name, parameters, tuple(pragmas), constructors, self._starts[start], self._docs.before(self._first))
+
+    def _look_for_comments(self, start: int) -> None:
+        """Most definitions have none inside, and need not be asked for each of their parts."""
+        end = self._texts.index("", start)  # only what the layout made has no text
+        locate = self._source.locate
+        self._first = locate(self._starts[start])[0]
+        self._commented = self._docs.within(self._first, locate(self._starts[end - 1])[0])
 
     def _parameters(self) -> tuple[str, ...]:
         parameters = []
         while self._extended and self._peek() is _VAR:
-            parameters.append(self._take(_VAR).text)
+            parameters.append(self._texts[self._take(_VAR)])
         return tuple(parameters)
 
     def _pragma(self) -> Pragma:
-        start = self._take(_FOREIGN)
-        language = self._take(_WORD, "the pragma's language")
-        target = self._take(_WORD, "the name of the type in that language")
-        if self._peek() is _WORD:
-            self._fail(f"a FOREIGN pragma has two words, a language and a name: {self._tokens[self._at].text!r} is one")
-        self._take(_CLOSE)
-        return Pragma(language.text, target.text, start.offset)
+        at = self._take(_FOREIGN)
+        start, text = self._starts[at], self._texts[at]
+        words = pragma_words(text)
+        if len(words) > 2:
+            word, place = words[2]
+            message = f"a FOREIGN pragma has two words, a language and a name: {word!r} is one more"
+            self._fail_at(start + place, message, len(word))
+        if len(words) < 2:
+            wanted = "the name of the type in that language" if words else "the pragma's language"
+            self._fail_at(start + len(text) - len("#-}"), f"expected {wanted}, found '#-}}'", len("#-}"))
+        (language, _), (target, _) = words
+        return Pragma(language, target, start)
 
     def _constructors(self) -> tuple[Constructor, ...]:
         first = self._constructor()
@@ -259,7 +286,7 @@ class _Parser:
             if first.fields is not None and not self._extended:
                 self._fail("a record has one constructor: a type with several needs {-# EXTENDED #-} before 'module'")
             self._at += 1
-            name = self._tokens[self._at]
+            name = self._at
             found.append(self._constructor())
             if found[-1].fields is not None and not self._extended:
                 message = "an enum's member has no fields: a type with payload needs {-# EXTENDED #-} before 'module'"
@@ -272,50 +299,53 @@ class _Parser:
         if self._peek() is _LBRACE:
             self._at += 1
             fields = self._fields()
-        return Constructor(name.text, fields, name.offset, self._docs.beside(name.line, self._first))
+        doc = self._beside(name) if self._commented else ""
+        return Constructor(self._texts[name], fields, self._starts[name], doc)
 
     def _fields(self) -> tuple[Field, ...]:
-        found = [self._field()]
-        tokens = self._tokens
-        while tokens[self._at].kind is _COMMA:
+        kinds, texts, starts = self._kinds, self._texts, self._starts
+        found: list[Field] = []
+        while True:
+            at = self._at
+            if kinds[at] is _VAR and kinds[at + 1] is _COLONS:
+                self._at = at + 2
+            else:
+                self._take(_VAR, "a field's name, in lower case")
+                self._take(_COLONS)
+            kind = self._type()
+            default = self._literal() if self._extended and kinds[self._at] is _EQUALS else None
+            doc = self._beside(at) if self._commented else ""
+            found.append(_new(Field, (texts[at], kind, starts[at], default, doc)))
+            if kinds[self._at] is not _COMMA:
+                break
             self._at += 1
-            found.append(self._field())
         self._take(_RBRACE, "',' or '}'")
         return tuple(found)
 
-    def _field(self) -> Field:
-        name = self._take(_VAR, "a field's name, in lower case")
-        self._take(_COLONS)
-        kind = self._type()
-        default = None
-        if self._extended and self._peek() is _EQUALS:
-            self._at += 1
-            default = self._literal()
-        return Field(name.text, kind, name.offset, default, self._docs.beside(name.line, self._first))
-
     def _literal(self) -> Literal:
-        token = self._tokens[self._at]
+        self._take(_EQUALS)
+        kind, text, start = self._kinds[self._at], self._texts[self._at], self._starts[self._at]
         value: object
-        if token.kind is _NUMBER:
-            value = float(token.text) if any(letter in token.text for letter in ".eE") else int(token.text)
-        elif token.kind is _TEXT:
+        if kind is _NUMBER:
+            value = float(text) if any(letter in text for letter in ".eE") else int(text)
+        elif kind is _TEXT:
             try:
-                value = ast.literal_eval(token.text)
+                value = ast.literal_eval(text)
             except (SyntaxError, ValueError):
                 self._fail("this text has an escape that is not known")
-        elif token.kind is _CON:
-            value = {"True": True, "False": False, "Nothing": None}.get(token.text, Member(token.text))
+        elif kind is _CON:
+            value = {"True": True, "False": False, "Nothing": None}.get(text, Member(text))
         else:
             self._unexpected("a default: a number, a text, True, False, Nothing, or an enum's member")
         self._at += 1
-        return Literal(value, token.offset)
+        return Literal(value, start)
 
     def _alias(self) -> Alias:
         start = self._take(_VAR)
         name = self._take(_CON, "the alias's name, capitalized")
         parameters = self._parameters()
         self._take(_EQUALS)
-        return Alias(name.text, parameters, self._type(), start.offset, self._docs.before(start.line))
+        return Alias(self._texts[name], parameters, self._type(), self._starts[start], self._before(start))
 
     def _function(self) -> Function:
         name = self._take(_VAR)
@@ -330,37 +360,41 @@ class _Parser:
             while self._peek() is _COMMA:
                 self._at += 1
                 raises.append(self._type())
-        return Function(name.text, argument, codomain, tuple(raises), name.offset, self._docs.before(name.line))
+        start = self._starts[name]
+        return Function(self._texts[name], argument, codomain, tuple(raises), start, self._before(name))
 
     # ---- Types
 
     def _type(self, depth: int = 0) -> Type:
-        tokens, extended = self._tokens, self._extended
-        kind, name, offset, _, _ = token = tokens[self._at]
+        kinds, texts, starts = self._kinds, self._texts, self._starts
+        extended = self._extended
+        first = self._at
+        self._at = first + 1
+        kind = kinds[first]
         if kind is not _CON:
             if kind is not _VAR or not extended:
-                self._no_type(token)
-            self._at += 1
-            return Type(name, (), offset)
-        self._at += 1
+                self._no_type(first)
+            return _new(Type, (texts[first], (), starts[first]))
         arguments: list[Type] = []
         while True:
-            kind, text, at, _, _ = tokens[self._at]
-            if kind is _CON or (kind is _VAR and extended and text != "raises"):
-                self._at += 1
-                arguments.append(Type(text, (), at))
+            at = self._at
+            kind = kinds[at]
+            if kind is _CON or (kind is _VAR and extended and texts[at] != "raises"):
+                self._at = at + 1
+                arguments.append(_new(Type, (texts[at], (), starts[at])))
             elif kind is _LPAREN:
                 if depth >= MOST_NESTED:
                     self._fail(f"types are nested deeper than {MOST_NESTED}")
-                self._at += 1
+                self._at = at + 1
                 arguments.append(self._type(depth + 1))
                 self._take(_RPAREN)
             else:
-                return Type(name, tuple(arguments), offset)
+                return _new(Type, (texts[first], tuple(arguments), starts[first]))
 
-    def _no_type(self, token: Token) -> NoReturn:
-        if token.kind is _VAR:
+    def _no_type(self, at: int) -> NoReturn:
+        self._at = at
+        if self._kinds[at] is _VAR:
             self._fail("a type's name is capitalized")
-        if token.kind is _LPAREN:
+        if self._kinds[at] is _LPAREN:
             self._fail("a type begins with a name, not with a parenthesis")
         self._unexpected("a type")

@@ -40,6 +40,7 @@ from bascule.bridge.contracts.sources import Diagnostic, errors_in
 _PLAIN: Final = {each.value: each for each in PLAIN}
 _EXTENDED: Final = {each.value: each for each in Builtin if each is not Builtin.WRAPPED}
 _STREAM: Final = "Stream"
+_new: Final = tuple.__new__  # a named tuple's own constructor takes twice as long
 _MOST_INSTANCES: Final = 10_000
 
 
@@ -67,6 +68,7 @@ class _Scope:
     qualified: dict[str, str] = field(default_factory=dict)  # qualifier -> module
     used: set[str] = field(default_factory=set)  # modules that a name came from
     simple: dict[str, Type] = field(default_factory=dict)  # what bare names mean
+    heads: dict[str, Builtin] = field(default_factory=dict)  # what takes one type, whichever it is
 
 
 def resolve(
@@ -203,10 +205,11 @@ class _Resolver:
         value = self._rules.field_value
         found = []
         for each in fields:
-            kind = self._type(each.type)
+            name, written, offset, default, doc = each
+            kind = self._type(written)
             if kind is not None:
-                default = self._default(each, kind) if each.default is not None else None
-                found.append(Field(each.name, value(each.name), kind, each.offset, default, each.doc))
+                given = self._default(each, kind) if default is not None else None
+                found.append(_new(Field, (name, value(name), kind, offset, given, doc)))
         return tuple(found)
 
     def _default(self, each: syntax.Field, kind: Type) -> Default | None:
@@ -271,24 +274,30 @@ class _Resolver:
 
     def _type(self, written: syntax.Type) -> Type | None:
         """What a type of the file at hand means; None when the problem with it is noted."""
-        if not written.arguments and not self._bindings:
-            known = self._scope.simple.get(written.name)
+        name, arguments, _ = written
+        if arguments:
+            head = self._scope.heads.get(name)
+            if head is None or len(arguments) != 1:
+                return self._look_through(written)
+            argument = self._type(arguments[0])
+            return _new(Type, (head, (argument,))) if argument is not None else None
+        if self._bindings:
+            return self._look_through(written)
+        known = self._scope.simple.get(name)
+        if known is None:
+            known = self._look_through(written)
             if known is not None:
-                return known
-            found = self._look_through(written)
-            if found is not None:
-                self._scope.simple[written.name] = found
-            return found
-        return self._look_through(written)
+                self._scope.simple[name] = known
+        return known
 
     def _look_through(self, written: syntax.Type) -> Type | None:
+        name, parameters, _ = written
         arguments = []
-        for each in written.arguments:
+        for each in parameters:
             argument = self._type(each)
             if argument is None:
                 return None
             arguments.append(argument)
-        name = written.name
         found = self._look_up(written)
         if found is None:
             return None
@@ -342,15 +351,17 @@ class _Resolver:
             self._arity(written, ARITY[builtin], len(arguments))
             return Type(builtin, arguments) if self._mode.lenient else None
         if builtin is Builtin.MAYBE and self._scope.file.extended:
-            if arguments[0].target in (Builtin.MAYBE, Builtin.WRAPPED):
-                return Type(Builtin.WRAPPED, arguments)
-        elif builtin is Builtin.MAP or builtin is Builtin.SET:
+            wrapped = arguments[0].target in (Builtin.MAYBE, Builtin.WRAPPED)
+            return Type(Builtin.WRAPPED if wrapped else Builtin.MAYBE, arguments)
+        if builtin is Builtin.MAP or builtin is Builtin.SET:
             key = arguments[0].target
             enum_key = isinstance(key, Ref) and self._is_enum(key)
             if key not in _KEYS and not enum_key:
                 what = "a Map's key" if builtin is Builtin.MAP else "a Set's element"
                 self._error(written.offset, f"{what} is a String, a number of the Int kinds, a Uuid, or an enum")
                 return None
+        elif arguments:
+            self._scope.heads[written.name] = builtin
         return Type(builtin, arguments)
 
     def _is_enum(self, ref: Ref) -> bool:

@@ -17,6 +17,8 @@ from bascule.bridge.contracts.sources import Source
 class Builtin(enum.Enum):
     """A type that needs no definition. The value is its name in definition files."""
 
+    __hash__ = object.__hash__  # that of Enum is many times slower, and each member is there once
+
     UNIT = "Unit"
     BOOL = "Bool"
     INT32 = "Int32"
@@ -91,9 +93,8 @@ class Default:
     value: object  # None, bool, int, float, str, or a MemberDefault
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a record."""
+class Field(NamedTuple):
+    """One field of a record; a named tuple, like a type, since there are so many of them."""
 
     name: str
     wire: str

@@ -1,21 +1,25 @@
 """The words of a definition file.
 
-One regular expression does nearly all of it: white space, comments, names, symbols. Two things need care. A pragma
-`{-# FOREIGN python datetime.datetime #-}` has words of its own, anything printable, so the scanner changes its
-expression between `{-# FOREIGN` and a `#-}` that stands alone. And layout wants to know which token is the first of its
-line, and in which column Gugugu believes it to be.
+A file is cut by one call into the regular expressions, into pieces that leave nothing out: a word with the blanks
+before it, a line break, a comment, a whole pragma, or else one character that has no place. Where each stands follows
+from their lengths. What a piece is follows from its text alone, so it is worked out once for every different one; only
+the pieces that are no words are then looked at one by one. Of a file of names and symbols nearly all is done by a few
+calls over whole lists: an interpreter's step for each character, or each word, would take several times as long.
 
-Most lines hold nothing but names and symbols. Such a line is recognized as a whole and cut up by one call into the
-regular expressions; the loop goes from word to word only in all others.
+Layout wants to know which word is the first of its line, and in which column Gugugu believes it to be. A pragma
+`{-# FOREIGN python datetime.datetime #-}` has words of its own, anything printable up to a `#-}` that stands alone:
+it is one word here, and `pragma_words` cuts it up.
 
-An *extended* file (one that begins with `{-# EXTENDED #-}`, which Gugugu refuses) has more: qualified names, literals,
-`*` and `!`. No file that Gugugu accepts is read differently for it.
+An *extended* file (one that begins with `{-# EXTENDED #-}`, which Gugugu refuses) has more: qualified names and
+literals. No file that Gugugu accepts is read differently for it.
 """
 
 from __future__ import annotations
 
 import enum
 import re
+from itertools import accumulate
+from operator import sub
 from typing import Final, NamedTuple
 
 from bascule.bridge.contracts.sources import Diagnostic, Source
@@ -39,27 +43,14 @@ class Kind(enum.Enum):
     RPAREN = "')'"
     CON = "a capitalized name"
     VAR = "a name in lower case"
-    FOREIGN = "'{-# FOREIGN'"
+    FOREIGN = "a FOREIGN pragma"
     EXTENDED = "'{-# EXTENDED #-}'"
-    WORD = "a word of a pragma"
-    CLOSE = "'#-}'"
     NUMBER = "a number"
     TEXT = "a text"
     # Made by the layout, or by the end of the file.
-    BLOCK_OPEN = "the start of the module's body"
     BLOCK_NEXT = "the end of the declaration"
     BLOCK_CLOSE = "the end of the module's body"
     END = "the end of the file"
-
-
-class Token(NamedTuple):
-    """One word. `column` is where Gugugu's layout sees the first token of a line, and 0 for all others."""
-
-    kind: Kind
-    text: str
-    offset: int
-    line: int
-    column: int
 
 
 class Comment(NamedTuple):
@@ -71,9 +62,24 @@ class Comment(NamedTuple):
 
 
 class Scanned(NamedTuple):
-    """A file in words."""
+    """A file in pieces, as lists of one length.
 
-    tokens: list[Token]
+    Attributes:
+        kinds: What each piece is; None where it is no word.
+        texts: Their texts, without the blanks before them.
+        starts: The offsets of the texts.
+        firsts: The words that are the first of their lines: where in the lists, and in which column of the file.
+        end_column: Where the file ends, if its last line has no word; else 0.
+        comments: All comments.
+        extended: Whether the file may use what is beyond Gugugu.
+        problems: What has no place in a definition.
+    """
+
+    kinds: list[Kind | None]
+    texts: list[str]
+    starts: list[int]
+    firsts: list[tuple[int, int]]
+    end_column: int
     comments: list[Comment]
     extended: bool
     problems: list[Diagnostic]
@@ -91,121 +97,91 @@ _SYMBOLS: Final = {
     ")": Kind.RPAREN,
 }
 _RESERVED: Final = {"module": Kind.MODULE, "where": Kind.WHERE, "import": Kind.IMPORT, "data": Kind.DATA}
-_REST: Final = r"""
-    |(?P<symbol> :: | -> | [=|,()}])
-    |(?P<blank> [\t\r\n\f\v][ \t\r\n\f\v]*)
-    |(?P<comment> --[^\n]*)
-    |(?P<foreign> \{-\#[ \t\r\n\f\v]+FOREIGN)
-    |(?P<extended> \{-\#[ \t\r\n\f\v]*EXTENDED\s+\#-\})
-    |(?P<brace> \{)
-"""
-# Blanks before a word of the same line belong to its match: that halves the number of matches.
-_CODE: Final = re.compile(
-    rf"[ ]*(?: (?P<var> [_a-z][_A-Za-z0-9]*) | (?P<con> [A-Z][_A-Za-z0-9]*) {_REST} | (?P<nothing> $))", re.VERBOSE
-)
-_EXTENDED_CODE: Final = re.compile(
-    rf"""[ ]*(?: (?P<var> [_a-z][_A-Za-z0-9]*) | (?P<con> (?:[A-Z][_A-Za-z0-9]*\.)*[A-Z][_A-Za-z0-9]*) {_REST}
-    |(?P<number> -?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?) | (?P<text> "(?:[^"\\\n]|\\.)*") | (?P<nothing> $))""",
-    re.VERBOSE,
-)
-# A name goes on to its end: could it be cut in two, a long one would be tried in every way that it can be cut.
-_LINE: Final = re.compile(r"(?:[ ]*(?:[A-Za-z_][A-Za-z0-9_]*(?![A-Za-z0-9_])|::|->|[=|,(){}]))+[ ]*(?=\n)")
-_LINES_WORDS: Final = re.compile(r"([ ]*)([A-Za-z_][A-Za-z0-9_]*|::|->|[=|,(){}])")
-_LINES_END: Final = re.compile(r"(\n+)([ ]*)(?![ \t\r\n\f\v])")
-_PRAGMA: Final = re.compile(
-    r"[ ]*(?: (?P<blank> [\t\r\n\f\v][ \t\r\n\f\v]*) | (?P<comment> --[^\n]*) | (?P<word> [!-~]+) | (?P<nothing> $))",
-    re.VERBOSE,
-)
-_EXTENDS: Final = re.compile(r"(?:[ \t\r\n\f\v]|--[^\n]*\n)*\{-#[ \t\r\n\f\v]*EXTENDED\s+#-\}")
-_NAMED: Final = {"con": Kind.CON, "brace": Kind.LBRACE, "number": Kind.NUMBER, "text": Kind.TEXT}
+_BLANK: Final = r"[ \t\r\n\f\v]"
+_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+# The words are possessive: cut in two, a word could hide the end of the pragma.
+_FOREIGN: Final = rf"\{{-\#{_BLANK}+FOREIGN(?:{_BLANK}++|--[^\n]*+|(?!\#-\}}(?![!-~]))[!-~]++)*+\#-\}}(?![!-~])"
+_EXTENDED: Final = rf"\{{-\#{_BLANK}*EXTENDED\s+\#-\}}"
+_USUAL: Final = rf"{_NAME}|\n|::|->|[=|,()}}]|--[^\n]*"
+_RARE: Final = rf"{_FOREIGN}|{_EXTENDED}|\{{-\#{_BLANK}+FOREIGN|\{{|[\t\r\f\v]+|\Z|."
+_QUALIFIED: Final = r"(?:[A-Z][A-Za-z0-9_]*\.)+[A-Z][A-Za-z0-9_]*"
+_NUMBER: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+_TEXT: Final = r'"(?:[^"\\\n]|\\[^\n])*"'
+_PIECES: Final = re.compile(rf"[ ]*(?:{_USUAL}|{_RARE})", re.DOTALL)
+_EXTENDED_PIECES: Final = re.compile(rf"[ ]*(?:{_QUALIFIED}|{_USUAL}|{_NUMBER}|{_TEXT}|{_RARE})", re.DOTALL)
+_PRAGMA_WORDS: Final = re.compile(rf"{_BLANK}++|--[^\n]*+|(?P<word>[!-~]++)")
+_EXTENDS: Final = re.compile(rf"(?:{_BLANK}|--[^\n]*\n)*{_EXTENDED}")
+
+
+class _Kinds(dict[str, Kind | None]):
+    """What each text is; a new one is looked at once."""
+
+    def __init__(self, extended: bool) -> None:
+        super().__init__(_SYMBOLS | _RESERVED)
+        self._extended = extended
+
+    def __missing__(self, text: str) -> Kind | None:
+        first = text[:1]
+        kind: Kind | None = None
+        if "a" <= first <= "z" or first == "_":
+            kind = Kind.VAR
+        elif "A" <= first <= "Z":
+            kind = Kind.CON
+        elif _is_foreign(text):
+            kind = Kind.FOREIGN
+        elif self._extended and text[-1:].isdigit() and text.isascii():
+            kind = Kind.NUMBER
+        elif self._extended and first == '"' and len(text) > 1:
+            kind = Kind.TEXT
+        elif self._extended and text.startswith("{-#") and text.endswith("#-}"):
+            kind = Kind.EXTENDED
+        self[text] = kind
+        return kind
 
 
 def scan(source: Source, *, extended: bool = False) -> Scanned:
     """Cut a file into words. A place where no word can stand is a problem, and what follows it in its line is left."""
     text = source.text
     extended = extended or _EXTENDS.match(text) is not None
-    code = (_EXTENDED_CODE if extended else _CODE).match
-    tokens: list[Token] = []
+    pieces: list[str] = (_EXTENDED_PIECES if extended else _PIECES).findall(text)
+    texts = [piece.lstrip(" ") for piece in pieces]
+    kinds = list(map(_Kinds(extended).__getitem__, texts))
+    starts = list(map(sub, accumulate(map(len, pieces)), map(len, texts)))
     comments: list[Comment] = []
     problems: list[Diagnostic] = []
-    add, new = tokens.append, tuple.__new__
-    match_next = code
-    position, end = 0, len(text)
-    line = 1
-    column = 1  # of the next token, while it is the first of its line; else 0
-    pragma_at = 0
-    kinds: dict[str, Kind] = {**_SYMBOLS, **_RESERVED, "{": Kind.LBRACE}
-    var, con, known = Kind.VAR, Kind.CON, kinds.get
-    is_line, words_of, line_end = _LINE.match, _LINES_WORDS.findall, _LINES_END.match
-    while position < end:
-        if column and match_next is code and (whole := is_line(text, position)) is not None:
-            start, position = position, whole.end()
-            for blank, word in words_of(text, start, position):
-                length = len(blank)
-                start += length
-                kind = known(word)
-                if kind is None:
-                    kind = kinds[word] = con if word[0] <= "Z" else var
-                add(new(Token, (kind, word, start, line, column and column + length)))
-                start += len(word)
-                column = 0
-            next_line = line_end(text, position)
-            if next_line is not None:
-                line += next_line.end(1) - position
-                position = next_line.end()
-                column = 1 + position - next_line.end(1)
+    firsts: list[tuple[int, int]] = []
+    line_start = 0
+    start = 0  # the first piece of the line
+    head = 0  # the piece that is the first of its line, if it is a word
+    left = 0  # pieces before this one are left, since they stand behind what has no place
+    for at in [at for at, kind in enumerate(kinds) if kind is None]:
+        word = texts[at]
+        if word == "\n":
+            if kinds[head] is not None:
+                # Only spaces, if there is no piece between the line break and the word.
+                indent = starts[head] - line_start
+                firsts.append((head, 1 + indent if head == start else advance(1, text[line_start : starts[head]])))
+            line_start = starts[at] + 1
+            start = head = at + 1
+        elif at < left:
             continue
-        match = match_next(text, position)
-        if match is None:
-            problems.append(_unreadable(source, position))
-            newline = text.find("\n", position)
-            position = end if newline < 0 else newline
-            continue
-        group = match.lastgroup or ""
-        start = match.start(group)
-        word = match[group]
-        if column:
-            column += start - position
-        position = match.end()
-        if group == "blank":
-            newline = word.rfind("\n")
-            if newline >= 0:
-                line += word.count("\n")
-                column = advance(1, word[newline + 1 :])
-            elif column:
-                column = advance(column, word)
-        elif group == "var":
-            add(new(Token, (_RESERVED.get(word, Kind.VAR), word, start, line, column)))
-            column = 0
-        elif group == "symbol":
-            add(new(Token, (_SYMBOLS[word], word, start, line, column)))
-            column = 0
-        elif group in _NAMED:
-            add(new(Token, (_NAMED[group], word, start, line, column)))
-            column = 0
-        elif group == "comment":
-            comments.append(Comment(word[2:], line, column != 0))
-            if column:
-                column = advance(column, word)  # the end of the file may follow in this very line
-        elif group == "foreign":
-            pragma_at = start
-            add(Token(Kind.FOREIGN, word, start, line, column))
-            line += word.count("\n")
-            column = 0
-            match_next = _PRAGMA.match
-        elif group == "word":
-            closes = word == "#-}"
-            add(Token(Kind.CLOSE if closes else Kind.WORD, word, start, line, 0))  # layout does not look into pragmas
-            column = 0
-            if closes:
-                match_next = code
-        elif group == "extended" and extended:
-            line += word.count("\n")
-            add(Token(Kind.EXTENDED, word, start, line, 0))
-    if match_next is not code:
-        problems.append(source.error(pragma_at, "this pragma is not closed: '#-}' must stand alone, after a blank", 11))
-    add(Token(Kind.END, "", end, line, column))
-    return Scanned(tokens, comments, extended, problems)
+        elif word.startswith("--"):
+            comments.append(Comment(word[2:], source.locate(starts[at])[0], head == at))
+            head += head == at
+        elif not word.strip("\t\r\f\v"):
+            head += head == at
+        else:
+            problems.append(_misplaced(source, starts[at], word))
+            left = at
+            while left < len(texts) and texts[left] != "\n":
+                kinds[left] = None
+                left += 1
+    end_column = 0
+    if head == len(kinds):
+        end_column = advance(1, text[line_start:])
+    elif kinds[head] is not None:
+        firsts.append((head, advance(1, text[line_start : starts[head]])))
+    return Scanned(kinds, texts, starts, firsts, end_column, comments, extended, problems)
 
 
 def advance(column: int, text: str) -> int:
@@ -225,9 +201,28 @@ def advance(column: int, text: str) -> int:
     return column
 
 
-def _unreadable(source: Source, position: int) -> Diagnostic:
+def pragma_words(text: str) -> list[tuple[str, int]]:
+    """The words of a FOREIGN pragma, and where in it they stand: neither `{-# FOREIGN` nor `#-}` is one."""
+    start = text.index("FOREIGN") + len("FOREIGN")
+    return [(found["word"], found.start()) for found in _PRAGMA_WORDS.finditer(text, start) if found["word"]][:-1]
+
+
+def _is_foreign(text: str) -> bool:
+    return text.startswith("{-#") and text.endswith("#-}") and text[3:].lstrip().startswith("FOREIGN")
+
+
+def _misplaced(source: Source, position: int, word: str) -> Diagnostic:
+    """What is wrong with a piece that is no word."""
     text = source.text
-    position += len(text[position:]) - len(text[position:].lstrip(" "))
+    if word.startswith("{-#"):
+        if "FOREIGN" not in word:
+            return source.error(position, "the EXTENDED pragma stands before 'module'", len(word))
+        end = position + len(word)
+        while (found := _PRAGMA_WORDS.match(text, end)) is not None:
+            end = found.end()
+        if end == len(text):
+            return source.error(position, "this pragma is not closed: '#-}' must stand alone, after a blank", len(word))
+        position = end
     letter = text[position]
     if letter == ".":
         what = "a name has no dots here"
