@@ -39,9 +39,14 @@ class _FileCheck:
         self._unique("type", types, rules.type_code, rules.type_func)
         self._unique("function", functions, rules.func_code, rules.func_value)
         for each in types:
+            self._parameters(each)
             if isinstance(each, syntax.Data):
                 self._constructors(each)
         return self._problems
+
+    def _parameters(self, each: syntax.Data | syntax.Alias) -> None:
+        if len(set(each.parameters)) != len(each.parameters):
+            self._problem(each.offset, f"two parameters of {each.name} have one name", len("data"))
 
     def _constructors(self, data: syntax.Data) -> None:
         rules, constructors = self._rules, data.constructors

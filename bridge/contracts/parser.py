@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 
 from bascule.bridge.contracts.docs import Docs
 from bascule.bridge.contracts.layout import Tokens, lay_out
-from bascule.bridge.contracts.sources import Diagnostic, Source
+from bascule.bridge.contracts.sources import MOST_PROBLEMS, Diagnostic, Source, quoted
 from bascule.bridge.contracts.syntax import (
     Alias,
     Constructor,
@@ -64,6 +64,8 @@ _new: Final = tuple.__new__
 MOST_NESTED: Final = 200
 """Parentheses of a type within each other: what is deeper is nobody's definition."""
 
+_MOST_DIGITS: Final = 1000
+
 
 class _Unreadable(Exception):
     """This declaration is given up; the problem is noted."""
@@ -106,7 +108,7 @@ class _Parser:
     def _unexpected(self, wanted: str) -> NoReturn:
         kind, text = self._kinds[self._at], self._texts[self._at]
         if text:
-            self._fail(f"expected {wanted}, found {kind.value if kind is _FOREIGN else repr(text)}")
+            self._fail(f"expected {wanted}, found {kind.value if kind is _FOREIGN else quoted(text)}")
         # Nothing stands there: the place to look at is behind what stands before.
         before = next((at for at in range(self._at - 1, -1, -1) if self._texts[at]), None)
         offset = self._starts[self._at] if before is None else self._starts[before] + len(self._texts[before])
@@ -145,6 +147,9 @@ class _Parser:
         imports: list[Import] = []
         declarations: list[Declaration] = []
         while self._peek() is not _BLOCK_CLOSE:
+            if len(self.problems) >= MOST_PROBLEMS:
+                self.problems.append(self._source.too_many(self._starts[self._at]))
+                raise _Unreadable
             try:
                 if self._peek() is _IMPORT:
                     if declarations:
@@ -191,7 +196,7 @@ class _Parser:
             self._fail("a function takes one argument: make a record of several")
         if kind is _EXTENDED:
             self._fail("the EXTENDED pragma stands before 'module'")
-        found = kind.value if kind is _FOREIGN else repr(text)
+        found = kind.value if kind is _FOREIGN else quoted(text)
         self._fail(f"{found} does not belong here: the definition before it is complete")
 
     def _skip(self) -> None:
@@ -225,7 +230,7 @@ class _Parser:
                 return self._alias()
             if following is not _COLONS:
                 word = self._texts[self._at]
-                hint = f": {word!r} is no keyword" if following is _CON else ""
+                hint = f": {quoted(word)} is no keyword" if following is _CON else ""
                 self._at += 1
                 self._unexpected(f"'::' and the function's type{hint}")
             return self._function()
@@ -271,7 +276,7 @@ class _Parser:
         words = pragma_words(text)
         if len(words) > 2:
             word, place = words[2]
-            message = f"a FOREIGN pragma has two words, a language and a name: {word!r} is one more"
+            message = f"a FOREIGN pragma has two words, a language and a name: {quoted(word)} is one more"
             self._fail_at(start + place, message, len(word))
         if len(words) < 2:
             wanted = "the name of the type in that language" if words else "the pragma's language"
@@ -327,6 +332,8 @@ class _Parser:
         kind, text, start = self._kinds[self._at], self._texts[self._at], self._starts[self._at]
         value: object
         if kind is _NUMBER:
+            if len(text) > _MOST_DIGITS:
+                self._fail(f"a number has at most {_MOST_DIGITS} digits")
             value = float(text) if any(letter in text for letter in ".eE") else int(text)
         elif kind is _TEXT:
             try:

@@ -8,9 +8,11 @@ aliases, which only extended files have, are gone afterwards: an alias is what i
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from math import isfinite
 from typing import Final
 
 from bascule.bridge.contracts import syntax
@@ -42,6 +44,9 @@ _EXTENDED: Final = {each.value: each for each in Builtin if each is not Builtin.
 _STREAM: Final = "Stream"
 _new: Final = tuple.__new__  # a named tuple's own constructor takes twice as long
 _MOST_INSTANCES: Final = 10_000
+_MOST_ALIASES: Final = 100  # that stand for one another
+_MOST_HINTS: Final = 50
+_MOST_COMPARED: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -232,9 +237,11 @@ class _Resolver:
             fits = inner in (Builtin.INT32, Builtin.INT64, Builtin.INTEGER, Builtin.DOUBLE)
             bits = {Builtin.INT32: 31, Builtin.INT64: 63}.get(inner) if isinstance(inner, Builtin) else None
             fits = fits and (bits is None or -(1 << bits) <= value < 1 << bits)
-            value = float(value) if inner is Builtin.DOUBLE else value
+            fits = fits and (inner is not Builtin.DOUBLE or abs(value) <= sys.float_info.max)
+            if fits and inner is Builtin.DOUBLE:
+                value = float(value)
         elif isinstance(value, float):
-            fits = inner is Builtin.DOUBLE
+            fits = inner is Builtin.DOUBLE and isfinite(value)
         elif isinstance(value, str):
             fits = inner is Builtin.STRING
         if not fits:
@@ -340,9 +347,11 @@ class _Resolver:
             return " (a Stream can only be a function's result, in an extended file: IO (Stream a))"
         if name in _EXTENDED:
             return "; it needs the pragma {-# EXTENDED #-} before 'module'"
-        elsewhere = [module for module, scope in self._scopes.items() if name in scope.local]
-        if elsewhere:
-            return f"; it is defined in {elsewhere[0]}, which is not imported"
+        if len(self.problems) >= _MOST_HINTS:
+            return ""  # to look for what is meant takes long
+        elsewhere = next((module for module, scope in self._scopes.items() if name in scope.local), None)
+        if elsewhere is not None:
+            return f"; it is defined in {elsewhere}, which is not imported"
         scope = self._scope
         return _hint(name, [*scope.local, *scope.imported, *_PLAIN])
 
@@ -401,6 +410,10 @@ class _Resolver:
         if ref in self._aliases:
             self._error(written.offset, f"the alias {alias.name} stands for itself", len(alias.name))
             return None
+        if len(self._aliases) >= _MOST_ALIASES:
+            message = f"the alias {alias.name} is reached through more than {_MOST_ALIASES} others"
+            self._error(written.offset, message, len(alias.name))
+            return None
         scope, bindings = self._scope, self._bindings
         self._scope, self._bindings = self._scopes[ref.module], dict(zip(alias.parameters, arguments, strict=True))
         self._aliases.append(ref)
@@ -438,5 +451,7 @@ def _joined(kind: Type) -> str:
 
 
 def _hint(name: str, candidates: Iterable[str]) -> str:
-    close = get_close_matches(name, list(candidates), 1)
+    # Names of another length are not meant, and of very many nobody waits for the closest.
+    near = [each for each in candidates if abs(len(each) - len(name)) <= 3][:_MOST_COMPARED]
+    close = get_close_matches(name, near, 1)
     return f"; did you mean {close[0]}?" if close else ""

@@ -11,6 +11,15 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
+
+MOST_PROBLEMS: Final = 100
+"""After so many things that can't be read in one file the rest of them is not told."""
+
+# Letters of a line that are shown on both sides of a problem, and of a word that is quoted.
+_MOST_BEFORE: Final = 100
+_MOST_AFTER: Final = 100
+_MOST_QUOTED: Final = 60
 
 
 class Severity(enum.Enum):
@@ -48,6 +57,10 @@ class Source:
         """A problem that stands at `offset`."""
         return Diagnostic(Severity.ERROR, message, self.path, *self.locate(offset), self, length)
 
+    def too_many(self, offset: int) -> Diagnostic:
+        """What is said at last of a file in which too little can be read."""
+        return self.error(offset, f"this file has more than {MOST_PROBLEMS} errors: what follows is not looked at")
+
     def warning(self, offset: int, message: str, length: int = 1) -> Diagnostic:
         """Something that is allowed and probably wrong."""
         return Diagnostic(Severity.WARNING, message, self.path, *self.locate(offset), self, length)
@@ -74,10 +87,26 @@ class Diagnostic:
         if self.source is None or not self.line:
             return str(self)
         text = self.source.line(self.line)
-        before = "".join("\t" if letter == "\t" else " " for letter in text[: self.column - 1])
-        carets = "^" * max(1, min(self.length, len(text) - self.column + 1))
+        # Of a line that is longer than any screen, what stands around the place.
+        start = max(0, self.column - 1 - _MOST_BEFORE) if len(text) > _MOST_BEFORE + _MOST_AFTER else 0
+        end = max(start + _MOST_BEFORE, self.column - 1) + _MOST_AFTER
+        before, after = text[start : self.column - 1], text[self.column - 1 : end]
+        blank = "".join("\t" if letter == "\t" else " " for letter in before)
+        carets = "^" * max(1, min(self.length, len(after)))
+        cut_before, cut_after = "..." * (start > 0), "..." * (end < len(text))
+        shown = f"{cut_before}{_printable(before + after)}{cut_after}"
         gutter = f"{self.line:5d}"
-        return f"{self}\n{gutter} | {text}\n{' ' * len(gutter)} | {before}{carets}"
+        return f"{self}\n{gutter} | {shown}\n{' ' * len(gutter)} | {' ' * len(cut_before)}{blank}{carets}"
+
+
+def quoted(text: str) -> str:
+    """A piece of a definition as it is shown in a message: in quotes, and not longer than a line."""
+    return repr(text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}...")
+
+
+def _printable(text: str) -> str:
+    """A text that a terminal takes for nothing else."""
+    return "".join(letter if letter.isprintable() or letter == "\t" else "\ufffd" for letter in text)
 
 
 class ContractError(Exception):

@@ -22,7 +22,7 @@ from itertools import accumulate
 from operator import sub
 from typing import Final, NamedTuple
 
-from bascule.bridge.contracts.sources import Diagnostic, Source
+from bascule.bridge.contracts.sources import MOST_PROBLEMS, Diagnostic, Source
 
 
 class Kind(enum.Enum):
@@ -99,17 +99,20 @@ _SYMBOLS: Final = {
 _RESERVED: Final = {"module": Kind.MODULE, "where": Kind.WHERE, "import": Kind.IMPORT, "data": Kind.DATA}
 _BLANK: Final = r"[ \t\r\n\f\v]"
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
-# The words are possessive: cut in two, a word could hide the end of the pragma.
-_FOREIGN: Final = rf"\{{-\#{_BLANK}+FOREIGN(?:{_BLANK}++|--[^\n]*+|(?!\#-\}}(?![!-~]))[!-~]++)*+\#-\}}(?![!-~])"
+# The words are possessive: cut in two, a word could hide the end of the pragma. There is no other pragma in them: of a
+# thousand that are not closed each ends where the next begins.
+_FOREIGN: Final = (
+    rf"\{{-\#{_BLANK}+FOREIGN(?:{_BLANK}++|--[^\n]*+|(?!\#-\}}(?![!-~]))(?:(?!\{{-\#)[!-~])++)*+\#-\}}(?![!-~])"
+)
 _EXTENDED: Final = rf"\{{-\#{_BLANK}*EXTENDED\s+\#-\}}"
-_USUAL: Final = rf"{_NAME}|\n|::|->|[=|,()}}]|--[^\n]*"
+_USUAL: Final = rf"{_NAME}|\n+|::|->|[=|,()}}]|--[^\n]*"
 _RARE: Final = rf"{_FOREIGN}|{_EXTENDED}|\{{-\#{_BLANK}+FOREIGN|\{{|[\t\r\f\v]+|\Z|."
 _QUALIFIED: Final = r"(?:[A-Z][A-Za-z0-9_]*\.)+[A-Z][A-Za-z0-9_]*"
 _NUMBER: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _TEXT: Final = r'"(?:[^"\\\n]|\\[^\n])*"'
 _PIECES: Final = re.compile(rf"[ ]*(?:{_USUAL}|{_RARE})", re.DOTALL)
 _EXTENDED_PIECES: Final = re.compile(rf"[ ]*(?:{_QUALIFIED}|{_USUAL}|{_NUMBER}|{_TEXT}|{_RARE})", re.DOTALL)
-_PRAGMA_WORDS: Final = re.compile(rf"{_BLANK}++|--[^\n]*+|(?P<word>[!-~]++)")
+_PRAGMA_WORDS: Final = re.compile(rf"{_BLANK}++|--[^\n]*+|(?P<word>(?:(?!\{{-\#)[!-~])++)")
 _EXTENDS: Final = re.compile(rf"(?:{_BLANK}|--[^\n]*\n)*{_EXTENDED}")
 
 
@@ -156,12 +159,12 @@ def scan(source: Source, *, extended: bool = False) -> Scanned:
     left = 0  # pieces before this one are left, since they stand behind what has no place
     for at in [at for at, kind in enumerate(kinds) if kind is None]:
         word = texts[at]
-        if word == "\n":
+        if word[:1] == "\n":
             if kinds[head] is not None:
                 # Only spaces, if there is no piece between the line break and the word.
                 indent = starts[head] - line_start
                 firsts.append((head, 1 + indent if head == start else advance(1, text[line_start : starts[head]])))
-            line_start = starts[at] + 1
+            line_start = starts[at] + len(word)
             start = head = at + 1
         elif at < left:
             continue
@@ -171,9 +174,12 @@ def scan(source: Source, *, extended: bool = False) -> Scanned:
         elif not word.strip("\t\r\f\v"):
             head += head == at
         else:
-            problems.append(_misplaced(source, starts[at], word))
+            if len(problems) < MOST_PROBLEMS:
+                problems.append(_misplaced(source, starts[at], word))
+            elif len(problems) == MOST_PROBLEMS:
+                problems.append(source.too_many(starts[at]))
             left = at
-            while left < len(texts) and texts[left] != "\n":
+            while left < len(texts) and texts[left][:1] != "\n":
                 kinds[left] = None
                 left += 1
     end_column = 0
@@ -220,7 +226,7 @@ def _misplaced(source: Source, position: int, word: str) -> Diagnostic:
         end = position + len(word)
         while (found := _PRAGMA_WORDS.match(text, end)) is not None:
             end = found.end()
-        if end == len(text):
+        if end == len(text) or text.startswith("{-#", end):
             return source.error(position, "this pragma is not closed: '#-}' must stand alone, after a blank", len(word))
         position = end
     letter = text[position]

@@ -14,6 +14,8 @@ from bascule.bridge.contracts.schema import Builtin, Enum, Foreign, Record, Ref,
 from bascule.bridge.contracts.sources import Severity
 
 CASES = Path(__file__).with_name("gugugu") / "cases"
+EXTENDED = "{-# EXTENDED #-}\nmodule A where\n"
+HEAD = "module A where\n"
 
 
 def load(text: str, **more: str) -> Loaded:
@@ -69,6 +71,15 @@ def test_a_module_becomes_records_enums_foreign_types_and_functions() -> None:
         ("module A where\ndata X {-# INLINE #-}\n", "A.pg:2:9", "the only pragma"),
         ("module A where\ndata X = é\n", "A.pg:2:10", "Lexical error"),
         ("module A where\nf :: Int32 -> IO Int64\n", "A.pg:2:18", "EXTENDED"),
+        ("module A where\n{-# EXTENDED #-}\n", "A.pg:2:1", "stands before 'module'"),
+        ("module A where\ndata X {-# FOREIGN python é #-}\n", "A.pg:2:27", "'é' has no place"),
+        ("module A where\ndata X {-# FOREIGN a b c #-}\n", "A.pg:2:24", "'c' is one more"),
+        ("module A where\ndata X {-# FOREIGN a #-}\n", "A.pg:2:22", "the name of the type in that language"),
+        (f"{EXTENDED}data X = X {{ a :: Int32 = {'9' * 9999} }}\n", "A.pg:3:27", "at most 1000 digits"),
+        (f"{EXTENDED}data X = X {{ a :: Double = {'9' * 999} }}\n", "A.pg:3:28", "this default is no Double"),
+        (f"{EXTENDED}data X = X {{ a :: Double = 1e999 }}\n", "A.pg:3:28", "this default is no Double"),
+        (f"{EXTENDED}data X a a = X {{ b :: a }}\n", "A.pg:3:1", "two parameters of X have one name"),
+        (f"{EXTENDED}type X = Y\ntype Y = X\n", "A.pg:4:10", "stands for itself"),
     ],
 )
 def test_an_error_names_its_place_and_its_remedy(text: str, place: str, words: str) -> None:
@@ -205,9 +216,52 @@ def test_names_are_split_where_gugugu_splits_them(name: str, snake: str) -> None
     assert names.upper_snake(name) == snake.upper()
 
 
-def test_types_nested_beyond_reason_are_refused() -> None:
-    deep = "List (" * 5000 + "Int32" + ")" * 5000
-    assert any("nested deeper" in each for each in errors(f"module A where\ndata X = X {{ a :: {deep} }}\n"))
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (HEAD + "data X = X { a :: " + "List (" * 100_000 + "Int32" + ")" * 100_000 + " }\n", "nested deeper"),
+        (HEAD + "data X = X { a :: List " + "(" * 100_000 + "\n", "begins with a name"),
+        (HEAD + "f :: A" + " -> A" * 100_000 + "\n", "one argument"),
+        (HEAD + "x" * 1_000_000 + "\n", "expected '::'"),
+        (HEAD + "data " + "X" * 1_000_000 + " { }\n", "'{' does not belong here"),
+        ("\0" * 100_000, "U+0000"),
+        (HEAD + "é\n" * 100_000, "more than 100 errors"),
+        (HEAD + "data X {-# FOREIGN " * 20_000 + "\n", "not closed"),
+        (HEAD + "data X {-# FOREIGN a\n" * 20_000 + "\n", "not closed"),
+        (HEAD + "".join(f"data X{i} = X{i} {{ a :: Foo{i} }}\n" for i in range(10_000)), "cannot resolve type: Foo0"),
+        (
+            EXTENDED + "".join(f"type X{i} = X{i + 1}\n" for i in range(1000)) + "type X1000 = Int32\n",
+            "more than 100 others",
+        ),
+        (
+            EXTENDED + "data D a b = D { x :: a, y :: b }\ntype X0 = Int32\n"
+            "" + "".join(f"type X{i + 1} = D X{i} X{i}\n" for i in range(60)),
+            "grows without end",
+        ),
+        (EXTENDED + 'data X = X { a :: String = "' + "a\\" * 100_000 + "\n", "expected a default"),
+    ],
+    ids=lambda text: text[-20:].strip() if len(text) < 60 else "",
+)
+@pytest.mark.timeout(60)
+def test_hostile_files_get_a_located_error_that_fits_a_screen(text: str, words: str) -> None:
+    problems = load(text).diagnostics
+    assert any(words in each.message for each in problems)
+    assert all(each.line and len(each.show()) < 1000 for each in problems)
+
+
+def test_what_a_file_says_can_not_be_taken_for_the_terminals_commands() -> None:
+    shown = load("module A where\ndata X = \x1b[2JP\n").diagnostics[0].show()
+    assert "\x1b" not in shown
+    assert "data X = \ufffd[2JP" in shown
+
+
+def test_of_a_long_line_what_is_around_the_place_is_shown() -> None:
+    many = ", ".join(f"field{number} :: Int32" for number in range(200))
+    (problem,) = load(f"module A where\ndata X = X {{ {many}, last :: Foo }}\n").diagnostics
+    _, line, carets = problem.show().splitlines()
+    assert len(line) < 250
+    at = carets.index("^")
+    assert line[at : at + 3] == "Foo"
 
 
 @pytest.mark.parametrize(
