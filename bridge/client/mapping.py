@@ -11,13 +11,14 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bascule.bridge.client.encoding import milliseconds, size_of
 from bascule.bridge.client.feed import Feed
 from bascule.bridge.client.futures import Future
+from bascule.bridge.client.proxy import Remote
 from bascule.bridge.errors import CallError, Timeout, from_map
 from bascule.bridge.pacing import MOST_ITEMS, suitable_size
 from bascule.protocols.calls import Op
@@ -32,14 +33,14 @@ _CHUNKS_EACH: Final = 4  # chunks for each worker, so that none is left with muc
 
 
 class Chunker:
-    """Cuts items into chunks of a suitable size. No I/O, no clock."""
+    """Cuts items into chunks of a suitable size; objects of workers go alone. No I/O, no clock."""
 
     def __init__(self, items: Iterable[Any], *, chunk: int | None, star: bool, workers: int) -> None:
         if chunk is not None and chunk < 1:
             raise ValueError(f"a chunk must have at least 1 item, not {chunk!r}")
         self._items = iter(items)
         self._star = star
-        self._adapts = chunk is None
+        self._adapts = self._goes_by_size = chunk is None
         if chunk is not None:
             self.size = chunk
         elif isinstance(items, Sized) and not isinstance(items, Feed):
@@ -51,6 +52,10 @@ class Chunker:
     def next_chunk(self) -> list[Any]:
         """The next items; empty at the end. With `star`, each is a list or tuple of arguments."""
         taken = list(islice(self._items, self.size))
+        if self._goes_by_size and taken and _has_object(taken[0], star=self._star):
+            # To the worker that has it: several would have to be copied to one.
+            self._items = chain(taken[1:], self._items)
+            taken = taken[:1]
         if self._star and not _SEQUENCES.issuperset(map(type, taken)):
             return [item if type(item) in _SEQUENCES else _arguments_of(item) for item in taken]
         return taken
@@ -78,6 +83,13 @@ class Chunker:
         """So long took a chunk of so many items; whether its reader had to wait for it."""
         if self._adapts:
             self.size = suitable_size(self.size, items, seconds, waited=waited)
+
+
+def _has_object(item: Any, *, star: bool) -> bool:
+    """Whether an item is an object that lives in a worker, or, with `star`, has one among its arguments."""
+    if star:
+        return type(item) in _SEQUENCES and any(isinstance(each, Remote) for each in item)
+    return isinstance(item, Remote)
 
 
 def _arguments_of(item: Any) -> list[Any]:

@@ -166,7 +166,12 @@ def test_the_same_call_many_times_objects_where_they_live_and_reducing(service: 
         with pytest.raises(ValueError, match="at least once"):
             client.everywhere("served:rest", 0.0, copies=0)
         boxes = [client.object("served:Box") for _ in range(6)]
-        assert list(client.map_objects(boxes, "pid")) == [box.pid() for box in boxes]
+        homes = [box.pid() for box in boxes]
+        assert list(client.map_objects(boxes, "pid")) == homes
+        # A function, too, is called where each of them is, though they could not be copied.
+        assert list(client.map("served:pid_of", boxes)) == homes
+        pairs = [(box, 1) for box in boxes]
+        assert [result.value for result in client.scatter("served:pid_of", pairs, star=True)] == homes
         assert client.reduce("operator:add", range(1000), chunk=64) == 499_500
         assert client.reduce("operator:add", iter(range(100)), each="operator:neg", chunk=7) == -4950
         with pytest.raises(ValueError, match="nothing to reduce"):
