@@ -100,6 +100,7 @@ class Pool:
         self._fatal: str | None = None
         self._ever_ready = False
         self._stopping = False
+        self._hurried = False
         self._trial = Trial()
         self.failure = None
 
@@ -205,6 +206,10 @@ class Pool:
             if worker.phase is Phase.STARTING:
                 worker.outdated = why
         self._change()
+
+    def hurry(self) -> None:
+        """What it has accepted has had its `drain` already: when it stops, it is to wait for nothing more."""
+        self._hurried = True
 
     async def wait_ready(self, count: int | None = None) -> None:
         """Until so many workers (all, where no number is given) are ready."""
@@ -414,7 +419,7 @@ class Pool:
         self._places.clear()
         try:
             for worker in workers:
-                self._departures.retire(worker, self.spec.drain)
+                self._departures.retire(worker, 0.0 if self._hurried else self.spec.drain)
             for worker in workers:
                 await worker.buried.wait()
         finally:  # when there is no time left

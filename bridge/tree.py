@@ -107,8 +107,11 @@ class Tree:
                 nursery.start_soon(self._supervise, supervisor)
                 await self.ending.wait()
                 bridge.pump.drain()
-                with self._finishing, trio.move_on_after(self.drain_time()):
+                with self._finishing, trio.move_on_after(self.drain_time()) as patience:
                     await self.wait_idle()
+                if patience.cancelled_caught:
+                    for pool in self.pools.values():
+                        pool.hurry()
                 nursery.cancel_scope.cancel()
             beside.cancel_scope.cancel()
         if self._failure is not None:
@@ -171,17 +174,19 @@ class Tree:
 
     async def remove_pool(self, name: str) -> None:
         """One pool less: it takes nothing new, does what it has accepted (while its `drain` lasts), and is gone."""
-        await self.drain_pool(name)
+        if not await self.drain_pool(name):
+            self.pools[name].hurry()
         await self._supervisor.terminate_child(f"pool {name}")
         await self._supervisor.delete_child(f"pool {name}")
         self._forget_pool(name)
 
-    async def drain_pool(self, name: str) -> None:
-        """Have a pool take nothing new; returns when it has done what it accepted, or its `drain` is over."""
+    async def drain_pool(self, name: str) -> bool:
+        """Have a pool take nothing new; whether it has done what it accepted before its `drain` was over."""
         message = f"pool {name!r} is drained: it takes no new calls"
         self.bridge.pump.close_pool(name, message)
-        with trio.move_on_after(self.pools[name].spec.drain):
+        with trio.move_on_after(self.pools[name].spec.drain) as patience:
             await self.wait_idle(name)
+        return not patience.cancelled_caught
 
     def resume_pool(self, name: str) -> None:
         """Have a drained pool take calls again."""

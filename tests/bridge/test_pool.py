@@ -314,13 +314,14 @@ async def test_stopping_lets_calls_finish_and_then_ends_what_does_not(tmp_path: 
 
 
 @pytest.mark.trio
-async def test_a_worker_that_is_being_replaced_does_not_hold_up_the_end(tmp_path: Path):
+@pytest.mark.parametrize("drain", [0.2, 3600.0])
+async def test_a_worker_that_is_being_replaced_does_not_hold_up_the_end(tmp_path: Path, drain: float):
     (tmp_path / "long.py").write_text(
         "import pathlib, time\n"
         f"def stay():\n    pathlib.Path({str(tmp_path)!r}, 'there').touch()\n    time.sleep(3600)\n"
     )
     async with world() as made:
-        pool = made.make_pool(size=1, paths=[str(tmp_path)], drain=0.2, grace=0.5)
+        pool = made.make_pool(size=1, paths=[str(tmp_path)], drain=drain, grace=0.5)
         ended = trio.Event()
         scope = trio.CancelScope()
 
@@ -347,6 +348,8 @@ async def test_a_worker_that_is_being_replaced_does_not_hold_up_the_end(tmp_path
             pool.recycle_all("a test asked for it")
             await pool.wait_replaced(before)  # it works on, and may as long as it takes
             assert outcome == []
+            if drain > 1:
+                pool.hurry()  # its calls have had that time
             scope.cancel()
             with trio.fail_after(60):
                 await ended.wait()
