@@ -14,6 +14,7 @@ BUCKETS: Final = 33  # a worker says 32 bits of microseconds: more than an hour
 SUM: Final = BUCKETS
 ERRORS: Final = BUCKETS + 1
 OTHER: Final = b"other"
+LONGEST: Final = 300  # bytes of a function's name that has a row: longer ones are nobody's, or not meant well
 _EMPTY: Final = [0] * (BUCKETS + 2)
 
 Row = list[int]
@@ -45,7 +46,7 @@ class Meter:
             row[ERRORS] += 1
 
     def _new_row(self, target: bytes) -> Row:
-        if len(self.rows) >= self.most:
+        if len(self.rows) >= self.most or len(target) > LONGEST:
             return self.rows.setdefault(OTHER, _EMPTY.copy())
         return self.rows.setdefault(target, _EMPTY.copy())
 

@@ -111,7 +111,9 @@ class Office:
         self._tree.bridge.pump.post(partial(reply, answer))
 
     async def _scale(self, request: Answer) -> Answer:
-        self._pool(request).scale(request["size"])
+        pool = self._pool(request)
+        pool.scale(request["size"])
+        _log.info("an operator scales pool %s to %d workers", pool.spec.name, pool.size, extra={"pool": pool.spec.name})
         return {"op": "scale", "pool": request["pool"], "size": request["size"]}
 
     async def _pool_add(self, request: Answer) -> Answer:
@@ -121,12 +123,14 @@ class Office:
         if name in self._tree.pools:
             raise OrderRefused(f"there is a pool {show(name)} already")
         await self._add_pool(name, table)
+        _log.info("an operator has added pool %s", name, extra={"pool": name})
         return {"op": "pool_add", "pool": name}
 
     async def _pool_remove(self, request: Answer) -> Answer:
         pool = self._pool(request)
         if len(self._tree.pools) == 1:
             raise OrderRefused("a service has at least one pool, and this is its last")
+        _log.info("an operator removes pool %s: it drains", pool.spec.name, extra={"pool": pool.spec.name})
         await self._remove_pool(pool.spec.name)
         return {"op": "pool_remove", "pool": request["pool"]}
 
@@ -140,12 +144,16 @@ class Office:
         return {"op": "pool_restart", "pool": request["pool"], "workers": len(before)}
 
     async def _pool_drain(self, request: Answer) -> Answer:
-        await self._tree.drain_pool(self._pool(request).spec.name)
+        name = self._pool(request).spec.name
+        _log.info("an operator drains pool %s: it takes nothing new", name, extra={"pool": name})
+        await self._tree.drain_pool(name)
         left = await self._tree.ask(lambda core: core.pools[request["pool"]].queue.waiting)
         return {"op": "pool_drain", "pool": request["pool"], "left": left}
 
     async def _pool_resume(self, request: Answer) -> Answer:
-        self._tree.resume_pool(self._pool(request).spec.name)
+        name = self._pool(request).spec.name
+        self._tree.resume_pool(name)
+        _log.info("an operator has pool %s take calls again", name, extra={"pool": name})
         return {"op": "pool_resume", "pool": request["pool"]}
 
     async def _mount(self, request: Answer) -> Answer:

@@ -98,12 +98,17 @@ def _processes(figures: Figures) -> Iterator[Metric]:
     for key, (family, name, text) in told.items():
         metric = family(name, text, labels=["process"])
         for process, usage in figures.processes.items():
-            metric.add_metric([process], usage[key])
+            metric.add_metric([_place(process)], usage[key])
         yield metric
     handles = GaugeMetricFamily("bascule_worker_handles", "Objects that clients hold in a worker.", labels=["process"])
     for worker, count in figures.handles.items():
-        handles.add_metric([worker], count)
+        handles.add_metric([_place(worker)], count)
     yield handles
+
+
+def _place(process: str) -> str:
+    """A worker's pool and slot: a label for each of its lives would make series without end."""
+    return process.rpartition(".")[0] or process
 
 
 def render(figures: Figures) -> str:

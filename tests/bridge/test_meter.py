@@ -33,6 +33,12 @@ def test_functions_beyond_the_bound_are_told_together() -> None:
     assert calls_in(total(list(meter.rows.values()))) == 5
 
 
+def test_a_name_that_is_very_long_has_no_row() -> None:
+    meter = Meter(2)
+    meter.count(b"m:" + b"f" * 10_000, 10, False)
+    assert set(meter.rows) == {OTHER}
+
+
 def test_what_was_counted_since_a_copy() -> None:
     meter = Meter(2)
     meter.count(b"m:f", 5, False)

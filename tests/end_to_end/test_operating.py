@@ -190,7 +190,7 @@ def test_metrics_are_told_by_pool_function_and_cause(service: Configured) -> Non
         assert held is not None
         eventually(lambda: any(name[0] == "bascule_worker_handles" for name in samples()))
         assert service.command("pool", "restart", "default").returncode == 0
-        names = {row["name"] for row in client.status()["workers"]}
+        names = {row["name"].rpartition(".")[0] for row in client.status()["workers"]}
         assert {name[1] for name in samples() if name[0] == "bascule_worker_handles"} <= names
 
 
