@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_RESERVED = 64  # descriptors that clients can't have: a lost worker could not be replaced
+RESERVED = 64  # descriptors that clients can't have: a lost worker could not be replaced
 _RETRY = 0.1  # seconds to wait when there are no descriptors left
 _HELLO_TIMEOUT = 10.0  # on the socket of our own user
 _OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -177,7 +177,7 @@ class Listener:
     async def _accept(self, listener: socket.socket, nursery: trio.Nursery) -> None:
         server = trio.socket.from_stdlib_socket(listener)
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        full = sys.maxsize if most == resource.RLIM_INFINITY else most - _RESERVED
+        full = sys.maxsize if most == resource.RLIM_INFINITY else most - RESERVED
         while True:
             try:
                 accepted, _ = await server.accept()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+SILENT_SECONDS = 30.0  # that a client may take to send something more of a request that it has begun
+
 _SECURITY = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -140,9 +142,7 @@ class App:
         send: Callable[[dict[str, Any]], Awaitable[None]],
     ) -> None:
         """ASGI."""
-        if scope["type"] == "lifespan":
-            await _live(receive, send)
-        elif scope["type"] == "http":
+        if scope["type"] == "http":
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -194,7 +194,10 @@ class App:
         _check_type(headers, b"application/json")
         body = bytearray()
         while True:
-            message = await receive()
+            with trio.move_on_after(SILENT_SECONDS) as patience:
+                message = await receive()
+            if patience.cancelled_caught:
+                raise NotAllowed(408, f"nothing more of the request came within {SILENT_SECONDS:g} s")
             if message["type"] == "http.disconnect":
                 raise NotAllowed(400, "the request broke off")
             body += message.get("body", b"")
@@ -228,11 +231,3 @@ async def _until_gone(handler: Handler, request: Request, respond: Respond, rece
         nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
-
-
-async def _live(receive: Any, send: Any) -> None:
-    while True:
-        message = await receive()
-        await send({"type": message["type"] + ".complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

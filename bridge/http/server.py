@@ -1,4 +1,4 @@
-"""The HTTP door's socket, and hypercorn on trio over it.
+"""The HTTP door: its socket, and what is served there by hypercorn (see `connections`).
 
 A door is made in two steps: `prepare` does all that can fail (the tokens, the certificate, the socket), so that a
 reload can find out that its configuration will not do while the running door still serves.
@@ -11,9 +11,7 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import hypercorn.trio
 import trio
 from hypercorn.config import Config
 
@@ -23,9 +21,10 @@ from bascule.bridge.config import HttpConfig
 from bascule.bridge.greeting import tls_context
 from bascule.bridge.http import contracts, lines, rpc
 from bascule.bridge.http.app import App, Request, Respond
+from bascule.bridge.http.connections import serve
 from bascule.bridge.http.entry import Entry
 from bascule.bridge.http.live import Live
-from bascule.bridge.listener import BACKLOG, ListenRefused, listening
+from bascule.bridge.listener import ListenRefused, listening
 from bascule.bridge.listeners import listen_tcp
 
 _log = logging.getLogger("bascule.http")
@@ -120,22 +119,15 @@ class HttpDoor:
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._live.run)
-                await nursery.start(self._serve)
+                await nursery.start(serve, self.app, self._settings(), self.place.socket())
                 task_status.started()
         finally:
             self._entry.close()
 
-    async def _serve(self, *, task_status: trio.TaskStatus[Any]) -> None:
-        app: Any = self.app
-        await hypercorn.trio.serve(app, self._settings(), task_status=task_status, shutdown_trigger=trio.sleep_forever)
-
     def _settings(self) -> Config:
         settings = Config()
-        settings.bind = [f"fd://{self.place.socket().detach()}"]
-        settings.backlog = BACKLOG
         settings.accesslog = None
         settings.errorlog = logging.getLogger("bascule.http.errors")
-        settings.graceful_timeout = 0.5
         settings.include_server_header = False
         if self._config.certificate is not None:
             settings.certfile = str(self._config.certificate)
