@@ -7,14 +7,12 @@ that is no list, of a value or ex-data that can't be read, of ex-data that is no
 from __future__ import annotations
 
 import ast
-import re
 from pathlib import Path
 
 import pytest
 from pod_client import PodClient, PodError
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
-ROOT = Path(__file__).resolve().parents[2]
 
 DEADLY = """
 import atexit, ctypes, os, subprocess, sys, threading, warnings
@@ -90,12 +88,3 @@ def test_nothing_that_python_does_kills_the_client(tmp_path: Path, payload: str)
             pod.write(bad)
         assert pod.invoke("deadly/quiet") == 1
         assert answered == len(FUNCTIONS)
-
-
-def test_the_table_of_the_protocol_names_tests_that_there_are() -> None:
-    page = (ROOT / "docs" / "reference" / "pods.md").read_text()
-    tests = "\n".join([file.read_text() for file in (ROOT / "tests").rglob("*.py")])
-    named = set(re.findall(r"`(test_\w+)`", page))
-    assert len(named) > 20
-    assert not [name for name in named if f"def {name}(" not in tests]
-    assert not [file for file in re.findall(r"`(\w+/\w+\.py)`", page) if not (ROOT / "tests" / file).exists()]
