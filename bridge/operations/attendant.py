@@ -22,6 +22,7 @@ from bascule.workers.page import armed_id
 
 STATUS_INTERVAL = 5.0
 _EXTENDED = 10.0  # seconds that are asked for while the service starts or drains, again and again
+_FAREWELL = 30.0  # seconds that the end may take once all calls are done, or their time is over
 _READY_WORKERS = (WorkerState.ACTIVE, WorkerState.SPARE, WorkerState.RETIRING)
 
 
@@ -62,7 +63,8 @@ class Attendant:
             if not self._tree.ending.is_set():
                 notifier.send(STATUS=await self._status())
         notifier.stopping("draining")
-        while True:
+        over = trio.current_time() + self._tree.drain_time() + _FAREWELL
+        while trio.current_time() < over:  # then no more: whatever hangs is systemd's to end
             notifier.extend(_EXTENDED)
             await trio.sleep(_EXTENDED / 2)
 
