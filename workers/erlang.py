@@ -122,6 +122,8 @@ def _target(
     module: str | Opaque, function: str | list[Any] | tuple[Any, ...], arguments: list[Any] | tuple[Any, ...]
 ) -> tuple[object, list[Any] | tuple[Any, ...]]:
     if isinstance(module, Opaque):
+        if module.kind not in ("fun", "export"):
+            raise TypeError(f"a {module.kind} is no function: what a process gets is sent, send(pid, message)")
         if isinstance(function, str):
             raise TypeError("a fun is called with its arguments alone: call(fun, [1, 2])")
         return module, function

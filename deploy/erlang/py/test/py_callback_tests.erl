@@ -135,6 +135,10 @@ what_fails_says_how() ->
         why_not(lists, <<"no_such_function_here">>, [])),
     ?assertMatch({<<"erlang">>, <<"undef">>, <<"there is no module no_such_module_here">>},
         why_not(<<"no_such_module_here">>, <<"f">>, [])),
+    %% A message is nothing to be called with, and is not lost without a word.
+    #{class := <<"TypeError">>, message := NoFunction} =
+        py_test_server:failure(fun() -> py:func('bascule.workers.erlang', cast, [self(), [hello]]) end),
+    ?assertMatch({_, _}, binary:match(NoFunction, <<"send(pid, message)">>)),
     %% And what Python did not catch is the caller's.
     #{class := <<"CallbackFailed">>, message := <<"error: badarith">>} =
         py_test_server:failure(fun() -> ask(erlang, '+', [a, 1]) end).
