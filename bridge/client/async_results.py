@@ -70,6 +70,11 @@ class AsyncScatter:
         """How far it is."""
         return self._run.progress
 
+    @property
+    def ready(self) -> int:
+        """Results that are there already: so many come without waiting."""
+        return len(self._ready)
+
     def __aiter__(self) -> AsyncScatter:
         return self
 

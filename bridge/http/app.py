@@ -95,7 +95,7 @@ class Respond:
         await self._begin(200, content_type, [(b"x-accel-buffering", b"no")])
 
     async def line(self, data: bytes) -> None:
-        """One of them."""
+        """One of them, or several."""
         await self._send({"type": "http.response.body", "body": data + b"\n", "more_body": True})
 
     async def end(self) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = b"application/x-ndjson"
 WAITING = 256  # items that are read ahead of those that were begun
+TOGETHER = 256  # rows in one write
 _LONGEST = 4_000_000.0  # seconds
 _WORDS = {"true": True, "false": False}
 
@@ -56,6 +57,7 @@ async def map_lines(request: Request, respond: Respond) -> None:
     wanted.take_from(feed)
     told = {"done": 0, "failed": 0}
     last: dict[str, Any] = told
+    waiting: list[bytes] = []  # rows that came together go together
     gone: BaseException | None = None
     await respond.begin_lines(CONTENT_TYPE.decode())
     async with trio.open_nursery() as nursery:
@@ -64,7 +66,10 @@ async def map_lines(request: Request, respond: Respond) -> None:
             async with aclosing(wanted.rows(client)) as rows:
                 async for row in rows:
                     told["failed" if "error" in row else "done"] += 1
-                    await respond.line(jsonic.dumps(row))
+                    waiting.append(jsonic.dumps(row))
+                    if not wanted.ready() or len(waiting) >= TOGETHER:
+                        await respond.line(b"\n".join(waiting))
+                        waiting.clear()
         except CallError as error:
             last = {"error": plain(to_map(error))}
         except (_BadLine, NotSendable) as error:
@@ -74,7 +79,7 @@ async def map_lines(request: Request, respond: Respond) -> None:
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             gone = error  # raised below: out of the nursery it would come in a group
         if gone is None and not nursery.cancel_scope.cancel_called:
-            await respond.line(jsonic.dumps(last))
+            await respond.line(b"\n".join([*waiting, jsonic.dumps(last)]))
             await respond.end()
         nursery.cancel_scope.cancel()
     if gone is not None:

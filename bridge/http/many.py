@@ -11,7 +11,7 @@ clients' `scatter`, `reduce` and `everywhere` do. A request that is broken off t
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,6 +74,8 @@ class Wanted:
         self.timeout = timeout
         self._params: dict[str, Any] = params
         self.told: Progress | None = None
+        self.ready: Callable[[], int] = lambda: 0
+        """How many rows come without waiting."""
 
     @property
     def star(self) -> bool:
@@ -123,6 +125,7 @@ class Wanted:
             idempotent=params.get("idempotent", False),
             progress=self._tell,
         )
+        self.ready = lambda: scatter.ready
         async with scatter:
             async for result in scatter:
                 error = result.error or _unfit(result.value)
