@@ -235,8 +235,12 @@ def _format(options: argparse.Namespace) -> int:
         if options.check:
             print(f"would be formatted: {path}")
             status = WRONG
+            continue
+        try:
+            path.write_bytes(made.encode())
+        except OSError as error:
+            status = _complain(f"{path}: {error.strerror}")
         else:
-            path.write_text(made)
             print(f"formatted {path}")
     return status
 

@@ -1,7 +1,9 @@
 """Which comments belong to which definition.
 
 The whole-line comments right above a definition are its documentation; those of a field or a member stand above it too,
-or behind it in the same line. A leading `|` or `^`, as Haddock has them, is left out.
+or behind it in the same line. Of several in one line, what stands above is the first one's and what stands behind the
+last one's; what stands behind a definition of one line is nobody's. A leading `|` or `^`, as
+Haddock has them, is left out.
 """
 
 from __future__ import annotations
@@ -34,15 +36,9 @@ class Docs:
             line -= 1
         return "\n".join(reversed(found)).strip()
 
-    def beside(self, line: int, first: int) -> str:
-        """The same, or else the comment behind what stands in `line`.
-
-        What stands in the first line of its definition, `first`, has no documentation of its own: that is the
-        definition's.
-        """
-        if line == first:
-            return ""
-        return (self.before(line) if line - 1 in self._alone else "") or self._behind.get(line, "")
+    def behind(self, line: int) -> str:
+        """The text of the comment that ends a line."""
+        return self._behind.get(line, "")
 
 
 def _cleaned(text: str) -> str:

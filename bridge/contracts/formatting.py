@@ -147,12 +147,14 @@ class _Printer:
         whole = f"{head} = {' | '.join(map(_constructor_text, data.constructors))}"
         lines_of = {self._line(each.offset) for each in data.constructors}
         lines_of |= {self._line(field.offset) for each in data.constructors for field in each.fields or ()}
-        commented = any(number in self._behind or number - 1 in self._alone for number in lines_of - {line})
+        parts: list[Constructor | Field] = [part for each in data.constructors for part in (each, *(each.fields or ()))]
+        commented = any(each.doc for each in parts)
+        commented |= any(number in self._behind or number - 1 in self._alone for number in lines_of - {line})
         if len(whole) <= WIDTH and not commented and sum(len(each.fields or ()) for each in data.constructors) <= 2:
             return [whole + self._tail(line)]
-        # A comment behind several things belongs to the last of them.
-        tail = "" if line in lines_of else self._tail(line)
-        return [head + tail, *self._spread(data.constructors)]
+        # A comment behind several things belongs to the last of them, and one behind a whole definition to none.
+        owned = any(each.doc and self._line(each.offset) == line for each in parts)
+        return [head + ("" if owned else self._tail(line)), *self._spread(data.constructors)]
 
     def _spread(self, constructors: tuple[Constructor, ...]) -> list[str]:
         lines = []
@@ -165,16 +167,16 @@ class _Printer:
             tail = "" if any(self._line(offset) == line for offset in after) else self._tail(line)
             lines.append(f"  {'=' if index == 0 else '|'} {each.name}{tail}")
             if each.fields is not None:
-                lines += self._fields(each.fields)
+                lines += self._fields(each.fields, {self._line(next_.offset) for next_ in constructors[index + 1 :]})
         return lines
 
-    def _fields(self, fields: tuple[Field, ...]) -> list[str]:
+    def _fields(self, fields: tuple[Field, ...], after: set[int]) -> list[str]:
         width = max(len(each.name) for each in fields)
         lines = []
         for index, each in enumerate(fields):
             line = self._line(each.offset)
             lines += self._above(line, "      ")
-            shared = any(self._line(other.offset) == line for other in fields[index + 1 :])
+            shared = line in after or any(self._line(other.offset) == line for other in fields[index + 1 :])
             tail = "" if shared else self._tail(line)
             lines.append(f"    {'{' if index == 0 else ','} {_field_text(each, width)}{tail}")
         return [*lines, "    }"]

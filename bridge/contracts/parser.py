@@ -13,6 +13,8 @@ tell. `docs` finds the comments that belong to a definition.
 from __future__ import annotations
 
 import ast
+import warnings
+from collections.abc import Iterable
 from typing import Final, NoReturn
 
 from bascule.bridge.contracts.docs import Docs
@@ -91,7 +93,8 @@ class _Parser:
         self._end_column = end_column
         self._at = 0
         self._extended = extended
-        self._first = 0  # line of the definition at hand
+        self._first = self._last = 0  # lines of the definition at hand
+        self._equals = 0  # where its constructors begin
         self._commented = False  # whether there are comments within it
         self._docs = docs
 
@@ -134,7 +137,25 @@ class _Parser:
 
     def _beside(self, at: int) -> str:
         """The documentation of a part of the definition at hand."""
-        return self._docs.beside(self._source.locate(self._starts[at])[0], self._first)
+        line = self._source.locate(self._starts[at])[0]
+        above = behind = ""
+        if line > self._first and not self._has_part(range(at - 1, 0, -1), line):
+            above = self._docs.before(line)
+        if self._last > self._first and not self._has_part(range(at + 1, len(self._kinds)), line):
+            behind = self._docs.behind(line)
+        return above or behind
+
+    def _has_part(self, places: Iterable[int], line: int) -> bool:
+        """Whether one of these words, up to the end or the start of the line, is a field or a constructor."""
+        kinds = self._kinds
+        for at in places:
+            if not self._texts[at] or self._source.locate(self._starts[at])[0] != line:
+                return False
+            if kinds[at] is _VAR and kinds[at + 1] is _COLONS:
+                return True
+            if kinds[at] is _CON and (kinds[at - 1] is _BAR or at - 1 == self._equals):
+                return True
+        return False
 
     # ---- The file
 
@@ -253,6 +274,7 @@ class _Parser:
             pragmas.append(self._pragma())
         constructors: tuple[Constructor, ...] = ()
         if self._peek() is _EQUALS:
+            self._equals = self._at
             self._at += 1
             constructors = self._constructors()
         return Data(name, parameters, tuple(pragmas), constructors, self._starts[start], self._docs.before(self._first))
@@ -262,7 +284,8 @@ class _Parser:
         end = self._texts.index("", start)  # only what the layout made has no text
         locate = self._source.locate
         self._first = locate(self._starts[start])[0]
-        self._commented = self._docs.within(self._first, locate(self._starts[end - 1])[0])
+        self._last = locate(self._starts[end - 1])[0]
+        self._commented = self._docs.within(self._first, self._last)
 
     def _parameters(self) -> tuple[str, ...]:
         parameters = []
@@ -337,8 +360,9 @@ class _Parser:
             value = float(text) if any(letter in text for letter in ".eE") else int(text)
         elif kind is _TEXT:
             try:
-                value = ast.literal_eval(text)
-            except (SyntaxError, ValueError):
+                with warnings.catch_warnings(action="error"):  # of an unknown escape Python only warns
+                    value = ast.literal_eval(text)
+            except (SyntaxError, ValueError, Warning):
                 self._fail("this text has an escape that is not known")
         elif kind is _CON:
             value = {"True": True, "False": False, "Nothing": None}.get(text, Member(text))

@@ -79,6 +79,7 @@ def test_a_module_becomes_records_enums_foreign_types_and_functions() -> None:
         (f"{EXTENDED}data X = X {{ a :: Double = {'9' * 999} }}\n", "A.pg:3:28", "this default is no Double"),
         (f"{EXTENDED}data X = X {{ a :: Double = 1e999 }}\n", "A.pg:3:28", "this default is no Double"),
         (f"{EXTENDED}data X a a = X {{ b :: a }}\n", "A.pg:3:1", "two parameters of X have one name"),
+        (f'{EXTENDED}data X = X {{ a :: String = "\\q" }}\n', "A.pg:3:28", "an escape that is not known"),
         (f"{EXTENDED}type X = Y\ntype Y = X\n", "A.pg:4:10", "stands for itself"),
     ],
 )

@@ -28,7 +28,7 @@ def generate(schema: Schema, options: PythonOptions) -> list[File]:
     runtime: list[File] = []
     if options.codec:
         runtime.append(File(init_of(options.runtime), ""))
-        runtime.append(File(path_of(options.in_runtime("codec")), (_TEXTS / "codec.py.txt").read_text()))
+        runtime.append(File(path_of(options.in_runtime("codec")), (_TEXTS / "codec.py.txt").read_text("utf-8")))
     if options.service:
         runtime.append(File(path_of(options.in_runtime("transport")), transport_text(_TEXTS, options)))
     # Where two have one place, which only odd names bring about, the later wins.
@@ -42,11 +42,11 @@ def generate(schema: Schema, options: PythonOptions) -> list[File]:
 
 def transport_text(folder: Path, options: PythonOptions) -> str:
     """The run time's transport: what both sides need, then the parts that were asked for."""
-    parts = [(folder / "transport_common.py.txt").read_text()]
+    parts = [(folder / "transport_common.py.txt").read_text("utf-8")]
     if options.with_server:
-        parts.append((folder / "transport_server.py.txt").read_text())
+        parts.append((folder / "transport_server.py.txt").read_text("utf-8"))
     if options.with_client:
-        parts.append((folder / "transport_client.py.txt").read_text())
+        parts.append((folder / "transport_client.py.txt").read_text("utf-8"))
     return "\n\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 

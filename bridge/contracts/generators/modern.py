@@ -30,7 +30,7 @@ def generate(schema: Schema, options: PythonOptions) -> list[File]:
         texts.update((f"wire.{path.stem}", path) for path in sorted(Path(wire.__file__).parent.glob("*.py")))
         if schema.extended:
             texts["extended"] = _TEXTS / "extended.py.txt"
-        runtime += [File(path_of(options.in_runtime(name)), path.read_text()) for name, path in texts.items()]
+        runtime += [File(path_of(options.in_runtime(name)), path.read_text("utf-8")) for name, path in texts.items()]
         runtime.append(File(path_of(options.in_runtime("foreign")), _foreign_text(schema, options)))
     if options.service:
         runtime.append(File(path_of(options.in_runtime("transport")), _transport_text(options)))
