@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import copy
 import json
+import math
+import random
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 from generated import generate, importing
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from matrix import DEFINITIONS, RATIO, ROWS, Row, ratio_of, ratio_to
 from states import Chain, Handle, StackDecoder, StackEncoder
 
@@ -199,3 +206,202 @@ def test_records_with_defaults_are_read_once_however_deep_they_are(way: Way, typ
         plain = {"value": value, "next": plain} if value else {"value": value}
     assert way.read(types.kinds.Chain, way.dump(plain)) == chain
     assert way.load(way.write(types.kinds.Chain, chain))["next"]["next"]["value"] == 57
+
+
+RUN_ELSEWHERE = """
+from types import SimpleNamespace
+import matrix
+from matrix_made import kinds, other
+from matrix_made.rt import wire
+
+wire.register_converter(matrix.RATIO, matrix.ratio_to, matrix.ratio_of)
+types = SimpleNamespace(kinds=kinds, other=other, just=wire.Just)
+
+
+def refuses(kind, call, value):
+    try:
+        call(value)
+    except kind:
+        return True
+
+
+for row in matrix.ROWS:
+    cls = getattr(kinds, row.name)
+    for value, plain in row.pairs(types):
+        assert cls(value).to_wire() == {"it": plain}, (row.name, plain)
+        assert cls.from_wire({"it": plain}) == cls.from_json(cls(value).to_json()) == cls(value), (row.name, plain)
+    for plain, meaning in row.read_only(types):
+        assert cls.from_wire({} if plain is ... else {"it": plain}) == cls(meaning), (row.name, plain)
+    for plain, _ in row.refused:
+        assert refuses(wire.DecodeError, cls.from_wire, {} if plain is ... else {"it": plain}), (row.name, plain)
+    for value in row.unwritable:
+        assert refuses(wire.EncodeError, cls.to_wire, cls(value)), (row.name, value)
+print("OK")
+"""
+
+
+def test_every_type_is_the_same_on_every_python(folder: Path, interpreters: dict[tuple[int, int], str]) -> None:
+    (folder / "matrix.py").write_text(Path(__file__).with_name("matrix.py").read_text())
+    for version, executable in interpreters.items():
+        command = [executable, "-c", RUN_ELSEWHERE]
+        told = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert told.stdout == "OK\n", (version, told.stderr)
+
+
+# Of recursive types: the innermost value, and one around another; as JSON's text, what is before and behind.
+DEEP = {
+    "AChain": (None, lambda inner: {"value": 1, "next": inner}, '{"value":1,"next":', "}"),
+    "APage": (None, lambda inner: {"items": [], "more": inner}, '{"items":[],"more":', "}"),
+    "AParametricSum": (
+        "LEAF",
+        lambda inner: {"NODE": {"value": 1, "below": [inner]}},
+        '{"NODE":{"value":1,"below":[',
+        "]}}",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", ["plain", "Value", "json", "json-bare", "Json"], indirect=True)
+@pytest.mark.parametrize("name", DEEP)
+def test_what_is_nested_too_deeply_is_an_error_in_every_recursive_type(
+    name: str, way: Way, types: SimpleNamespace
+) -> None:
+    innermost, around, before, behind = DEEP[name]
+    depth = 10_000
+    data: Any = f'{{"it":{before * depth}{json.dumps(innermost)}{behind * depth}}}'
+    if not isinstance(way.dump({}), str):
+        data = innermost
+        for _ in range(depth):
+            data = around(data)
+        data = {"it": data}
+    with pytest.raises(ValueError, match="deep"):
+        way.read(getattr(types.kinds, name), data)
+
+
+class Values:
+    """Strategies for the values of a type, from what its module says of it."""
+
+    def __init__(self, made: SimpleNamespace) -> None:
+        self._made = made
+        self._known = made.wire.known
+        self._made_of: dict[str, st.SearchStrategy[Any]] = {}  # a type may be within itself
+
+    def of(self, kind: Any) -> st.SearchStrategy[Any]:
+        if isinstance(kind, str):
+            if kind in SCALARS:
+                return SCALARS[kind]()
+            if kind not in self._made_of:
+                self._made_of[kind] = st.deferred(lambda: self._defined(kind))
+            return self._made_of[kind]
+        inner = [self.of(each) for each in kind[1:]]
+        if kind[0] == "Maybe":
+            return st.none() | (st.just(()) if kind[1] == "Unit" else inner[0])
+        if kind[0] == "Wrapped":
+            return st.none() | st.builds(self._made.just, inner[0])
+        if kind[0] == "Map":
+            return st.dictionaries(*inner, max_size=3)
+        return (st.sets if kind[0] == "Set" else st.lists)(inner[0], max_size=3)
+
+    def _defined(self, name: str) -> st.SearchStrategy[Any]:
+        module, _, own = name.partition(".")
+        module = getattr(self._made, module.lower())
+        definition = self._known[name]
+        if "foreign" in definition:
+            return FOREIGN[definition["foreign"]]
+        if "enum" in definition:
+            return st.sampled_from(getattr(module, own))
+        if "record" in definition:
+            return st.builds(getattr(module, own), *(self.of(each[1]) for each in definition["record"]))
+        cases = getattr(module, f"{own}Codec").CASES
+        fields = [[self.of(each[1]) for each in described] for _, described in definition["sum"]]
+        return st.one_of([st.builds(case, *inner) for case, inner in zip(cases, fields, strict=True)])
+
+
+SCALARS: dict[str, Callable[[], st.SearchStrategy[Any]]] = {
+    "Unit": st.none,
+    "Bool": st.booleans,
+    "Int32": lambda: st.integers(-(1 << 31), (1 << 31) - 1),
+    "Int64": lambda: st.integers(-(1 << 63), (1 << 63) - 1),
+    "Integer": st.integers,
+    "Double": lambda: st.floats(allow_nan=False, allow_infinity=False),
+    "String": st.text,
+    "Bytes": st.binary,
+    "Timestamp": lambda: st.datetimes(timezones=st.just(timezone.utc)),
+    "Duration": st.timedeltas,
+    "Uuid": st.uuids,
+    "Decimal": lambda: st.decimals(allow_nan=False, allow_infinity=False),
+}
+FOREIGN = {
+    "datetime.datetime": st.datetimes().map(lambda at: at.replace(microsecond=0)),
+    "datetime.date": st.dates(),
+    "uuid.UUID": st.uuids(),
+    "decimal.Decimal": st.decimals(allow_nan=False, allow_infinity=False),
+    RATIO: st.fractions(),
+}
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_decoding_undoes_encoding(way: Way, types: SimpleNamespace, data: st.DataObject) -> None:
+    values = Values(types)
+    for row in data.draw(st.lists(st.sampled_from(ROWS), min_size=4, max_size=4)):
+        single = classes(types, row)[0]
+        value = data.draw(values.of(single.WIRE_KIND))
+        assert way.read(single, way.write(single, value)) == value
+
+
+def test_noise_raises_nothing_but_the_codecs_error(
+    row: Row, way: Way, types: SimpleNamespace, soak_factor: int
+) -> None:
+    if not way.careful:
+        return
+    single, many = classes(types, row)
+    written = way.write(many, many([single(value) for value, _ in row.pairs(types)]))
+    rng = random.Random(row.name)
+    for _ in range(12 * soak_factor):
+        noise = changed(written, rng) if isinstance(written, dict) else garbled(written, rng)
+        try:
+            assert type(way.read(many, noise)) is many
+        except ValueError as error:
+            assert type(error).__name__ == "DecodeError", repr(error)
+
+
+def garbled(written: Any, rng: random.Random) -> bytes:
+    noise = bytearray(written.encode() if isinstance(written, str) else written)
+    for _ in range(rng.randrange(1, 4)):
+        noise[rng.randrange(len(noise))] = rng.randrange(256)
+    return bytes(noise[: rng.randrange(len(noise) + 1)] if rng.random() < 0.2 else noise)
+
+
+def changed(plain: Any, rng: random.Random) -> Any:
+    """A plain value of which some part is something else."""
+    if isinstance(plain, dict) and plain and rng.random() < 0.8:
+        key = rng.choice(list(plain))
+        return {**plain, key if rng.random() < 0.9 else rng.choice(STRANGE_KEYS): changed(plain[key], rng)}
+    if isinstance(plain, list) and plain and rng.random() < 0.8:
+        index = rng.randrange(len(plain))
+        return [*plain[:index], changed(plain[index], rng), *plain[index + 1 :]]
+    return rng.choice(STRANGE)
+
+
+STRANGE_KEYS: list[Any] = [None, 1, b"x", (1,), "more"]
+STRANGE: list[Any] = [
+    *(None, True, 0, -1, 1 << 70, 10**5000, 0.5, math.nan, math.inf, "", "x", "just", "\ud800", "٣", b"x", (1,)),
+    *([], [[]], [None], {}, {"just": 1}, {None: 1}, {1: {}}, {"x": {}}, object(), {1}, datetime.now, Fraction(1, 2)),
+]
+
+
+def test_strange_values_raise_nothing_but_the_codecs_error(row: Row, way: Way, types: SimpleNamespace) -> None:
+    if not way.careful:
+        return
+    many = classes(types, row)[1]
+    single = classes(types, row)[0]
+    for wrong in [*STRANGE, types.kinds.ShapeNowhere(), types.other.Color.RED, types.other.Point(1, 2), many]:
+        try:
+            data = way.write(many, many([single(wrong)]))
+        except ValueError as error:
+            assert type(error).__name__ == "EncodeError", repr(error)
+            # What a format as a whole can't have, such as half a surrogate, is nowhere.
+            assert str(error).startswith(("many[0].it", "this is no JSON")) or wrong in ("\ud800", 10**5000), wrong
+        else:
+            assert type(way.read(many, data)) is many
