@@ -155,6 +155,17 @@ def test_a_room_needs_no_more_of_others_than_it_declares(room: str) -> None:
     assert not wrong, "not among the room's dependencies:\n" + "\n".join(wrong)
 
 
+def test_what_runs_in_a_worker_never_imports_what_the_bridge_is_made_of() -> None:
+    wrong = [
+        str(each)
+        for room in ("protocols", "workers")
+        for file in files_of(room)
+        for each in imports_of(file)
+        if each.module.partition(".")[0] in {"trio", "pydantic", "outcome"} and not each.type_only
+    ]
+    assert not wrong, "not even inside a function; what a task runs in is there without it:\n" + "\n".join(wrong)
+
+
 def test_the_protocols_do_no_io() -> None:
     wrong = [
         str(each)
