@@ -46,6 +46,7 @@ FOREIGN = {
 }
 OPTIONAL = {
     "bridge/operations/prometheus.py": {"prometheus_client"},
+    "bridge/http/connections.py": {"hypercorn"},
     "bridge/http/server.py": {"hypercorn"},
     "bridge/operations/tracing.py": {"opentelemetry"},
     "bridge/client/tracing.py": {"opentelemetry"},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bascule.bridge.config import ServiceConfig
+    from bascule.bridge.config import PoolConfig, ServiceConfig
     from bascule.bridge.doctor import Finding, Patient
 
 _MARKS = {"good": "  ", "note": "- ", "warning": "! ", "problem": "x "}
@@ -73,7 +73,7 @@ def _patient(options: argparse.Namespace, config: ServiceConfig) -> Patient:
     from bascule.bridge.doctor.findings import Patient, Pool
 
     pools = [
-        Pool(name, one.python, one.size + one.spares, tuple(one.paths), tuple(one.preload))
+        Pool(name, one.python, one.size + one.spares, tuple(one.paths), _imported(one), one.scheduler)
         for name, one in config.pools.items()
     ]
     if options.config is None:
@@ -83,6 +83,12 @@ def _patient(options: argparse.Namespace, config: ServiceConfig) -> Patient:
     sockets += [one.unix for one in config.listeners.values() if one.unix is not None]
     addresses = [one.tcp for one in config.listeners.values() if one.tcp is not None]
     return Patient(tuple(pools), tuple(sockets), tuple(addresses))
+
+
+def _imported(pool: PoolConfig) -> tuple[str, ...]:
+    """What a worker of the pool imports before it is ready."""
+    own = [pool.init.partition(":")[0]] if pool.init else []
+    return (*pool.preload, *own, *([pool.converters] if pool.converters else []))
 
 
 def _show(finding: Finding) -> None:

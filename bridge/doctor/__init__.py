@@ -30,6 +30,7 @@ def checkup(patient: Patient, names: Sequence[str] = ()) -> Iterator[Finding]:
         yield from collisions.pool(pool)
         if healthy:
             yield from modules.pool(pool, names)
+        yield from modules.scheduler(pool)
     yield from sockets.check(patient.sockets, patient.addresses)
     yield from machine.check(patient)
     yield from systemd.check()

@@ -43,6 +43,8 @@ class Pool:
     size: int = 1
     paths: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
+    """Modules that its workers must be able to import."""
+    scheduler: str = "least_busy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A worker of a pool's kind, and the modules that the pool imports first, or that somebody means to call."""
+"""A worker of a pool's kind, and the modules that the pool imports, or that somebody means to call."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from bascule.bridge.doctor.findings import Finding, Pool, good, problem
+from bascule.bridge.scheduling import UnknownScheduler, chooser
 
 if TYPE_CHECKING:
     from bascule.bridge.client import Client
@@ -29,6 +30,19 @@ def pool(pool: Pool, names: Sequence[str]) -> Iterator[Finding]:
         yield good(subject, "one starts and answers")
         for name in dict.fromkeys([*pool.preload, *names]):
             yield _module(client, pool, name)
+
+
+def scheduler(pool: Pool) -> Iterator[Finding]:
+    """A function of the operator's own that chooses workers is imported by the bridge, not by a worker."""
+    if ":" not in pool.scheduler:
+        return
+    subject = f"scheduler of pool {pool.name}"
+    try:
+        chooser(pool.scheduler)
+    except UnknownScheduler as error:
+        yield problem(subject, str(error), "put its module where the bridge's own Python finds it (PYTHONPATH)")
+    else:
+        yield good(subject, f"{pool.scheduler} can be imported")
 
 
 def _module(client: Client, pool: Pool, name: str) -> Finding:

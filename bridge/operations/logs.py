@@ -29,7 +29,7 @@ FIELDS = ("pool", "worker", "pid", "session", "cause")
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 MOST_KEPT = 2000  # records that `bascule logs` can still show
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
-_MOST_BYTES = 64 << 10  # of one datagram to the journal
+_MOST_BYTES = 48 << 10  # of one field for the journal: all together are a datagram, whose size has a limit
 
 Row = dict[str, Any]
 
@@ -106,6 +106,8 @@ class JournalHandler(_Quiet):
             self._socket.sendto(self.datagram(record), self._path)
         except Exception:
             self.handleError(record)
+        else:
+            self.complained = False
 
     def datagram(self, record: logging.LogRecord) -> bytes:
         """A record in the journal's words."""
@@ -119,7 +121,7 @@ class JournalHandler(_Quiet):
             "BASCULE_LOGGER": record.name,
         }
         fields |= {f"BASCULE_{name.upper()}": row[name] for name in FIELDS if name in row}
-        return b"".join(_field(name, str(value)) for name, value in fields.items())[:_MOST_BYTES]
+        return b"".join(_field(name, str(value)) for name, value in fields.items())
 
     def close(self) -> None:
         """No more of it."""
@@ -128,7 +130,7 @@ class JournalHandler(_Quiet):
 
 
 def _field(name: str, value: str) -> bytes:
-    data = value.encode(errors="replace")
+    data = value.encode(errors="replace")[:_MOST_BYTES]
     if b"\n" in data:
         return name.encode() + b"\n" + len(data).to_bytes(8, "little") + data + b"\n"
     return name.encode() + b"=" + data + b"\n"

@@ -163,12 +163,18 @@ def test_a_running_service_answers_it(doctor: Doctor, runtime_folder: Path) -> N
 
 def test_a_configuration_is_looked_at_pool_by_pool(doctor: Doctor, tmp_path: Path) -> None:
     file = tmp_path / "good.toml"
-    file.write_text("[pools.one]\nsize = 1\npreload = ['json', 'no_such_module']\n[pools.two]\nsize = 3\n")
+    file.write_text(
+        "[pools.one]\nsize = 1\npreload = ['json', 'no_such_module']\ninit = 'random:seed'\n"
+        "[pools.two]\nsize = 3\nscheduler = 'no_such_module:choose'\n"
+    )
     found = doctor("--config", file, status=1)
     assert found["configuration"]["level"] == "good"
     assert found["module json in pool one"]["level"] == "good"
     assert found["module no_such_module in pool one"]["level"] == "problem"
+    assert found["module random in pool one"]["level"] == "good"
     assert found["python of pool two"]["level"] == "good"
+    assert found["scheduler of pool two"]["level"] == "problem"
+    assert "no_such_module" in str(found["scheduler of pool two"]["text"])
 
 
 def test_a_configuration_that_is_wrong_is_a_finding_and_not_the_end(doctor: Doctor, tmp_path: Path) -> None:
