@@ -1,20 +1,23 @@
 %% @doc Calls that are begun now and whose answers are taken later.
 %%
-%% A future belongs to the process that made it: the answer comes to its mailbox, whence {@link await/2} takes it. One
-%% that is not wanted any more is taken back with {@link cancel/1}, which also stops the work.
+%% A future belongs to the process that made it: the answer comes to its mailbox, whence {@link await/2} takes it, once.
+%% One that is not wanted any more is taken back with {@link cancel/1}, which also stops the work. Whoever waits where no
+%% answer can come is told so.
 -module(py_async).
 
 -export([start/5, await/1, await/2, yield/1, yield/2, cancel/1, await_all/1]).
 
 -export_type([future/0]).
 
--opaque future() :: {py_future, py_call:pending()} | {py_failed, py_error:error(), raise | return}.
+%% Whose it is, and whether its answer was taken.
+-opaque future() ::
+    {py_future, py_call:pending(), pid(), atomics:atomics_ref()} | {py_failed, py_error:error(), raise | return}.
 
 %% @doc Begin a call.
 -spec start(byte(), binary(), {object, term()} | none, {[term()], py:keywords()}, py_options:options()) -> future().
 start(Op, Target, Object, Arguments, Options) ->
     case py_call:begin_call(Op, Target, Object, Arguments, Options, 0) of
-        {ok, Pending} -> {py_future, Pending};
+        {ok, Pending} -> {py_future, Pending, self(), atomics:new(1, [])};
         {failed, Error, OnError} -> {py_failed, Error, OnError}
     end.
 
@@ -24,9 +27,22 @@ await(Future) -> await(Future, infinity).
 
 %% @doc The same within so many milliseconds; then the call is taken back, and the error is `timeout'.
 -spec await(future(), timeout()) -> term().
-await({py_future, Pending}, Patience) -> py_call:await(Pending, Patience);
-await({py_failed, Error, raise}, _) -> error({py_error, Error});
-await({py_failed, Error, return}, _) -> {error, Error}.
+await({py_future, Pending, Owner, Taken}, Patience) ->
+    ok = take(Owner, Taken),
+    py_call:await(Pending, Patience);
+await({py_failed, Error, raise}, _) ->
+    error({py_error, Error});
+await({py_failed, Error, return}, _) ->
+    {error, Error}.
+
+%% Who would wait in vain is told.
+take(Owner, Taken) when Owner =:= self() ->
+    case atomics:exchange(Taken, 1, 1) of
+        0 -> ok;
+        1 -> py_error:raise(bad_arguments, "this future's answer was taken already, or the call was taken back", [])
+    end;
+take(Owner, _) ->
+    py_error:raise(bad_arguments, "this future's answer goes to the process that made it, ~0tp", [Owner]).
 
 %% @doc `{value, What}' if it is there already. As `rpc:nb_yield/1'.
 -spec yield(future()) -> {value, term()} | timeout.
@@ -34,12 +50,23 @@ yield(Future) -> yield(Future, 0).
 
 %% @doc The same, after so many milliseconds at the most. The call goes on after a `timeout'.
 -spec yield(future(), timeout()) -> {value, term()} | timeout.
-yield({py_future, Pending}, Patience) -> py_call:poll(Pending, Patience);
-yield(Failed, _) -> {value, await(Failed)}.
+yield({py_future, Pending, Owner, Taken}, Patience) ->
+    ok = take(Owner, Taken),
+    case py_call:poll(Pending, Patience) of
+        timeout ->
+            ok = atomics:put(Taken, 1, 0),
+            timeout;
+        Value ->
+            Value
+    end;
+yield(Failed, _) ->
+    {value, await(Failed)}.
 
 %% @doc Nobody wants it: the work is stopped.
 -spec cancel(future()) -> ok.
-cancel({py_future, Pending}) -> py_call:abandon(Pending);
+cancel({py_future, Pending, Owner, Taken}) ->
+    _ = node(Owner) =:= node() andalso atomics:put(Taken, 1, 1),
+    py_call:abandon(Pending);
 cancel(_) -> ok.
 
 %% @doc What came of each, in order. When one fails the others are taken back.

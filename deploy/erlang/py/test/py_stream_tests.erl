@@ -18,6 +18,7 @@
     a_stream_in_a_callback_goes_on/0,
     answers_are_taken_when_they_are_wanted/0,
     yield_does_not_wait/0,
+    nobody_waits_for_an_answer_that_can_not_come/0,
     a_future_that_takes_too_long_is_stopped/0,
     when_one_of_many_fails_the_others_are_stopped/0,
     a_cast_is_done_and_nobody_waits/0,
@@ -144,6 +145,26 @@ yield_does_not_wait() ->
     ?assertEqual(timeout, py:yield(Future)),
     py_test_server:touch(<<Marker/binary, ".go">>),
     ?assertEqual({value, "done"}, py:yield(Future, 30_000)).
+
+nobody_waits_for_an_answer_that_can_not_come() ->
+    Refused = fun(Wait) ->
+        #{kind := bad_arguments, message := Message} = py_test_server:failure(Wait),
+        Message
+    end,
+    Future = py:async(math, sqrt, [16]),
+    Self = self(),
+    _ = spawn_link(fun() -> Self ! {told, Refused(fun() -> py:await(Future) end)} end),
+    receive
+        {told, Message} ->
+            ?assertMatch({_, _}, binary:match(Message, unicode:characters_to_binary(pid_to_list(Self))))
+    end,
+    ?assertEqual(4.0, py:await(Future)),
+    _ = Refused(fun() -> py:await(Future) end),
+    _ = Refused(fun() -> py:yield(Future) end),
+    Cancelled = py:async(math, sqrt, [16]),
+    ok = py:cancel(Cancelled),
+    _ = Refused(fun() -> py:await(Cancelled) end),
+    ok = py:cancel(Cancelled).
 
 a_future_that_takes_too_long_is_stopped() ->
     Marker = py_test_server:marker(),
