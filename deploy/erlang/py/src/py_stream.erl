@@ -26,6 +26,7 @@
 -include("py_server.hrl").
 
 -record(stream, {
+    owner :: pid(),
     pending :: py_call:pending(),
     window :: pos_integer(),
     %% values taken since Python was last told, and whether it is over
@@ -51,7 +52,7 @@ open(What, Object, Arguments, Options) ->
     case py_call:begin_call(Op, Target, Object, Arguments, CallOptions, ?STREAM) of
         {ok, Pending} ->
             ok = py_call:credit(Pending, Window),
-            #stream{pending = Pending, window = Window, taken = counters:new(2, [])};
+            #stream{owner = self(), pending = Pending, window = Window, taken = counters:new(2, [])};
         {failed, Error, _} ->
             error({py_error, Error})
     end.
@@ -66,6 +67,9 @@ next(Stream) -> next(Stream, infinity).
 
 %% @doc The same, within so many milliseconds. The stream goes on after a `timeout'.
 -spec next(stream(), timeout()) -> {ok, term()} | done | timeout.
+next(#stream{owner = Owner}, _) when Owner =/= self() ->
+    Format = "this stream's values go to the process that opened it, ~0tp: py_stream:send_to/3 sends them to another",
+    py_error:raise(bad_arguments, Format, [Owner]);
 next(#stream{pending = #pending{alias = Alias, choice = Choice} = Pending, taken = Taken} = Stream, Patience) ->
     case counters:get(Taken, ?OVER) of
         1 ->

@@ -152,12 +152,17 @@ nobody_waits_for_an_answer_that_can_not_come() ->
         Message
     end,
     Future = py:async(math, sqrt, [16]),
+    Stream = py:iterate([1, 2]),
     Self = self(),
-    _ = spawn_link(fun() -> Self ! {told, Refused(fun() -> py:await(Future) end)} end),
-    receive
-        {told, Message} ->
+    [
+        begin
+            _ = spawn_link(fun() -> Self ! {told, Refused(Wait)} end),
+            Message = receive {told, Told} -> Told end,
             ?assertMatch({_, _}, binary:match(Message, unicode:characters_to_binary(pid_to_list(Self))))
-    end,
+        end
+     || Wait <- [fun() -> py:await(Future) end, fun() -> py:yield(Future) end, fun() -> py_stream:next(Stream) end]
+    ],
+    ?assertEqual([1, 2], py_stream:to_list(Stream)),
     ?assertEqual(4.0, py:await(Future)),
     _ = Refused(fun() -> py:await(Future) end),
     _ = Refused(fun() -> py:yield(Future) end),
