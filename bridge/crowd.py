@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+from typing import Final
 
 import trio
 
 from bascule.bridge.greeting import relay
+
+_LAST_WORDS: Final = 5.0  # seconds for what was said to a client before it was dropped
 
 
 class Crowd:
@@ -31,14 +34,32 @@ class Crowd:
             task_status.started()
             await trio.sleep_forever()
 
-    def carry(self, outside: trio.abc.Stream, inside: trio.SocketStream, plain: trio.SocketStream) -> None:
+    def carry(self, outside: trio.abc.Stream, inside: trio.SocketStream, plain: trio.SocketStream) -> Carrying:
         """Carry bytes both ways from now on; `plain` is what is below `outside`."""
-        self._nursery.start_soon(_carry, outside, inside, plain)
+        carrying = Carrying()
+        self._nursery.start_soon(_carry, carrying, outside, inside, plain)
+        return carrying
 
 
-async def _carry(outside: trio.abc.Stream, inside: trio.SocketStream, plain: trio.SocketStream) -> None:
+class Carrying:
+    """Bytes that are carried for one client."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+
+    def end(self) -> None:
+        """The router has dropped the client: what it has not read by now, it may take so long to read."""
+        self.scope.deadline = trio.current_time() + _LAST_WORDS
+
+
+async def _carry(
+    carrying: Carrying, outside: trio.abc.Stream, inside: trio.SocketStream, plain: trio.SocketStream
+) -> None:
     try:
-        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError):
+        with (
+            carrying.scope,
+            contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError),
+        ):
             async with inside:
                 await relay(outside, inside)
     finally:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bascule.bridge.admission import Admission, peer_of
-from bascule.bridge.crowd import Crowd
+from bascule.bridge.crowd import Carrying, Crowd
 from bascule.bridge.doors.front import FrontDoor, OpenPod
 from bascule.bridge.doors.service import ServiceDoor
 from bascule.bridge.greeting import greet, pair, refusal, tls_context
@@ -250,12 +250,11 @@ class Listener:
             if grant is None:
                 return
             if stream is plain:
-                theirs = client.dup()
+                self._attach(client.dup(), grant, greeted.opening)
             else:
                 theirs, ours = pair()
-                self.terms.crowd.carry(stream, ours, plain)
-                carried = True
-            self._attach(theirs, grant, greeted.opening)
+                carrying, carried = self.terms.crowd.carry(stream, ours, plain), True
+                self._attach(theirs, grant, greeted.opening, carrying=carrying)
             attached = True
         except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError) as error:
             _log.warning("listener %s: a client from %s broke off: %s", self.name, address, _cause(error))
@@ -265,13 +264,21 @@ class Listener:
             if not carried:
                 await trio.aclose_forcefully(plain)
 
-    def _attach(self, client: socket.socket, grant: Grant, opening: bytes, patience: float | None = None) -> None:
+    def _attach(
+        self,
+        client: socket.socket,
+        grant: Grant,
+        opening: bytes,
+        *,
+        patience: float | None = None,
+        carrying: Carrying | None = None,
+    ) -> None:
         bridge, limits = self.terms.bridge, self.terms.limits
         door = FrontDoor(self.terms.open_pod, partial(ServiceDoor, limits.frame, limits.before_hello))
         fd = client.detach()
 
         def on_attached(session: Session) -> None:
-            bridge.left[session.id] = self._left
+            bridge.left[session.id] = partial(self._left, carrying)
             if patience is not None:
                 core = bridge.core
                 core.endings.set_timer(core.now + patience, partial(_drop_silent, core, session, patience))
@@ -293,9 +300,11 @@ class Listener:
             with contextlib.suppress(OSError):  # somebody has removed it
                 self._path.chmod(int("0600" if self.rule.config is None else self.rule.config.mode, 8))
 
-    def _left(self) -> None:
+    def _left(self, carrying: Carrying | None = None) -> None:
         self.clients -= 1
         self.terms.crowd.clients -= 1
+        if carrying is not None:
+            carrying.end()
 
     def _patience(self) -> float:
         config = self.rule.config

@@ -7,6 +7,7 @@ service ends or is told of another one, waits for nobody. Clients can't use up a
 
 from __future__ import annotations
 
+import logging
 import resource
 import socket
 import sys
@@ -23,6 +24,8 @@ from hypercorn.typing import ConnectionState
 
 from bascule.bridge.listeners import RESERVED
 from bascule.bridge.supervision.lives import grace
+
+_log = logging.getLogger("bascule.http")
 
 UNREAD_SECONDS: Final = 30.0  # that a client may read nothing of what it is sent
 _PIECE: Final = 1 << 16  # bytes; that they were taken shows that it reads
@@ -71,7 +74,10 @@ async def serve(
         outside: Any = stream
         if tls is not None:
             outside = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
-        await Connection(wrapped, config, context, ConnectionState({}), outside)
+        try:
+            await Connection(wrapped, config, context, ConnectionState({}), outside)
+        except Exception:  # whatever hypercorn meets with one client is no reason to leave the others
+            _log.exception("a connection over HTTP failed")
 
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
     async with trio.open_nursery() as nursery:

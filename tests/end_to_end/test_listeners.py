@@ -369,6 +369,38 @@ def test_who_does_not_read_loses_his_own_calls_and_nobody_waits(place: Path) -> 
         service.stop()
 
 
+def test_who_does_not_read_from_elsewhere_is_let_go_too(place: Path, needs: Callable[..., None]) -> None:
+    from bascule.protocols.calls import Op, encode_call
+    from bascule.protocols.envelope import Codec, Kind, encode_frame
+    from bascule.protocols.packed import dumps
+
+    needs("openssl")
+    make_certificate(place)
+    write_token(place)
+    port = free_port()
+    service = Configured(
+        place, protected(place, port).replace("builtins:len", "builtins:bytes") + '[limits]\nunread = "4MiB"\n'
+    )
+    try:
+        context = ssl.create_default_context(cafile=str(place / "cert.pem"))
+        here = Path(f"/proc/{service.process.pid}/fd")
+        with service.client() as other:
+            before = len(list(here.iterdir()))
+            plain = socket.create_connection(("127.0.0.1", port), READY_WITHIN)
+            deaf = context.wrap_socket(plain, server_hostname="localhost")
+            deaf.sendall(hello(0, client="deaf", token=TOKEN))
+            eventually(lambda: "deaf" in [row["client"] for row in service.told("sessions")])
+            call = encode_call(Op.CALL, "builtins:bytes", dumps([[1 << 20]]))
+            for number in range(1, 33):
+                deaf.sendall(encode_frame(Kind.CALL, Codec.MSGPACK, 0, number, 0, 0, call))
+            eventually(lambda: other.status()["sessions"] == 1)
+            eventually(lambda: len(list(here.iterdir())) <= before)  # nobody waits for ever until it reads
+            assert other.call("math:sqrt", 4) == 2
+            deaf.close()
+    finally:
+        service.stop()
+
+
 def test_ten_thousand_clients_are_served_and_forgotten(place: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = before[1] if before[1] != resource.RLIM_INFINITY else 1 << 16
