@@ -18,8 +18,8 @@ from pathlib import Path
 from bascule.bridge.contracts.generating import Dialect, generate_python
 from bascule.bridge.contracts.generators.python_options import DEFAULT_RUNTIME, PythonOptions
 from bascule.bridge.contracts.loading import load_folder
+from bascule.bridge.contracts.meanings import Mode
 from bascule.bridge.contracts.names import RULES, TRANSFORMERS, NameRules, rule_default
-from bascule.bridge.contracts.resolving import Mode
 from bascule.bridge.contracts.sources import ContractError, errors_in
 from bascule.bridge.contracts.writing import OutputError, carry_out, plan
 

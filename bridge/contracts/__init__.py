@@ -3,7 +3,7 @@
 A folder of `.pg` files goes through rooms of one subject each:
 
     tokens -> layout -> parser -> syntax -> resolving -> schema -> generators -> writing
-                                              checks
+                                            meanings, checks
 
 `sources` is how all of them say what is wrong and where. `loading` is the whole way from a folder to a schema, and the
 schema is the centre: every generator, the bridge's mounts, `differences` and `formatting` start from it. What generated

@@ -9,9 +9,10 @@ from pathlib import Path
 from bascule.bridge.collecting import no_collections
 from bascule.bridge.contracts import syntax
 from bascule.bridge.contracts.checks import check
+from bascule.bridge.contracts.meanings import Mode
 from bascule.bridge.contracts.names import NameRules
 from bascule.bridge.contracts.parser import parse
-from bascule.bridge.contracts.resolving import Mode, resolve
+from bascule.bridge.contracts.resolving import resolve
 from bascule.bridge.contracts.schema import Schema
 from bascule.bridge.contracts.sources import ContractError, Diagnostic, Severity, Source, errors_in
 

@@ -9,7 +9,7 @@ import pytest
 
 from bascule.bridge.contracts import names
 from bascule.bridge.contracts.loading import Loaded, load_folder, load_texts
-from bascule.bridge.contracts.resolving import Mode
+from bascule.bridge.contracts.meanings import Mode
 from bascule.bridge.contracts.schema import Builtin, Enum, Foreign, Record, Ref, Type
 from bascule.bridge.contracts.sources import Severity
 
