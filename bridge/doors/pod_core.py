@@ -186,11 +186,11 @@ OF_THE_DOOR = {
     FAILED: ("Says that a function that Python called failed, and how.", ("[number class message]",)),
     SCATTER: (
         "Calls a function with each item on all workers; the results in the items' order. Progress goes to *err*.\n"
-        'Options: "chunk" items that travel together, "timeout" in seconds for all of it, "star" true: each item is a\n'
-        'vector of arguments, "errors" "raise" (the default), or "return": {"error" ...} stands in a result\'s place,\n'
-        '"progress" false, "idempotent" true: what is lost with its worker is tried again, item by item, and a\n'
-        "straggler at the end is run a second time.",
-        ("[target items]", "[target items options]"),
+        'Options, a map or pairs at the end: "chunk" items that travel together, "timeout" in seconds for all of it,\n'
+        '"star" true: each item is a vector of arguments, "errors" "raise" (the default), or "return": {"error" ...}\n'
+        'stands in a result\'s place, "progress" false, "idempotent" true: what is lost with its worker is tried\n'
+        "again, item by item, and a straggler at the end is run a second time.",
+        ("[target items]", "[target items & options]"),
     ),
     BEGIN: (
         "Begins a scatter whose items come with -exchange: its number. See results.",
@@ -208,15 +208,15 @@ OF_THE_DOOR = {
     ),
     REDUCE: (
         "Reduces items in the workers, with an associative function of two.\n"
-        'Options: "each" a function that is applied to every item first, "chunk" items that one call reduces (256),\n'
-        '"timeout" in seconds for all of it, "progress" true, "idempotent" true.',
-        ("[target items]", "[target items options]"),
+        'Options, a map or pairs at the end: "each" a function that is applied to every item first, "chunk" items\n'
+        'that one call reduces (256), "timeout" in seconds for all of it, "progress" true, "idempotent" true.',
+        ("[target items]", "[target items & options]"),
     ),
     EVERYWHERE: (
         "Makes the same call on each worker, once all are there (up to the timeout): their results.\n"
-        'Options: "copies" so many calls instead, on the workers in turn, "timeout" in seconds for all of it,\n'
-        '"errors" "raise" (the default) or "return".',
-        ("[target]", "[target args]", "[target args options]"),
+        'Options, a map or pairs at the end: "copies" so many calls instead, on the workers in turn, "timeout" in\n'
+        'seconds for all of it, "errors" "raise" (the default) or "return".',
+        ("[target]", "[target args]", "[target args & options]"),
     ),
 }
 """What the door does itself: its documentation and arglists."""

@@ -7,6 +7,7 @@ read a value itself, which is seldom: values are the workers' business.
 from __future__ import annotations
 
 from bascule.bridge.doors.pod_arguments import Arguments, BadArguments, EdnArguments, TransitArguments, payload, split
+from bascule.bridge.doors.pod_vars import KEYWORDS
 from bascule.protocols.envelope import Codec
 from bascule.protocols.errors import RemoteProtocolError
 from bascule.protocols.tokens import Handle
@@ -68,18 +69,24 @@ class Format:
         return self.module().loads(content)
 
     def read_arguments(self, args: bytes) -> list[Any]:
-        """All positional arguments, decoded.
+        """All arguments, decoded; keywords as they came, in a last map or as pairs.
 
         Raises:
             BadArguments: They are no arguments.
         """
         try:
-            found = self.read(args) if args else None
+            found = self._read_all(args) if args else None
         except RemoteProtocolError as error:
             raise BadArguments(str(error)) from None
         if found is not None and not isinstance(found, list):
             raise BadArguments(f"the arguments of a call are a list, not a {type(found).__name__}")
         return found or []
+
+    def _read_all(self, args: bytes) -> Any:
+        positional, keywords = split(args) if b"kwargs" in args else (b"", b"")
+        if not keywords:
+            return self.read(args)
+        return [*self.read(b"[%b]" % positional), {KEYWORDS: self.read(keywords)}]
 
     def tokens(self, args: bytes) -> bytes:
         """The tokens of arguments that are handles alone, back to back.
@@ -100,6 +107,9 @@ class _ClojureFormat(Format):
     def pass_on(self, args: bytes) -> bytes:
         """As they are: the worker sees what is in them."""
         return b"[%b]" % args if args else b""
+
+    def _read_all(self, args: bytes) -> Any:
+        return self.read(args)
 
     def keyed(self, data: Any) -> Any:
         """Names are keywords."""

@@ -13,6 +13,7 @@ from collections import deque
 from itertools import count
 
 from bascule.bridge.doors.pod_arguments import BadArguments
+from bascule.bridge.doors.pod_vars import KEYWORDS
 from bascule.bridge.errormaps import error_map
 from bascule.bridge.pacing import Pace, may_try_again
 from bascule.protocols.envelope import Kind
@@ -241,9 +242,7 @@ def checked(args: list[Any], known: frozenset[str]) -> dict[str, Any]:
     Raises:
         BadArguments: They are none, or there is more.
     """
-    if len(args) > 3:
-        raise BadArguments(f"it takes three arguments, the last one options, not {len(args)}")
-    options = args[2] if len(args) == 3 else {}
+    options = _options(args[2:])
     if not isinstance(options, dict) or not known.issuperset(options):
         raise BadArguments(f"the options are a map with some of {', '.join(sorted(known))}, not {options!r:.80}")
     found = {str(name): value for name, value in options.items()}
@@ -260,6 +259,21 @@ def checked(args: list[Any], known: frozenset[str]) -> dict[str, Any]:
     if not isinstance(each, str):
         raise BadArguments(f'each is the name of a function ("module:name"), not {each!r:.40}')
     return found
+
+
+def _options(given: list[Any]) -> Any:
+    """Options as they are given: a map, or pairs of names and values, or in JSON what stands for those."""
+    if given and isinstance(given[0], str):
+        names, values = given[::2], given[1::2]
+        if len(names) != len(values) or not all(isinstance(name, str) for name in names):
+            raise BadArguments("options are pairs of a name and a value, or one map")
+        return dict(zip(names, values, strict=True))
+    if len(given) > 1:
+        raise BadArguments(f"behind a target and items stand options, not {len(given)} values")
+    options = given[0] if given else None
+    if isinstance(options, dict) and set(options) == {KEYWORDS}:
+        options = options[KEYWORDS]
+    return {} if options is None else options
 
 
 _MOST_COPIES = 100_000

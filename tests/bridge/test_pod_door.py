@@ -463,7 +463,7 @@ def test_release_is_answered_by_the_door() -> None:
         ("py/reduce", '["operator:add"]', "bad_arguments", "what to go over"),
         ("py/reduce", '["operator:add", []]', "bad_arguments", "nothing to reduce"),
         ("py/reduce", '["operator:add", [1], {"each": 1}]', "bad_arguments", "each is the name"),
-        ("py/reduce", '["operator:add", [1], {}, 1]', "bad_arguments", "three arguments"),
+        ("py/reduce", '["operator:add", [1], {}, 1]', "bad_arguments", "stand options, not 2 values"),
         ("py/everywhere", "[1]", "bad_arguments", "the target"),
         ("py/everywhere", '["os:getpid", 1]', "bad_arguments", "what it is called with"),
         ("py/everywhere", '["os:getpid", [], {"copies": 0}]', "bad_arguments", "copies is a number"),

@@ -50,6 +50,7 @@
 (check [104 105] (mapv int (py/->bytes (py/call "builtins:bytes" [104 105]))))
 (check [2 4 6] (py/pmap "my_mod:add" [1 2 3] [1 2 3]))
 (check [3 4] (py/scatter "my_mod:add" [1 2] {"progress" false}))
+(check [3 4] (py/scatter "my_mod:add" [1 2] :progress false :chunk 1))
 (let [realised (atom 0)
       results (py/results "my_mod:add" (map #(do (swap! realised max %) %) (iterate inc 0)))]  ; without end
   (check [] (remove #(= (:value %) (+ 2 (:index %))) (take 3000 results)))

@@ -200,6 +200,18 @@ def test_a_scatter_fails_with_its_first_error_or_keeps_them_all(pod: PodClient) 
     assert error_of(pod, "py/scatter", "my_mod:forever", [[]], {"star": True, "timeout": 0.3}).data["kind"] == "timeout"
 
 
+def test_options_are_a_map_or_pairs_as_keywords_are(pod: PodClient) -> None:
+    pairs = pod.invoke("py/scatter", "my_mod:add", [1, "b"], errors="return", chunk=1, progress=False)
+    mapped = pod.invoke("py/scatter", "my_mod:add", [1, "b"], {"errors": "return", "chunk": 1, "progress": False})
+    assert (pairs[0], pairs[1]["error"]["class"]) == (mapped[0], mapped[1]["error"]["class"]) == (3, "TypeError")
+    assert pod.invoke("py/reduce", "operator:add", [1, 2, 3], chunk=2) == 6
+    assert pod.invoke("py/everywhere", "math:sqrt", [4], copies=3) == [2.0, 2.0, 2.0]
+    assert pod.invoke("py/scatter", "my_mod:add", [1], None) == [3]
+    assert "some of chunk, errors," in str(error_of(pod, "py/scatter", "my_mod:add", [1], "colour", "red"))
+    assert "pairs of a name and a value" in str(error_of(pod, "py/scatter", "my_mod:add", [1], "chunk"))
+    assert "stand options, not 2 values" in str(error_of(pod, "py/scatter", "my_mod:add", [1], {"chunk": 1}, 2))
+
+
 def test_what_was_lost_with_its_worker_is_run_again_only_where_that_is_harmless(pod: PodClient, tmp_path: Path) -> None:
     def dies_once(file: str) -> str:
         return f"import os, pathlib; f = pathlib.Path({file!r}); f.exists() or (f.touch(), os.kill(os.getpid(), 9))"
