@@ -19,6 +19,7 @@ from bascule.bridge.client.async_results import AsyncMap, AsyncScatter, AsyncStr
 from bascule.bridge.client.calling import read_answer
 from bascule.bridge.client.encoding import want_of
 from bascule.bridge.client.futures import Answer, SafeAnswer
+from bascule.bridge.client.items import Items
 from bascule.bridge.client.many import Reducing, ask_for_workers, give_up, start_everywhere, start_methods
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.names import AsyncName
@@ -91,7 +92,7 @@ class AsyncClient(Operations):
     def map(
         self,
         target: str,
-        items: Iterable[Any],
+        items: Items,
         *,
         chunk: int | None = None,
         timeout: float | None = None,
@@ -108,7 +109,7 @@ class AsyncClient(Operations):
     def scatter(
         self,
         target: str,
-        items: Iterable[Any],
+        items: Items,
         *,
         ordered: bool = True,
         errors: str = "raise",
@@ -164,7 +165,7 @@ class AsyncClient(Operations):
     async def reduce(
         self,
         function: str,
-        items: Iterable[Any],
+        items: Items,
         *,
         each: str | None = None,
         chunk: int = 256,

@@ -6,10 +6,11 @@ Each is the asynchronous half of a thing that has no loop: `MapRun`, `ScatterRun
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from bascule.bridge.client.async_connection import AsyncConnection
+from bascule.bridge.client.items import Items
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.scattering import Errors, Options, Progress, Result, ScatterRun
 from bascule.bridge.client.streams import Flow, Reader
@@ -59,7 +60,7 @@ class AsyncMap:
 class AsyncScatter:
     """The results of a scatter. Stopped, with all that is under way, when it is closed, left or dropped."""
 
-    def __init__(self, connection: AsyncConnection, target: str, items: Iterable[Any], options: Options) -> None:
+    def __init__(self, connection: AsyncConnection, target: str, items: Items, options: Options) -> None:
         self._connection = connection
         self._options = options
         self._run = ScatterRun(connection, target, items, options)

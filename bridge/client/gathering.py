@@ -15,6 +15,7 @@ from typing import Any
 from bascule.bridge.client.connection import Connection
 from bascule.bridge.client.encoding import want_of
 from bascule.bridge.client.futures import Future
+from bascule.bridge.client.items import Items
 from bascule.bridge.client.many import Reducing, ask_for_workers, give_up, start_everywhere, start_methods
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.operations import Operations, Wanted
@@ -37,7 +38,7 @@ class Gathering(Operations):
     def map(
         self,
         target: str,
-        items: Iterable[Any],
+        items: Items,
         *,
         chunk: int | None = None,
         timeout: float | None = None,
@@ -49,7 +50,8 @@ class Gathering(Operations):
 
         Args:
             target: The function.
-            items: Its arguments, one each. May be endless: no more is taken from it than the results' reader allows.
+            items: Its arguments, one each, or the path of a file of JSON lines. May be endless: no more is taken
+                from it than the results' reader allows.
             chunk: How many items travel together. None: as many as suits their number, size and speed.
             timeout: Seconds for all of it.
             errors: "raise" raises the first item's error in its place; "return" gives it as that item's result.
@@ -65,7 +67,7 @@ class Gathering(Operations):
     def scatter(
         self,
         target: str,
-        items: Iterable[Any],
+        items: Items,
         *,
         ordered: bool = True,
         errors: str = "raise",
@@ -80,7 +82,8 @@ class Gathering(Operations):
 
         Args:
             target: The function.
-            items: Its arguments, one each. No more is taken than the results' reader allows.
+            items: Its arguments, one each, or the path of a file of JSON lines. No more is taken than the results'
+                reader allows.
             ordered: In the order of the items; otherwise as they are completed.
             errors: "raise" raises the first error and cancels the rest; "return" gives it with its item's result.
             idempotent: What was lost with a worker or the connection may be tried again, what takes far longer than the
@@ -137,7 +140,7 @@ class Gathering(Operations):
     def reduce(
         self,
         function: str,
-        items: Iterable[Any],
+        items: Items,
         *,
         each: str | None = None,
         chunk: int = 256,
@@ -148,7 +151,7 @@ class Gathering(Operations):
 
         Args:
             function: The function of two.
-            items: At least one.
+            items: At least one; or the path of a file of JSON lines.
             each: A function that is applied to every item first.
             chunk: How many items one call reduces.
             timeout: Seconds for all of it.

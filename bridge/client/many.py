@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.client.encoding import milliseconds
 from bascule.bridge.client.futures import Entry, Future
+from bascule.bridge.client.items import Items, each_of
 from bascule.bridge.client.scattering import Options
 from bascule.bridge.errors import PoolUnavailable, Timeout
 from bascule.protocols.calls import Op, combine
@@ -86,7 +87,7 @@ class Reducing:
     def __init__(
         self,
         function: str,
-        items: Iterable[Any],
+        items: Items,
         *,
         each: str | None,
         chunk: int,
@@ -99,7 +100,7 @@ class Reducing:
         self._function = function
         self._chunk = max(2, chunk)
         self.target = combine("fold", function) if each is None else combine("fold", function, each)
-        self.parts: Iterator[list[Any]] = _parts(items, chunk)
+        self.parts: Iterator[list[Any]] = _parts(each_of(items), chunk)
         self._idempotent = idempotent
         self._timeout = timeout
         self._until = None if timeout is None else time.monotonic() + timeout

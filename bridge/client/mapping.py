@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from bascule.bridge.client.encoding import milliseconds, size_of
 from bascule.bridge.client.feed import Feed
 from bascule.bridge.client.futures import Future
+from bascule.bridge.client.items import Items, each_of
 from bascule.bridge.client.proxy import Remote
 from bascule.bridge.errors import CallError, Timeout, from_map
 from bascule.bridge.pacing import MOST_ITEMS, suitable_size
@@ -127,7 +128,7 @@ class MapRun:
         self,
         calling: Calling[Any],
         target: str,
-        items: Iterable[Any],
+        items: Items,
         *,
         chunk: int | None,
         timeout: float | None,
@@ -143,7 +144,7 @@ class MapRun:
         workers = os.cpu_count() or 1
         self._calling = calling
         self._target = target
-        self._chunker = Chunker(items, chunk=chunk, star=star, workers=workers)
+        self._chunker = Chunker(each_of(items), chunk=chunk, star=star, workers=workers)
         self._window = window or max(8, workers * _CHUNKS_EACH * 2)
         self._until = None if timeout is None else time.monotonic() + timeout
         self._timeout = timeout

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 from bascule.bridge.client.futures import VALUE, Entry, Future
+from bascule.bridge.client.items import Items
 from bascule.bridge.client.scattering import Options, Progress, Result, ScatterRun, fail_fast
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 class Scatter:
     """An iterator over results. Stopped, with all that is under way, when it is closed, left or dropped."""
 
-    def __init__(self, connection: Connection, target: str, items: Iterable[Any], options: Options) -> None:
+    def __init__(self, connection: Connection, target: str, items: Items, options: Options) -> None:
         self._connection = connection
         self._options = options
         self._run = ScatterRun(connection, target, items, options)

@@ -19,13 +19,14 @@ import enum
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.client.encoding import milliseconds, size_of
 from bascule.bridge.client.feed import Feed
 from bascule.bridge.client.futures import Future
+from bascule.bridge.client.items import Items, each_of
 from bascule.bridge.client.mapping import Chunker, read_results
 from bascule.bridge.client.progress import Shown, Told
 from bascule.bridge.errors import CallError, Timeout
@@ -109,10 +110,11 @@ class ScatterRun:
         progress: How far it is.
     """
 
-    def __init__(self, calling: Calling[Any], target: str, items: Iterable[Any], options: Options) -> None:
+    def __init__(self, calling: Calling[Any], target: str, items: Items, options: Options) -> None:
         if options.window is not None and options.window < 1:
             raise ValueError(f"a window must be at least 1 chunk, not {options.window!r}")
         milliseconds(options.timeout)  # to complain now
+        items = each_of(items)
         workers = os.cpu_count() or 1
         self._calling = calling
         self._target = target

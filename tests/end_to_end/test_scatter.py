@@ -65,6 +65,20 @@ def test_errors_are_raised_at_once_or_returned_with_their_item(service: Configur
         eventually(lambda: client.status()["calls"]["outstanding"] == 0)
 
 
+def test_a_path_is_a_file_of_json_lines(service: Configured, tmp_path: Path) -> None:
+    lines = tmp_path / "items.jsonl"
+    lines.write_text("4\n\n 9 \n16")
+    with service.client() as client:
+        assert [result.value for result in client.scatter("math:sqrt", lines)] == [2, 3, 4]
+        assert list(client.map("math:sqrt", lines)) == [2, 3, 4]
+        assert client.reduce("operator:add", lines) == 29
+        lines.write_text("4\n{\n")
+        with pytest.raises(ValueError, match=r"items\.jsonl:2 is no JSON"):
+            list(client.scatter("math:sqrt", lines, chunk=1))
+        with pytest.raises(FileNotFoundError):
+            client.scatter("math:sqrt", tmp_path / "nothing.jsonl")
+
+
 def test_a_generator_is_read_no_further_than_results_are(service: Configured) -> None:
     taken = 0
 
