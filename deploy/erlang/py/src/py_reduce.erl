@@ -46,23 +46,17 @@ join(Target, Parts, {Until, Settings, Options}) ->
     Quietly = Settings#{progress => none},
     case py_units:chunks([{bytes, Part} || Part <- Parts], max(2, py_units:chunk_size(Settings, length(Parts)))) of
         [Last] ->
-            [Result] = round(joining(last, Target), [{1, Last}], {Until, Quietly, Options}),
+            [Result] = round(joining(<<"fold">>, Target), [{1, Last}], {Until, Quietly, Options}),
             Result;
         Chunks ->
             Calls = [{1, Chunk} || Chunk <- Chunks],
             Between = {Until, Quietly, Options#{want => value}},
-            join(Target, round(joining(more, Target), Calls, Between), {Until, Settings, Options})
+            join(Target, round(joining(<<"fold_part">>, Target), Calls, Between), {Until, Settings, Options})
     end.
 
-%% Parts are signed by the bridge whose worker has made them. Several servers are several bridges: then their parts are
-%% read as the pickles that they are, which not everybody may do.
-joining(Which, Target) ->
-    case {Which, length(py_servers:names()) > 1} of
-        {last, false} -> py_wire:combined(<<"finish_parts">>, [Target]);
-        {more, false} -> py_wire:combined(<<"join_parts">>, [Target]);
-        {last, true} -> py_wire:combined(<<"fold">>, [Target, <<"pickle:loads">>]);
-        {more, true} -> py_wire:combined(<<"fold_part">>, [Target, <<"pickle:loads">>])
-    end.
+%% A part is a pickle with the signature of its bridge behind. Servers are bridges of their own, and may have been started
+%% anew between two rounds, so here parts are read as the pickles that they are.
+joining(What, Target) -> py_wire:combined(What, [Target, <<"pickle:loads">>]).
 
 %% One call for each chunk, in as much time as is left.
 round(Target, Calls, {Until, Settings, Options}) ->
