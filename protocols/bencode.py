@@ -178,7 +178,7 @@ def decode(frame: bytes) -> Value:
     return value
 
 
-def encode(value: Value) -> bytes:
+def encode(value: object) -> bytes:
     """A value as bytes.
 
     Raises:
@@ -255,12 +255,12 @@ def _odd_key(key: Value) -> str:
     return key.decode("latin-1")
 
 
-def _write(value: Value, write: Callable[[bytes], None]) -> None:
+def _write(value: object, write: Callable[[bytes], None]) -> None:
     kind = type(value)
-    if kind is str:
-        write(encode_text(value.encode()))  # type: ignore[union-attr]
-    elif kind is bytes:
-        write(encode_text(value))  # type: ignore[arg-type]
+    if isinstance(value, str):
+        write(encode_text(value.encode()))
+    elif isinstance(value, bytes):
+        write(encode_text(value))
     elif kind is int:
         write(b"i%de" % value)  # type: ignore[str-format]
     elif isinstance(value, dict):

@@ -57,6 +57,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from bascule.protocols.envelope import Payload
+
 
 class Op(enum.IntEnum):
     """What a call does."""
@@ -128,7 +130,7 @@ def encode_call(
         raise LocalProtocolError(f"a field of the call's head does not fit its width: {error}") from None
 
 
-def decode_head(payload: bytes) -> tuple[int, int, int, bytes, bytes, int]:
+def decode_head(payload: Payload) -> tuple[int, int, int, bytes, bytes, int]:
     """The head of a CALL payload: op, want, style, target, object token, and where the arguments begin.
 
     Raises:

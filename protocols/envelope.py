@@ -26,8 +26,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    Frame = tuple[int, int, int, int, int, int, bytes]
-    """kind, codec, flags, call id, session, deadline in ms, payload (a large one may be a bytearray)."""
+    Payload = bytes | bytearray
+    """A large one is read into a bytearray, which is nobody else's: a copy would cost more than all else."""
+
+    Frame = tuple[int, int, int, int, int, int, Payload]
+    """kind, codec, flags, call id, session, deadline in ms, payload."""
 
 
 class Kind(enum.IntEnum):
@@ -178,7 +181,7 @@ class FrameReader:
             return []
         payload, self._large = self._large, bytearray()
         # A bytearray can do all that is asked of a payload, and a copy would cost more than all else.
-        return [(*self._head, bytes(payload) if len(payload) < LARGE_FRAME else payload)]  # type: ignore[list-item]
+        return [(*self._head, bytes(payload) if len(payload) < LARGE_FRAME else payload)]
 
     @property
     def pending(self) -> int:

@@ -301,7 +301,7 @@ class _Encoder:
             )
         return count
 
-    def _not_finite(self, value: float) -> ValueError:
+    def _not_finite(self, value: object) -> ValueError:  # the very object: it is looked for
         return ValueError(f"Erlang has no float for {value!r}{self._where(value)}: replace it, say by None")
 
     def _where(self, culprit: object) -> str:

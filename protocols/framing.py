@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from bascule.protocols.envelope import Payload
+
 _LENGTHS: Final = {1: struct.Struct(">B"), 2: struct.Struct(">H"), 4: struct.Struct(">I")}
 
 
@@ -25,7 +27,7 @@ def largest(packet: int, max_frame: int = MAX_FRAME) -> int:
     return min((1 << 8 * packet) - 1, max_frame)
 
 
-def encode_packet(packet: int, *pieces: bytes) -> list[bytes]:
+def encode_packet(packet: int, *pieces: Payload) -> list[Payload]:
     """One frame as pieces to write: its length, then what it consists of.
 
     Raises:

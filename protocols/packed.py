@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Final
 
+    from bascule.protocols.envelope import Payload
+
     Default = Callable[[Any], Any]
     Resolve = Callable[[str, str], object]
 
@@ -113,7 +115,7 @@ def dumps_arguments(args: Sequence[Any], default: Default | None = None) -> byte
     return b"".join(pieces)
 
 
-def loads(data: bytes, *, handle: Resolve | None = None, style: int = 0) -> Any:
+def loads(data: Payload, *, handle: Resolve | None = None, style: int = 0) -> Any:
     """The value that `data` holds.
 
     Args:
@@ -138,13 +140,13 @@ def loads(data: bytes, *, handle: Resolve | None = None, style: int = 0) -> Any:
         raise _malformed(error) from None
 
 
-def loader(handle: Resolve, style: int = 0) -> Callable[[bytes], Any]:
+def loader(handle: Resolve, style: int = 0) -> Callable[[Payload], Any]:
     """`loads` for one `handle`, for who reads many small values: nothing is made per value but the value."""
 
     def read_extension(code: int, data: bytes) -> Any:
         return _Reader(handle).extension(code, data)
 
-    def load(data: bytes) -> Any:
+    def load(data: Payload) -> Any:
         if len(data) < MAX_ELEMENTS:
             try:
                 return _unpackb(data, ext_hook=read_extension, strict_map_key=False, timestamp=3)
@@ -265,7 +267,7 @@ class _Reader:
         self._errors = errors
         self._level = 0
 
-    def read(self, data: bytes) -> Any:
+    def read(self, data: Payload) -> Any:
         if len(data) > MAX_ELEMENTS or self._errors != "strict":
             most = min(len(data), MAX_ELEMENTS)
             limits = {"max_array_len": most, "max_map_len": most}
@@ -314,7 +316,7 @@ def _read_plainly(code: int, data: bytes) -> Any:
     return _Reader(None).extension(code, data)
 
 
-def _loads_surrogates(data: bytes, resolve: Resolve | None) -> Any:
+def _loads_surrogates(data: Payload, resolve: Resolve | None) -> Any:
     """Read again, with lone surrogates allowed; at every level, so that no level is read more than twice."""
     try:
         return _Reader(resolve, "surrogatepass").read(data)

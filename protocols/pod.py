@@ -35,15 +35,14 @@ from contextlib import suppress
 from bascule.protocols import bencode
 from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
 from bascule.protocols.limits import MAX_FRAME
+from bascule.protocols.pod_events import Describe, Invoke, LoadNamespace, Refused, Shutdown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final, Union
+    from typing import Final
 
-    Id = bytes
-    """What a client calls a request, as it stands in bencode."""
-
-    Event = Union["Describe", "Invoke", "LoadNamespace", "Shutdown", "Refused"]
+    from bascule.protocols.envelope import Payload
+    from bascule.protocols.pod_events import Event, Id
 
 SMALL: Final = 1 << 12  # a payload up to this size is joined to its message rather than written beside it
 
@@ -66,73 +65,6 @@ _REPLIES: Final = {
 }
 
 
-class _Event:
-    """A value with named fields: compared and shown by them."""
-
-    __slots__: tuple[str, ...] = ()
-
-    def _fields(self) -> tuple[object, ...]:
-        return tuple([getattr(self, name) for name in self.__slots__])
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and isinstance(other, _Event) and other._fields() == self._fields()
-
-    def __hash__(self) -> int:
-        return hash(self._fields())
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}{self._fields()!r}"
-
-
-class Describe(_Event):
-    """The client wants to know what there is. Answered by `send_description`."""
-
-    __slots__ = ("id",)
-
-    def __init__(self, id: Id | None) -> None:
-        self.id = id
-
-
-class Invoke(_Event):
-    """A call. `args` is text in the payload format, or empty; it was not looked at."""
-
-    __slots__ = ("id", "var", "args")  # noqa: RUF023 (the order in which they are shown)
-
-    def __init__(self, id: Id, var: str, args: bytes) -> None:
-        self.id = id
-        self.var = var
-        self.args = args
-
-
-class LoadNamespace(_Event):
-    """The client needs a namespace that was described as deferred. Answered by `send_namespace`."""
-
-    __slots__ = ("id", "name")
-
-    def __init__(self, id: Id, name: str) -> None:
-        self.id = id
-        self.name = name
-
-
-class Shutdown(_Event):
-    """The client waits for this process to end. What it said after this is not read."""
-
-    __slots__ = ("id",)
-
-    def __init__(self, id: Id | None) -> None:
-        self.id = id
-
-
-class Refused(_Event):
-    """A message that is no request: answer its id with an error; without an id nobody can be told."""
-
-    __slots__ = ("id", "reason")
-
-    def __init__(self, id: Id | None, reason: str) -> None:
-        self.id = id
-        self.reason = reason
-
-
 class PodConnection:
     """The pod's side of one conversation."""
 
@@ -147,9 +79,9 @@ class PodConnection:
         self._is_map = _MAPS.get(payload_format, _MAPS["json"])
         self._begun = False
         self._ended = False
-        self.out: list[bytes] = []
+        self.out: list[Payload] = []
         """What is to be written now: always this very list."""
-        self.held: list[bytes] | None = None
+        self.held: list[Payload] | None = None
         """What must wait for the first description; None: nothing must."""
 
     # -- what the client says ------------------------------------------------------------------------------------
@@ -251,7 +183,7 @@ class PodConnection:
 
     # -- what it hears -------------------------------------------------------------------------------------------
 
-    def take(self) -> list[bytes]:
+    def take(self) -> list[Payload]:
         """What is to be written now, in pieces."""
         out = self.out[:]
         self.out.clear()
@@ -286,12 +218,12 @@ class PodConnection:
         named, described = bencode.encode(name), bencode.encode(variables)
         self._write([b"d2:id%b4:name%b6:statusl4:donee4:vars%be" % (id, named, described)])
 
-    def send_value(self, id: Id, payload: bytes) -> None:
+    def send_value(self, id: Id, payload: Payload) -> None:
         """The result of a call, its last message."""
         self._close(id, "value")
         self._write(_with_payload(b"d2:id%b6:statusl4:donee5:value%d:" % (id, len(payload)), payload))
 
-    def send_item(self, id: Id, payload: bytes) -> None:
+    def send_item(self, id: Id, payload: Payload) -> None:
         """One value of a stream; more messages follow."""
         self._close(id, "item")
         self._write(_with_payload(b"d2:id%b5:value%d:" % (id, len(payload)), payload))
@@ -339,7 +271,7 @@ class PodConnection:
         if last:
             del self.open[id]
 
-    def _write(self, pieces: list[bytes]) -> None:
+    def _write(self, pieces: list[Payload]) -> None:
         out = self.out if self.held is None else self.held
         out += pieces
 
@@ -399,7 +331,7 @@ def invoke_at(data: bytes, at: int) -> tuple[Id, bytes, bytes, int] | None:
     return (id, data[colon + 1 : end], args, end + 1) if data[end : end + 1] == b"e" else None
 
 
-def _with_payload(before: bytes, payload: bytes) -> list[bytes]:
+def _with_payload(before: bytes, payload: Payload) -> list[Payload]:
     return [before + payload + b"e"] if len(payload) <= SMALL else [before, payload, b"e"]
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     Request = tuple[int, int, int, Hashable, int, bytes]
     """kind, codec, flags, call id, deadline in ms, payload."""
+    from bascule.protocols.envelope import Payload
 
 _pack, _unpack = REST.pack, REST.unpack_from
 _CALL, _CANCEL, _CONTROL, _OUTPUT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CONTROL), int(Kind.OUTPUT)
@@ -86,7 +87,7 @@ class PortConversation:
         self._small = min(self._largest, _JOINED)
         length = length_struct(packet)
         self._length, self._length_of = length.pack, length.unpack_from
-        self._output: list[bytes] = []
+        self._output: list[Payload] = []
         self._requests: list[Request] = []
         self._cut: set[Hashable] = set()  # streams that ended here, and of which the bridge does not know it yet
 
@@ -143,7 +144,7 @@ class PortConversation:
             self._requests = []
         return requests
 
-    def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
+    def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: Payload) -> list[Payload]:
         """An answer as pieces to write; none when it belongs to a stream that has already ended here."""
         size = len(payload)
         if kind == _REPLY and size <= self._small:  # most answers are
@@ -156,7 +157,7 @@ class PortConversation:
             payload = _control_term(payload)
         if len(payload) > self._largest:
             if kind == _OUTPUT:
-                parts = _parts_of_text(payload, self._largest)
+                parts = _parts_of_text(bytes(payload), self._largest)
                 return [piece for part in parts for piece in self._frame(_OUTPUT, flags, call_id, part)]
             if kind == _CALLBACK:
                 problem = self._too_long(kind, len(payload))
@@ -170,7 +171,7 @@ class PortConversation:
             kind, flags = _ERROR, 0
         return self._frame(kind, flags, call_id, payload)
 
-    def _frame(self, kind: int, flags: int, call_id: Any, payload: bytes) -> list[bytes]:
+    def _frame(self, kind: int, flags: int, call_id: Any, payload: Payload) -> list[Payload]:
         pieces = encode_packet(self._packet, _pack(kind, _ETF, flags, call_id, 0, 0), payload)
         return pieces if len(payload) > _JOINED else [b"".join(pieces)]
 
@@ -236,12 +237,12 @@ class PortConversation:
             )
         return _error(ErrorKind.NOT_ENCODABLE, message)
 
-    def _shortened(self, payload: bytes) -> bytes:
+    def _shortened(self, payload: Payload) -> bytes:
         """An error without what makes it too long."""
         from bascule.protocols import etf
 
         try:
-            error = etf.keywords(etf.loads(payload))
+            error = etf.keywords(etf.loads(bytes(payload)))
         except RemoteProtocolError:
             return self._too_long(_ERROR, len(payload))
         for key in _DISPENSABLE:
@@ -272,11 +273,11 @@ def _plain(value: object) -> object:
     raise TypeError(f"no {type(value).__name__}")
 
 
-def _control_term(payload: bytes) -> bytes:
+def _control_term(payload: Payload) -> bytes:
     """An answer of the bridge as a term: a map with binaries for text."""
     from bascule.protocols import etf, packed
 
-    return etf.dumps(packed.loads(payload), style=_CONTROL_STYLE)
+    return etf.dumps(packed.loads(bytes(payload)), style=_CONTROL_STYLE)
 
 
 def _parts_of_text(text: bytes, size: int) -> list[bytes]:

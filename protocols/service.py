@@ -46,9 +46,9 @@ MAX_NAME = 200  # characters of a client's or a pool's name
 MAX_TOKEN = 1000  # characters of the token in a hello
 
 if TYPE_CHECKING:
-    from bascule.protocols.envelope import Frame
+    from bascule.protocols.envelope import Frame, Payload
 
-    Request = tuple[int, int, int, int, int, bytes]
+    Request = tuple[int, int, int, int, int, Payload]
     """kind, codec, flags, call id, deadline in ms, payload."""
 
 _FRESH = int(Flag.FRESH)
@@ -167,7 +167,7 @@ class ServiceSide:
             raise self._refusal(call_id, f"a hello of {length} bytes is over the limit of {self._before_hello}")
         return len(data) - HEADER_SIZE >= int(length)
 
-    def _take_hello(self, codec: int, call_id: int, payload: bytes) -> None:
+    def _take_hello(self, codec: int, call_id: int, payload: Payload) -> None:
         message = self._control(codec, call_id, payload)
         if message["op"] != "hello":
             raise self._refusal(call_id, f"the first request is {message['op']!r:.100}, where 'hello' must stand")
@@ -186,7 +186,7 @@ class ServiceSide:
             raise self._refusal(call_id, f"the hello's token must be text of at most {MAX_TOKEN} characters")
         self.hello = Hello(client, pool, VERSION, callbacks, token)
 
-    def _check(self, kind: int, codec: int, call_id: int, payload: bytes) -> None:
+    def _check(self, kind: int, codec: int, call_id: int, payload: Payload) -> None:
         """The rarer requests: each has one form."""
         if kind == _CREDIT:
             if len(payload) != 4:
@@ -213,7 +213,7 @@ class ServiceSide:
             name = Kind(kind).name if kind in Kind._value2member_map_ else "unknown"
             raise self._refusal(call_id, f"a frame of kind {kind} ({name}) is none that a client may send")
 
-    def _check_prefixed(self, codec: int, flags: int, call_id: int, payload: bytes, number: int) -> None:
+    def _check_prefixed(self, codec: int, flags: int, call_id: int, payload: Payload, number: int) -> None:
         """A NESTED or PLACED call; what is wrong with one of these ends the connection."""
         known = _FIRST_CODEC <= codec <= _LAST_CODEC and flags & ~_FRESH <= MOST_CALL_FLAGS
         if not (known and call_id and len(payload) >= number):
@@ -221,7 +221,7 @@ class ServiceSide:
             problem = f"such a call has {codecs}, an id above 0, and first a number of {number} bytes"
             raise self._refusal(call_id, problem)
 
-    def _control(self, codec: int, call_id: int, payload: bytes) -> dict[str, Any]:
+    def _control(self, codec: int, call_id: int, payload: Payload) -> dict[str, Any]:
         if codec != _MSGPACK:
             raise self._refusal(call_id, f"a CONTROL is msgpack (codec 1), this says codec {codec}")
         if len(payload) > MAX_CONTROL:
@@ -252,7 +252,7 @@ def _unknown(codec: int) -> str:
     return f"codec {codec} is unknown; there are {', '.join(f'{one.value} ({one.name})' for one in Codec)}"
 
 
-def read_message(payload: bytes) -> dict[str, Any]:
+def read_message(payload: Payload) -> dict[str, Any]:
     """The map in a CONTROL's payload.
 
     Raises:
@@ -307,7 +307,7 @@ def welcome(answer: Welcome) -> bytes:
     )
 
 
-def read_welcome(kind: int, payload: bytes) -> Welcome:
+def read_welcome(kind: int, payload: Payload) -> Welcome:
     """The service's answer to our hello.
 
     Raises:

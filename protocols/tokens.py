@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from bascule.protocols.envelope import Payload
+
 PREFIX_LENGTH: Final = 16
 TOKEN_LENGTH: Final = 60
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuv"
@@ -77,12 +79,12 @@ def token_owner(token: str | bytes) -> tuple[int, int]:
     raise RemoteProtocolError("a token's slot and incarnation are hexadecimal")
 
 
-def find_tokens(prefix: bytes, payload: bytes, *, start: int = 0, most: int = 8) -> list[bytes]:
+def find_tokens(prefix: bytes, payload: Payload, *, start: int = 0, most: int = 8) -> list[bytes]:
     """Up to `most` texts in `payload` that begin like a token of this bridge: a hint, no more."""
     found: list[bytes] = []
     at = payload.find(prefix, start)
     while at >= 0 and len(found) < most:
-        token = payload[at : at + TOKEN_LENGTH]
+        token = bytes(payload[at : at + TOKEN_LENGTH])
         if len(token) == TOKEN_LENGTH:
             found.append(token)
         at = payload.find(prefix, at + PREFIX_LENGTH)

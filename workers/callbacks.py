@@ -40,7 +40,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-    from bascule.protocols.envelope import Frame
+    from bascule.protocols.envelope import Frame, Payload
     from bascule.workers.cancel import Gate
 
 _CALL, _NESTED, _CALLBACK = int(Kind.CALL), int(Kind.NESTED), int(Kind.CALLBACK)
@@ -104,7 +104,7 @@ class Callbacks:
 
     # -- going out -----------------------------------------------------------------------------------------------
 
-    def tell(self, codec: int, call_id: int, session: int, payload: bytes) -> None:
+    def tell(self, codec: int, call_id: int, session: int, payload: Payload) -> None:
         """A callback whose result is not wanted.
 
         Now and then its end is awaited all the same, so that a client that can't keep up is not run over.
@@ -117,7 +117,7 @@ class Callbacks:
             self._told = self._told_bytes = 0
             self.ask(codec, call_id, session, payload, None)
 
-    def ask(self, codec: int, call_id: int, session: int, payload: bytes, timeout: float | None) -> Frame:
+    def ask(self, codec: int, call_id: int, session: int, payload: Payload, timeout: float | None) -> Frame:
         """A callback and its answer, a REPLY or an ERROR.
 
         Raises:
@@ -163,7 +163,7 @@ class Callbacks:
             self._numbers += 1
             return self._numbers
 
-    def _send(self, codec: int, flags: int, call_id: int, session: int, number: int, payload: bytes) -> None:
+    def _send(self, codec: int, flags: int, call_id: int, session: int, number: int, payload: Payload) -> None:
         state = self._loop.state
         gate = state.capture.owner_here()[1]
         armed = gate.shield() if gate is not None else 0

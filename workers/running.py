@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Final
 
-    from bascule.protocols.envelope import Frame
+    from bascule.protocols.envelope import Frame, Payload
     from bascule.protocols.tokens import Handle
     from bascule.workers.calls import Plan
     from bascule.workers.cancel import Gate
@@ -162,11 +162,12 @@ class Runner:
                         self._unpickle_copies()
                         stage = DECODING
                     subject = payload[split : split + object_length] if object_length else None
-                    if type(payload) is bytes:
+                    if isinstance(payload, bytes):
                         body = payload[split + object_length :]
                     else:  # a large one, a bytearray that is ours alone
-                        del payload[: split + object_length]  # type: ignore[attr-defined]
-                        body = payload if codec == _MSGPACK else bytes(payload)
+                        del payload[: split + object_length]
+                        # msgpack's reader takes it as it is
+                        body = payload if codec == _MSGPACK else bytes(payload)  # type: ignore[assignment]
                     payload = b""
                     args: Any = ()
                     kwargs = None
@@ -269,7 +270,7 @@ class Runner:
 
     # What is rare
 
-    def _new_plan(self, codec: int, payload: bytes) -> Plan:
+    def _new_plan(self, codec: int, payload: Payload) -> Plan:
         """Make the plan for a head not seen before, or whose function has changed.
 
         Importing is user code, and yet nothing interrupts it: half an import would stay, for all calls to come (some

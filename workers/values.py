@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     Resolve = Callable[[str, str], object]
     MakeHandle = Callable[[object], Handle]
     DropHandles = Callable[[list[Handle]], object]
+    from bascule.protocols.envelope import Payload
 
 _NAMES: Final = {
     int(Codec.MSGPACK): "msgpack",
@@ -107,7 +108,7 @@ class ValueCodec:
         self._loads: Callable[..., Any] = module.loads
         self._loader: Callable[[Resolve, int], Callable[[bytes], Any]] | None = getattr(module, "loader", None)
 
-    def decode_value(self, payload: bytes, resolve_handle: Resolve | None, style: int = 0) -> Any:
+    def decode_value(self, payload: Payload, resolve_handle: Resolve | None, style: int = 0) -> Any:
         """One value: a client's answer.
 
         Raises:
@@ -118,7 +119,7 @@ class ValueCodec:
         except RemoteProtocolError as error:
             raise ArgumentsError(f"the answer can't be read: {error}") from None
 
-    def decode_error(self, payload: bytes) -> dict[str, Any]:
+    def decode_error(self, payload: Payload) -> dict[str, Any]:
         """An error map, from a client."""
         try:
             error = self._keywords(self._loads(payload))

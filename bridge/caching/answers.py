@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from bascule.bridge.caching.shelves import Answer, Shelves
     from bascule.bridge.router.calls import Head
     from bascule.bridge.router.core import RouterCore
+    from bascule.protocols.envelope import Payload
 
 _REPLY, _ERROR = int(Kind.REPLY), int(Kind.ERROR)
 _CALL, _HANDLE = int(Op.CALL), int(Want.HANDLE)
@@ -110,7 +111,7 @@ class AnswerCache:
         self._shelves.look(rule, target, name, lambda answer: self._post(partial(self._looked_up, flight, answer)))
         return True
 
-    def settled(self, call: Call, kind: int, codec: int, payload: bytes, outcome: str | None) -> None:
+    def settled(self, call: Call, kind: int, codec: int, payload: Payload, outcome: str | None) -> None:
         """A call has ended: if it led others, they end like it. `outcome` is said of errors of the bridge's own."""
         flight = self._leaders.pop(call, None)
         if flight is None:
@@ -172,7 +173,7 @@ class AnswerCache:
         flight.leader = call
         flight.created = None
         self._leaders[call] = flight
-        call.payload = shared_call(call.payload, flight.rule, flight.target, call.pool.policy.name, fresh=fresh)
+        call.payload = shared_call(bytes(call.payload), flight.rule, flight.target, call.pool.policy.name, fresh=fresh)
 
     def _place(self, call: Call) -> None:
         """Have it run, if its pool still takes calls."""

@@ -32,6 +32,7 @@ from bascule.protocols.service import Welcome
 if TYPE_CHECKING:
     from bascule.bridge.client.blocking import Client
     from bascule.bridge.client.places import Place
+    from bascule.protocols.envelope import Payload
     from bascule.protocols.tokens import Handle
 
 OVERDUE: Final = 10.0  # seconds past its deadline after which we no longer believe that the service will answer
@@ -204,7 +205,7 @@ class Connection(Calling[Link]):
         self.run_deferred()
         return True, before != len(link.pending) + len(link.out)
 
-    def _tell_output(self, call_id: int, payload: bytes, flags: int) -> None:
+    def _tell_output(self, call_id: int, payload: Payload, flags: int) -> None:
         tell(self._output, call_id, payload, flags)
 
     # -- links -------------------------------------------------------------------------------------------------------

@@ -9,13 +9,16 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.errors import BasculeError, CallError, from_map
 from bascule.protocols import packed
 from bascule.protocols.calls import Op, Want, encode_call
 from bascule.protocols.envelope import HEADER, Codec, Kind
 from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from bascule.protocols.envelope import Payload
 
 _pack = HEADER.pack
 _CALL, _PLACED, _MSGPACK = int(Kind.CALL), int(Kind.PLACED), int(Codec.MSGPACK)
@@ -146,7 +149,7 @@ def want_of(want: str | Want | None) -> int:
         raise ValueError(f"want is one of {', '.join(map(repr, WANTS))}, not {want!r}") from None
 
 
-def decode_error(payload: bytes) -> CallError:
+def decode_error(payload: Payload) -> CallError:
     """The exception in an ERROR's payload."""
     try:
         return from_map(packed.loads(payload))

@@ -19,6 +19,7 @@ from bascule.protocols.envelope import Codec, Kind, encode_frame
 
 if TYPE_CHECKING:
     from bascule.bridge.client.settling import Settling
+    from bascule.protocols.envelope import Payload
 
 PENDING: Final = 0
 REPLY: Final = 1  # outcome: the payload
@@ -80,7 +81,7 @@ class Entry:
             link.out.append(encode_frame(Kind.CANCEL, Codec.MSGPACK, 0, self.call_id, 0, 0))
             link.flush()
 
-    def receive(self, kind: int, payload: bytes) -> None:
+    def receive(self, kind: int, payload: Payload) -> None:
         """A frame that is neither REPLY nor ERROR: only streams await such."""
 
 

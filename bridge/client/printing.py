@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bascule.protocols.envelope import Flag
+
+if TYPE_CHECKING:
+    from bascule.protocols.envelope import Payload
 
 OnOutput = Callable[[str, str, int], Any]
 """Told of captured output: the text, "stdout" or "stderr", the id of the call on the wire (0: of no call)."""
@@ -16,7 +19,7 @@ _ERR = int(Flag.ERR)
 _log = logging.getLogger("bascule.client")
 
 
-def tell(listener: OnOutput, call_id: int, payload: bytes, flags: int) -> None:
+def tell(listener: OnOutput, call_id: int, payload: Payload, flags: int) -> None:
     """Tell `listener` of an OUTPUT frame; what it raises is logged."""
     try:
         listener(payload.decode(errors="replace"), "stderr" if flags & _ERR else "stdout", call_id)

@@ -22,7 +22,7 @@ from bascule.protocols.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from bascule.bridge.client.outbox import Outbox
-    from bascule.protocols.envelope import Frame
+    from bascule.protocols.envelope import Frame, Payload
 
 OnOutput = Callable[[int, bytes, int], None]
 """Told of captured output: the call's id, the text's bytes, the frame's flags. It does not raise."""
@@ -61,7 +61,7 @@ class Settling(ABC):
         self.pending: dict[int, Entry] = {}
         self.outbox = outbox
         self.out = outbox.frames
-        self.loads: Callable[[bytes], Any] = packed.loader(partial(make_proxy, self))
+        self.loads: Callable[[Payload], Any] = packed.loader(partial(make_proxy, self))
         self.dropped: deque[str] = deque()
         self.broken: str | None = None
         self.carried: list[tuple[Entry, list[bytes]]] = []
@@ -113,7 +113,7 @@ class Settling(ABC):
                         self.discard(payload)  # nobody waits for it any more
             else:
                 if kind == _OUTPUT:
-                    self._on_output(call_id, payload, flags)
+                    self._on_output(call_id, bytes(payload), flags)
                 else:
                     self._settle_other(kind, call_id, payload)
                 self._at = at = at + 1
@@ -131,7 +131,7 @@ class Settling(ABC):
             elif entry.state == ERROR:
                 entry.outcome, entry.state = decode_error(entry.outcome), RAISED
 
-    def discard(self, payload: bytes) -> None:
+    def discard(self, payload: Payload) -> None:
         """A value that nobody will see: have the objects released whose handles are in it."""
         if _TOKEN_START in payload:
             with contextlib.suppress(RemoteProtocolError):
@@ -163,7 +163,7 @@ class Settling(ABC):
             else:
                 self.carried.append((entry, frames))
 
-    def _settle_other(self, kind: int, call_id: int, payload: bytes) -> None:
+    def _settle_other(self, kind: int, call_id: int, payload: Payload) -> None:
         if kind == _CONTROL:
             entry = self.pending.pop(call_id, None)
             if entry is not None:

@@ -19,6 +19,7 @@ from bascule.protocols.envelope import Codec, Kind, encode_frame
 
 if TYPE_CHECKING:
     from bascule.bridge.client.settling import Settling
+    from bascule.protocols.envelope import Payload
 
 _ITEM = int(Kind.ITEM)
 _credit = struct.Struct("<I").pack
@@ -31,11 +32,11 @@ class Flow(Entry):
 
     def __init__(self, link: Settling, call_id: int, what: str, kept: list[Any] | None = None) -> None:
         super().__init__(link, call_id, what, kept)
-        self.items: deque[bytes] = deque()
+        self.items: deque[Payload] = deque()
         self._gate: Entry | None = None
         self.watchers = [self._open_gate]
 
-    def receive(self, kind: int, payload: bytes) -> None:
+    def receive(self, kind: int, payload: Payload) -> None:
         """An item, or the end."""
         if kind == _ITEM:
             self.items.append(payload)

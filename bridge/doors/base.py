@@ -12,9 +12,12 @@ it gives them ids that no client can choose, and recognises them when the answer
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-Request = tuple[int, int, int, Hashable, int, bytes]
+if TYPE_CHECKING:
+    from bascule.protocols.envelope import Payload
+
+Request = tuple[int, int, int, Hashable, int, bytes | bytearray]
 """kind, codec, flags, client's call id, deadline in ms (0: none), payload.
 
 Kinds: CALL, PLACED, TRACE, CANCEL, CREDIT, RELEASE, CONTROL; of a client that takes callbacks also NESTED, and REPLY
@@ -43,7 +46,7 @@ class Door(Protocol):
     def take_output(self) -> bytes:
         """Bytes that the door itself wants to say (a refusal, a farewell), empty when there is nothing."""
 
-    def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
+    def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: Payload) -> list[Payload]:
         """An answer as pieces to write: REPLY, ERROR, ITEM, END, OUTPUT (call id 0: of no call), CONTROL.
 
         For a client that takes callbacks also CALLBACK (call id 0: of no call; the payload begins with its number) and

@@ -9,12 +9,16 @@ pays for the choice afterwards.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING
 
 from bascule.bridge.cli.relay import GREETING
 from bascule.bridge.doors.base import Door, DoorChanged, Request
 from bascule.bridge.doors.service import ServiceDoor
 from bascule.protocols.errors import RemoteProtocolError
 from bascule.protocols.limits import MAX_BEFORE_HELLO
+
+if TYPE_CHECKING:
+    from bascule.protocols.envelope import Payload
 
 MOST = MAX_BEFORE_HELLO - 64  # bytes of a greeting
 _MOST_DIGITS = 6
@@ -72,7 +76,7 @@ class FrontDoor:
         output, self._output = self._output, b""
         return output
 
-    def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
+    def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: Payload) -> list[Payload]:
         """Nobody was asked anything yet."""
         return []
 

@@ -33,19 +33,8 @@ from bascule.bridge.doors.pod_formats import FORMATS
 from bascule.bridge.errormaps import error_map
 from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
-from bascule.protocols.pod import (
-    CALLING,
-    INVOKE,
-    INVOKE_KEY,
-    SMALL,
-    Describe,
-    Invoke,
-    LoadNamespace,
-    PodConnection,
-    Refused,
-    invoke_at,
-    lone_invoke,
-)
+from bascule.protocols.pod import CALLING, INVOKE, INVOKE_KEY, SMALL, PodConnection, invoke_at, lone_invoke
+from bascule.protocols.pod_events import Describe, Invoke, LoadNamespace, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +44,8 @@ if TYPE_CHECKING:
     from bascule.bridge.doors.base import Request
     from bascule.bridge.doors.pod_options import PodOptions
     from bascule.bridge.doors.pod_runs import Run
-    from bascule.protocols.pod import Event, Id
+    from bascule.protocols.envelope import Payload
+    from bascule.protocols.pod_events import Event, Id
 
 WINDOW: Final = 64  # items of a stream that may be under way to a client
 MOST_KEYS: Final = 1_000  # keys of calls that are remembered before those that ended are looked for
@@ -406,7 +396,7 @@ class PodDoor:
 
     # -- what the workers say ------------------------------------------------------------------------------------
 
-    def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
+    def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: Payload) -> list[Payload]:
         """An answer as pieces to write; none when it was for the door itself."""
         pod, open_ = self._pod, self._open
         if kind == _REPLY and open_.get(call_id) is INVOKE and pod.held is None:  # type: ignore[call-overload]
@@ -418,35 +408,35 @@ class PodDoor:
                 before = b"d2:id%b6:statusl4:donee5:value%d:" % (call_id, length)  # type: ignore[str-format]
                 return [before, payload, b"e"]
             return [b"d2:id%b6:statusl4:donee5:value%d:%be" % (call_id, length, payload)]  # type: ignore[str-format]
-        if kind not in (_REPLY, _ITEM) or isinstance(call_id, tuple):
-            payload = bytes(payload)  # a large one comes as a bytearray: good to pass on, not to look into
+        # A large one comes as a bytearray: good to pass on, not to look into.
+        said = b"" if kind in (_REPLY, _ITEM) and not isinstance(call_id, tuple) else bytes(payload)
         if kind == _CANCEL:
             self._not_asked(call_id)  # type: ignore[arg-type]
         elif kind == _CALLBACK:
-            self._ask_client(call_id, int.from_bytes(payload[:8], "little"), payload[8:])
+            self._ask_client(call_id, int.from_bytes(said[:8], "little"), said[8:])
         elif not isinstance(call_id, bytes) or call_id not in open_:  # output of no call, or an answer to the door
             if kind == _OUTPUT:
-                self._warn(payload.decode("utf-8", "replace"))
+                self._warn(said.decode("utf-8", "replace"))
             elif isinstance(call_id, tuple) and call_id[0] == LANDSCAPE:
-                if not self._catalogue.learn(call_id[1], payload, self._handle, is_error=kind == _ERROR):
+                if not self._catalogue.learn(call_id[1], said, self._handle, is_error=kind == _ERROR):
                     self.closing = True
                     self.exit_status = 1
             elif isinstance(call_id, tuple):
-                self._take_part(kind, call_id[1], call_id[2], payload)
+                self._take_part(kind, call_id[1], call_id[2], said)
         elif kind == _REPLY and open_[call_id] is CALLING:
             pod.send_item(call_id, self._format.listed(b'"py/result"', bytes(payload)))
             pod.send_done(call_id)
         elif kind == _REPLY:
             pod.send_value(call_id, payload)
         elif kind == _OUTPUT:
-            pod.send_output(call_id, payload, err=bool(flags & _ERR))
+            pod.send_output(call_id, said, err=bool(flags & _ERR))
         elif kind == _ITEM:
             pod.send_item(call_id, payload)
             self._item_was_written(call_id)
         elif kind == _END:
             pod.send_done(call_id)
         elif kind == _ERROR:
-            self._send_failure(call_id, payload)
+            self._send_failure(call_id, said)
         if kind in (_REPLY, _END, _ERROR):
             self._streams.pop(call_id, None)
             for number in [number for number, id in self._asked.items() if id == call_id]:

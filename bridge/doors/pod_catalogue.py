@@ -10,7 +10,8 @@ from bascule.bridge.doors import pod_code, pod_core
 from bascule.bridge.doors.pod_exports import IMPORT_ERROR, Export, message_of
 from bascule.bridge.doors.pod_vars import var
 from bascule.protocols.envelope import Codec, Kind
-from bascule.protocols.pod import INVOKE_KEY, Invoke
+from bascule.protocols.pod import INVOKE_KEY
+from bascule.protocols.pod_events import Invoke
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from bascule.bridge.doors.base import Request
     from bascule.bridge.doors.pod_options import PodOptions
     from bascule.protocols.bencode import Value
-    from bascule.protocols.pod import LoadNamespace, PodConnection
+    from bascule.protocols.pod import PodConnection
+    from bascule.protocols.pod_events import LoadNamespace
 
 MOST_WAITING: Final = 10_000  # requests that wait for a module's landscape
 LANDSCAPE: Final = "landscape"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from bascule.bridge.doors.pod_options import PodOptions
     from bascule.protocols.bencode import Value
-    from bascule.protocols.pod import Invoke, LoadNamespace
+    from bascule.protocols.pod_events import Invoke, LoadNamespace
 
 IMPORT_ERROR: Final = "import-error"
 """The var of a module that can't be imported: calling it raises why."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bascule.bridge.doors.pod_formats import Format
-    from bascule.protocols.pod import Id
+    from bascule.protocols.pod_events import Id
 
 _CALL = int(Kind.CALL)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bascule.bridge.doors.base import Request
     from bascule.bridge.doors.pod_formats import Format
     from bascule.bridge.doors.pod_runs import Piece, Run
-    from bascule.protocols.pod import Id
+    from bascule.protocols.pod_events import Id
 
 MOST_OPEN = 1_000
 _MARK = b"results-"  # its calls have ids of this and its number, as other runs' have their client's

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from bascule.bridge.doors.base import Request
     from bascule.bridge.doors.pod_formats import Format
-    from bascule.protocols.pod import Id
+    from bascule.protocols.envelope import Payload
+    from bascule.protocols.pod_events import Id
 
 MARK = "scatter"
 LINES = 20  # of progress, at most
@@ -164,7 +165,7 @@ class Run:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _request(self, payload: bytes, kind: int, number: int = -1, deadline: int = 0) -> Request:
+    def _request(self, payload: Payload, kind: int, number: int = -1, deadline: int = 0) -> Request:
         return (kind, self._form.codec, 0, (MARK, self.id, number), deadline, payload)
 
     def _cancelled(self, number: int) -> Request:

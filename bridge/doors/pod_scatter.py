@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bascule.bridge.doors.pod_formats import Format
-    from bascule.protocols.pod import Id
+    from bascule.protocols.pod_events import Id
 
 CHUNKS_A_WORKER = 4  # so that a worker with the slow items does not hold up the others
 FOLDED = 256  # items that one call reduces

@@ -11,6 +11,8 @@ from bascule.protocols.port import PortConversation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bascule.bridge.doors.base import Request
 
 
@@ -32,7 +34,7 @@ class PortDoor:
         self.take_output = self._conversation.take_output
         self.take_requests = self._conversation.take_requests
 
-    def receive_data(self, data: bytes) -> list[Request]:
+    def receive_data(self, data: bytes) -> Sequence[Request]:
         """Frames as requests.
 
         Raises:

@@ -8,11 +8,15 @@ to say as well: it has the table of unsettled calls anyway.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
 from bascule.bridge.doors.base import Request
 from bascule.protocols.envelope import HEADER, Kind
 from bascule.protocols.limits import MAX_BEFORE_HELLO, MAX_FRAME
 from bascule.protocols.service import Hello, ServiceSide, read_message
+
+if TYPE_CHECKING:
+    from bascule.protocols.envelope import Payload
 
 _CONTROL = int(Kind.CONTROL)
 _pack = HEADER.pack
@@ -49,7 +53,7 @@ class ServiceDoor:
         """Who the client says it is, once it did."""
         return self._side.hello
 
-    def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: bytes) -> list[bytes]:
+    def encode(self, kind: int, codec: int, flags: int, call_id: Hashable, payload: Payload) -> list[Payload]:
         """An answer as pieces to write."""
         if kind == _CONTROL and not self._greeted:
             # The answer to the hello. A client that was told no is not listened to any more.

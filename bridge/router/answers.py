@@ -15,7 +15,7 @@ from bascule.workers.page import armed_id, started_id
 
 if TYPE_CHECKING:
     from bascule.bridge.router.core import RouterCore
-    from bascule.protocols.envelope import Frame
+    from bascule.protocols.envelope import Frame, Payload
 
 _REPLY, _ERROR, _MISROUTED = int(Kind.REPLY), int(Kind.ERROR), int(Kind.MISROUTED)
 _ITEM, _END, _OUTPUT, _CONTROL = int(Kind.ITEM), int(Kind.END), int(Kind.OUTPUT), int(Kind.CONTROL)
@@ -92,7 +92,7 @@ class Answers:
         if worker.state is _RETIRING:
             core.leave_if_idle(worker)
 
-    def _late_answer(self, worker: Worker, kind: int, codec: int, wire_id: int, payload: bytes) -> None:
+    def _late_answer(self, worker: Worker, kind: int, codec: int, wire_id: int, payload: Payload) -> None:
         """An answer to no outstanding call: the end of a stream, or something we no longer know."""
         core = self._core
         call = worker.streams.pop(wire_id, None)
@@ -105,7 +105,7 @@ class Answers:
             core.leave_if_idle(worker)
 
     def _other_answer(
-        self, worker: Worker, kind: int, codec: int, flags: int, wire_id: int, session: int, payload: bytes
+        self, worker: Worker, kind: int, codec: int, flags: int, wire_id: int, session: int, payload: Payload
     ) -> None:
         core = self._core
         if kind in _STREAMED:
@@ -130,7 +130,7 @@ class Answers:
         else:
             core.kill(worker, KillReason.RUBBISH)
 
-    def _stream(self, worker: Worker, kind: int, codec: int, wire_id: int, payload: bytes) -> None:
+    def _stream(self, worker: Worker, kind: int, codec: int, wire_id: int, payload: Payload) -> None:
         core = self._core
         self._occupies_nobody(worker, wire_id)
         call = worker.streams.get(wire_id)
@@ -160,7 +160,7 @@ class Answers:
             self._core.endings.close_stream(call, worker, doom.reason if doom is not None else KillReason.CANCEL)
         self._account(worker, 1)
 
-    def _output(self, worker: Worker, call: Call | None, flags: int, payload: bytes) -> None:
+    def _output(self, worker: Worker, call: Call | None, flags: int, payload: Payload) -> None:
         core = self._core
         if call is None or call.state is SETTLED:
             core.logged.append((worker, payload.decode(errors="replace"), bool(flags & _ERR)))
@@ -197,7 +197,7 @@ class Answers:
             return None
         return stream or worker.calls.get(armed) or running[-1]
 
-    def _worker_control(self, worker: Worker, payload: bytes) -> None:
+    def _worker_control(self, worker: Worker, payload: Payload) -> None:
         core = self._core
         message = read_control(payload)
         op = message.get("op")

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     from bascule.bridge.router.core import RouterCore
     from bascule.bridge.router.peers import Session
+    from bascule.protocols.envelope import Payload
 
 LOOK = 0.05  # seconds between two looks whether all workers are there
 MOST_WAITING = 1_000  # questions of one session that wait for workers; one more is answered with those that are there
 
 
-def answer_door(core: RouterCore, session: Session, number: Hashable, payload: bytes) -> None:
+def answer_door(core: RouterCore, session: Session, number: Hashable, payload: Payload) -> None:
     """Answer now, or when it is time."""
     asked = read_control(payload)
     if asked["op"] == "workers":

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from bascule.bridge.router.core import RouterCore
     from bascule.bridge.router.peers import Session, Worker
+    from bascule.protocols.envelope import Payload
 
 _CALLBACK, _CANCEL, _ERROR = int(Kind.CALLBACK), int(Kind.CANCEL), int(Kind.ERROR)
 _CAST = int(Flag.CAST)
@@ -64,7 +65,7 @@ class Callbacks:
 
     # -- what workers say ----------------------------------------------------------------------------------------
 
-    def ask(self, worker: Worker, codec: int, flags: int, wire_id: int, session_id: int, payload: bytes) -> None:
+    def ask(self, worker: Worker, codec: int, flags: int, wire_id: int, session_id: int, payload: Payload) -> None:
         """A worker's CALLBACK: pass it to its client."""
         core = self._core
         if len(payload) < NUMBER:
@@ -116,7 +117,7 @@ class Callbacks:
 
     # -- what clients say ----------------------------------------------------------------------------------------
 
-    def answered(self, session: Session, kind: int, codec: int, number: Hashable, payload: bytes) -> None:
+    def answered(self, session: Session, kind: int, codec: int, number: Hashable, payload: Payload) -> None:
         """A client's REPLY or ERROR. One that nobody waits for is dropped."""
         one = self._open.get(number) if isinstance(number, int) else None
         if one is None or one.session is not session:
@@ -126,7 +127,7 @@ class Callbacks:
         self._core.send(one.worker, kind, codec, 0, one.number, session.id, payload)
 
     def accept(
-        self, session: Session, codec: int, flags: int, client_id: Hashable, deadline_ms: int, payload: bytes
+        self, session: Session, codec: int, flags: int, client_id: Hashable, deadline_ms: int, payload: Payload
     ) -> None:
         """A client's NESTED call: as `Requests.accept`, but for the queue, which must not hold it up."""
         core = self._core

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bascule.protocols.calls import Op, decode_head
 from bascule.protocols.envelope import Kind
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bascule.bridge.router.callbacks import Open
     from bascule.bridge.router.peers import Session, Worker
     from bascule.bridge.router.pools import FairQueue, Pool
+    from bascule.protocols.envelope import Payload
 
 
 class CallState(enum.Enum):
@@ -46,7 +47,7 @@ class Head:
 
     __slots__ = ("object_length", "op", "pool", "profile", "start", "target", "text")
 
-    def __init__(self, payload: bytes, pool: Pool) -> None:
+    def __init__(self, payload: Payload, pool: Pool) -> None:
         """Read a payload's head.
 
         Raises:
@@ -64,8 +65,6 @@ class Head:
 class Call:
     """What the router must remember of a call. Slots only: there may be a hundred thousand."""
 
-    kind: int = _CALL  # of the frame that brings it to its worker
-
     __slots__ = (
         "accepted_at",
         "client_id",
@@ -75,6 +74,7 @@ class Call:
         "flags",
         "given",
         "hops",
+        "kind",
         "object_token",
         "payload",
         "pool",
@@ -88,8 +88,9 @@ class Call:
     )
 
     def __init__(
-        self, session: Session, client_id: Hashable, codec: int, flags: int, payload: bytes, head: Head, now: float
+        self, session: Session, client_id: Hashable, codec: int, flags: int, payload: Payload, head: Head, now: float
     ) -> None:
+        self.kind: int = _CALL  # of the frame that brings it to its worker
         self.session = session
         self.client_id = client_id
         self.codec = codec
@@ -119,12 +120,21 @@ class PlacedCall(Call):
 class NestedCall(Call):
     """A call that is made in the course of a callback: see `bascule.bridge.router.callbacks`."""
 
-    __slots__ = ("kind", "parent")
+    __slots__ = ("parent",)
 
-    def __init__(self, parent: Open, *call: Any) -> None:
-        super().__init__(*call)
+    def __init__(
+        self,
+        parent: Open,
+        session: Session,
+        client_id: Hashable,
+        codec: int,
+        flags: int,
+        payload: Payload,
+        head: Head,
+        now: float,
+    ) -> None:
+        super().__init__(session, client_id, codec, flags, payload, head, now)
         self.parent = parent
-        self.kind = _CALL
 
     def nest(self, number: int) -> None:
         """It is going to run on top of what waits for this callback's answer in its worker."""

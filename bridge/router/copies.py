@@ -18,6 +18,7 @@ from bascule.protocols.errors import ErrorKind
 if TYPE_CHECKING:
     from bascule.bridge.router.core import RouterCore
     from bascule.bridge.router.peers import Worker
+    from bascule.protocols.envelope import Payload
 
 MOST_MOVES = 2  # how often one call is sent on
 MOST_COPIED = 64 << 20  # bytes of pickles of one call
@@ -29,7 +30,7 @@ class Copies:
     def __init__(self, core: RouterCore) -> None:
         self._core = core
 
-    def send_on(self, call: Call, refused_by: Worker, payload: bytes) -> None:
+    def send_on(self, call: Call, refused_by: Worker, payload: Payload) -> None:
         """`refused_by` holds not all of this call's handles; `payload` has the tokens that it misses."""
         core = self._core
         core.take_back(call)
@@ -45,7 +46,7 @@ class Copies:
             )
             return
         length = tokens.TOKEN_LENGTH
-        missing = [payload[at : at + length] for at in range(0, len(payload), length)]
+        missing = [bytes(payload[at : at + length]) for at in range(0, len(payload), length)]
         owners = self._owners(call, missing)
         if owners is None:
             return

@@ -36,6 +36,7 @@ from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 if TYPE_CHECKING:
     from bascule.bridge.caching.answers import AnswerCache
     from bascule.bridge.operations.tracing import Tracing
+    from bascule.protocols.envelope import Payload
 
 # Plain integers: comparing enum members costs as much as the work they guard.
 _ERROR, _CONTROL, _CREDIT = int(Kind.ERROR), int(Kind.CONTROL), int(Kind.CREDIT)
@@ -340,7 +341,7 @@ class RouterCore:
             credit, call.credit = call.credit.to_bytes(4, "little"), 0
             self.send(call.worker, _CREDIT, call.codec, 0, call.wire_id, call.session.id, credit)
 
-    def settle(self, call: Call, kind: int, codec: int, payload: bytes, outcome: str | None = None) -> None:
+    def settle(self, call: Call, kind: int, codec: int, payload: Payload, outcome: str | None = None) -> None:
         """The one way in which a call ends. The first outcome wins. `outcome` is what the audit is told of it."""
         if call.state is SETTLED:
             self.settled["late"] += 1
@@ -392,7 +393,9 @@ class RouterCore:
             self.audit(session, target, kind.value, None)
         self.answer(session, _ERROR, codec, 0, client_id, encode_error(codec, error_map(kind, message)))
 
-    def answer(self, session: Session, kind: int, codec: int, flags: int, client_id: Hashable, payload: bytes) -> None:
+    def answer(
+        self, session: Session, kind: int, codec: int, flags: int, client_id: Hashable, payload: Payload
+    ) -> None:
         """Say something to a client that settles nothing."""
         if session.dead:
             return
@@ -403,7 +406,7 @@ class RouterCore:
         """A CONTROL answer to a client."""
         self.answer(session, _CONTROL, Codec.MSGPACK, 0, client_id, write_control(message))
 
-    def refuse_control(self, session: Session, client_id: Hashable, payload: bytes) -> None:
+    def refuse_control(self, session: Session, client_id: Hashable, payload: Payload) -> None:
         """What a bridge without an operator's side says to a CONTROL request."""
         self.answer_control(session, client_id, {"op": "refused", "message": "this door takes no control requests"})
 
@@ -415,7 +418,7 @@ class RouterCore:
         self.send(worker, _CONTROL, Codec.MSGPACK, 0, 0, 0, write_control(message))
 
     def send(
-        self, worker: Worker, kind: int, codec: int, flags: int, wire_id: int, session: int, payload: bytes
+        self, worker: Worker, kind: int, codec: int, flags: int, wire_id: int, session: int, payload: Payload
     ) -> None:
         """A frame other than a call to a worker."""
         if worker.state is not WorkerState.DEAD:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 
+if TYPE_CHECKING:
+    from bascule.protocols.envelope import Payload
 
-def read_control(payload: bytes) -> dict[str, Any]:
+
+def read_control(payload: Payload) -> dict[str, Any]:
     """The message, or an empty map when it is no message: callers ask for "op" and know none of that name."""
     try:
         message = msgpack.unpackb(payload, strict_map_key=False)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bascule.bridge.policy import Policy
     from bascule.bridge.router.pools import Pool
     from bascule.bridge.router.writer import Writer
+    from bascule.protocols.envelope import Payload
 
 
 class Peer:
@@ -31,7 +32,7 @@ class Peer:
     __slots__ = ("dirty", "outbox", "unwritten", "writer")
 
     def __init__(self) -> None:
-        self.outbox: list[bytes] = []
+        self.outbox: list[Payload] = []
         self.writer: Writer | None = None  # the pump's, while the peer is connected
         self.unwritten = 0  # bytes that were offered to the descriptor and not taken; kept by the pump
         self.dirty = False

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from bascule.bridge.router.core import RouterCore
     from bascule.bridge.router.peers import Session
+    from bascule.protocols.envelope import Payload
 
 SLOT = 2  # bytes of a slot's number before a payload
 
@@ -24,7 +25,7 @@ def accept_placed(
     flags: int,
     client_id: Hashable,
     deadline_ms: int,
-    payload: bytes,
+    payload: Payload,
 ) -> None:
     """A PLACED call: give it to the worker in the slot that it names, and to no other."""
     slot = int.from_bytes(payload[:SLOT], "little")

@@ -51,7 +51,7 @@ class RouterPump:
         self._subscriber: Callable[[Notice], None] | None = None
         self._unheard: deque[Notice] = deque()
         self.scribe = Scribe(_write_to_stderr)
-        self._thread = threading.Thread(target=self._run, name="bascule-router", daemon=True)
+        self._runner = threading.Thread(target=self._run, name="bascule-router", daemon=True)
         self._descriptors.add(self._wake, 0, self._on_wake)
 
     # -- from other threads --------------------------------------------------------------------------------------
@@ -59,12 +59,12 @@ class RouterPump:
     def start(self) -> None:
         """Start the thread."""
         sys.setswitchinterval(SWITCH_INTERVAL)
-        self._thread.start()
+        self._runner.start()
 
     def stop(self) -> None:
         """End the thread; descriptors are closed by it. Afterwards `post` does nothing."""
         self.post(self._stop)
-        self._thread.join()
+        self._runner.join()
         self.scribe.close(LAST_WORDS)
         wake, self._wake = self._wake, -1
         if wake >= 0:
@@ -91,7 +91,7 @@ class RouterPump:
 
         self.post(run)
         while not done.wait(0.5):
-            if not self._thread.is_alive():
+            if not self._runner.is_alive():
                 raise RuntimeError("the router thread is gone")
         if errors:
             raise errors[0]
@@ -105,7 +105,7 @@ class RouterPump:
             while self._unheard:
                 subscriber(self._unheard.popleft())
 
-        if self._thread.ident is not None and not self._thread.is_alive():
+        if self._runner.ident is not None and not self._runner.is_alive():
             run()  # it died before anybody listened
         else:
             self.post(run)

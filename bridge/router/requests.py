@@ -19,6 +19,7 @@ from bascule.protocols.limits import MAX_TRACE
 
 if TYPE_CHECKING:
     from bascule.bridge.router.core import RouterCore
+    from bascule.protocols.envelope import Payload
 
 _CALL, _CANCEL, _CREDIT = int(Kind.CALL), int(Kind.CANCEL), int(Kind.CREDIT)
 _RELEASE, _CONTROL, _NESTED = int(Kind.RELEASE), int(Kind.CONTROL), int(Kind.NESTED)
@@ -174,7 +175,7 @@ class Requests:
             core.mark(session)
 
     def _accept(
-        self, session: Session, codec: int, flags: int, client_id: Hashable, deadline_ms: int, payload: bytes
+        self, session: Session, codec: int, flags: int, client_id: Hashable, deadline_ms: int, payload: Payload
     ) -> None:
         """A call came in: refuse it with an answer, or place it."""
         core = self._core
@@ -225,7 +226,7 @@ class Requests:
         else:
             core.place_with_owner(call, bytes(payload[at : at + tokens.TOKEN_LENGTH]))
 
-    def why_not(self, session: Session, pool: Pool, target: bytes, payload: bytes) -> tuple[ErrorKind, str] | None:
+    def why_not(self, session: Session, pool: Pool, target: bytes, payload: Payload) -> tuple[ErrorKind, str] | None:
         """Why a call is not accepted, or None."""
         core = self._core
         if core.draining:
@@ -246,14 +247,21 @@ class Requests:
             return ErrorKind.QUARANTINED, f"{name} killed worker after worker; it is refused for {seconds:.0f} s more"
         return None
 
-    def hint(self, payload: bytes, start: int) -> bytes:
+    def hint(self, payload: Payload, start: int) -> bytes:
         """A token among the arguments, if one is easily seen. Only a hint: the worker judges."""
         core = self._core
         at = payload.find(core.prefix_bytes, start, start + HINT_WINDOW)
-        return payload[at : at + tokens.TOKEN_LENGTH] if at >= 0 else b""
+        return bytes(payload[at : at + tokens.TOKEN_LENGTH]) if at >= 0 else b""
 
     def _other_request(
-        self, session: Session, kind: int, codec: int, flags: int, client_id: Hashable, deadline_ms: int, payload: bytes
+        self,
+        session: Session,
+        kind: int,
+        codec: int,
+        flags: int,
+        client_id: Hashable,
+        deadline_ms: int,
+        payload: Payload,
     ) -> None:
         core = self._core
         if kind == _CANCEL:
@@ -272,9 +280,9 @@ class Requests:
             if isinstance(client_id, tuple):  # the door's own
                 from bascule.bridge.router.asking import answer_door
 
-                answer_door(core, session, client_id, payload)
+                answer_door(core, session, client_id, bytes(payload))
             else:
-                core.on_control(session, client_id, payload)
+                core.on_control(session, client_id, bytes(payload))
         elif kind == _NESTED:
             core.callbacks.accept(session, codec, flags, client_id, deadline_ms, payload)
         elif kind == _PLACED:
@@ -285,12 +293,12 @@ class Requests:
         elif kind in _ANSWERS:
             core.callbacks.answered(session, kind, codec, client_id, payload)
 
-    def _release(self, session: Session, payload: bytes) -> None:
+    def _release(self, session: Session, payload: Payload) -> None:
         """Hand each token to its owner; tokens of the dead need no release."""
         core = self._core
         by_worker: dict[Worker, list[bytes]] = {}
         for at in range(0, len(payload) - tokens.TOKEN_LENGTH + 1, tokens.TOKEN_LENGTH):
-            token = payload[at : at + tokens.TOKEN_LENGTH]
+            token = bytes(payload[at : at + tokens.TOKEN_LENGTH])
             worker = core.owner_of(token)
             if worker is not None:
                 by_worker.setdefault(worker, []).append(token)
@@ -299,7 +307,7 @@ class Requests:
                 return
             core.send(worker, _RELEASE, Codec.MSGPACK, 0, 0, session.id, b"".join(some))
 
-    def _give_credit(self, call: Call, payload: bytes) -> None:
+    def _give_credit(self, call: Call, payload: Payload) -> None:
         call.credit = min(call.credit + int.from_bytes(payload, "little"), MOST_CREDIT)
         if call.session.unwritten > HOLD_CREDIT:
             call.session.held_credit.add(call)

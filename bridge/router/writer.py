@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from typing import TYPE_CHECKING
 
 from bascule.bridge.router.peers import Peer
+
+if TYPE_CHECKING:
+    from bascule.protocols.envelope import Payload
 
 MOST_PIECES = 512  # of one gathered write
 JOIN_BELOW = 64 << 10  # so many bytes are joined rather than gathered
@@ -19,7 +23,7 @@ class Writer:
     def __init__(self, fd: int, peer: Peer) -> None:
         self.fd = fd
         self.peer = peer
-        self.rest: deque[bytes | memoryview] = deque()
+        self.rest: deque[Payload | memoryview] = deque()
         self.waiting = False  # for the descriptor to take more
         self.broken = False
 
@@ -77,6 +81,6 @@ class Writer:
         return True
 
 
-def _joined(outbox: list[bytes]) -> bytes | None:
+def _joined(outbox: list[Payload]) -> Payload | None:
     """Small pieces as one, or None when they are too much to copy."""
     return b"".join(outbox) if sum(map(len, outbox)) <= JOIN_BELOW else None

@@ -365,7 +365,7 @@ def test_after_a_failure_of_the_router_others_can_still_speak_to_it(pump: Router
         raise ZeroDivisionError
 
     pump.post(broken)
-    pump._thread.join(5)
+    pump._runner.join(5)
     assert isinstance(notices[-1], RouterFailed)
     wake = pump._wake
     other = os.open(os.devnull, os.O_RDONLY)  # the number is somebody else's now

@@ -11,17 +11,8 @@ from hypothesis import strategies as st
 
 from bascule.protocols import bencode
 from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
-from bascule.protocols.pod import (
-    INVOKE_KEY,
-    Describe,
-    Invoke,
-    LoadNamespace,
-    PodConnection,
-    Refused,
-    Shutdown,
-    invoke_at,
-    lone_invoke,
-)
+from bascule.protocols.pod import INVOKE_KEY, PodConnection, invoke_at, lone_invoke
+from bascule.protocols.pod_events import Describe, Invoke, LoadNamespace, Refused, Shutdown
 
 NAMESPACES: list[bencode.Value] = [{"name": "my-mod", "vars": [{"name": "f"}]}]
 
