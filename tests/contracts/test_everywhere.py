@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -195,7 +196,9 @@ VALUES
 """
 
 
-def test_clojure_calls_with_every_type(served: SimpleNamespace, folder: Path, needs: Callable[..., None]) -> None:
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.parametrize("payload", ["json", "edn"])
+def test_clojure_calls_with_every_type(payload: str, folder: Path, needs: Callable[..., None]) -> None:
     needs("java", "clojure")
     jars = [JARS / f"{name}.jar" for name in NEEDED + NEEDED_BY_CHESHIRE]
     calls = [
@@ -206,21 +209,16 @@ def test_clojure_calls_with_every_type(served: SimpleNamespace, folder: Path, ne
         f'(same "{name}" kinds-client/echo-{kebab(name)} {{}} {{:it {value[1]}}})' for name, value in ABSENT.items()
     ]
     pod = Path(__file__).with_name("contract_client.clj").read_text().partition("(doseq [client [")[0]
-    source = folder / "everywhere.clj"
+    if payload == "edn":
+        pod = pod.replace("(json/generate-string args)", "(pr-str (vec args))")
+        pod = re.sub(r"\(json/parse-string-strict (.*) true\)", r"(clojure.edn/read-string \1)", pod)
+    source = folder / f"everywhere_{payload}.clj"
     loaded = '(load-file (str clients "/kinds_client.clj"))\n'
     source.write_text(pod + loaded + CLOJURE.replace("VALUES", "\n".join(calls)))
-    command = [sys.executable, "-m", "bascule", "pod", "--attach", str(served.socket), "kinds"]
+    command = [sys.executable, "-m", "bascule", "pod", "--format", payload, "--path", str(folder)]
+    command += ["--mount", "implementations:Echo", "kinds"]
     told = subprocess.run(
-        [
-            "java",
-            "-Xss16m",
-            "-cp",
-            ":".join(map(str, jars)),
-            "clojure.main",
-            str(source),
-            str(folder / "clojure"),
-            *command,
-        ],
+        ["java", "-cp", ":".join(map(str, jars)), "clojure.main", str(source), str(folder / "clojure"), *command],
         capture_output=True,
         text=True,
         timeout=100,

@@ -51,16 +51,23 @@ _PRELUDE = """\
 (defn- text
   "A key as the text that it is on the wire: those of maps may come as keywords."
   [key]
-  (if (keyword? key) (subs (str key) 1) (str key)))"""
+  (if (keyword? key) (subs (str key) 1) (str key)))
+
+(defn- field
+  "A field of a record; its name is a keyword or a text, as the pod's format has it."
+  [record name]
+  (get record (keyword name) (get record name)))"""
 
 
 _DECLARED = """\
 (defn- declared
   "Throws what a call failed with: as what the definitions say that it is, if they say it."
   [problem readers]
-  (let [{:keys [raised value]} (:details (ex-data problem))
-        [type read] (get readers raised)]
-    (throw (if type (ex-info (ex-message problem) {:type type :value (read value)} problem) problem))))"""
+  (let [details (:details (ex-data problem))
+        [type read] (get readers (field details "raised"))]
+    (throw (if type
+             (ex-info (ex-message problem) {:type type :value (read (field details "value"))} problem)
+             problem))))"""
 
 
 _CONNECT = """\
@@ -73,7 +80,7 @@ _CONNECT = """\
   "Has the server compare its contract with this one. The first call does it, too."
   []
   (let [told ((pod-var 'NAMESPACE/contract--) contract)
-        breaking (or (:breaking told) (get told "breaking"))]
+        breaking (field told "breaking")]
     (when (seq breaking)
       (throw (ex-info (str "the contract of NAMESPACE is not the one that this client was made for: " (vec breaking))
                       {:breaking (vec breaking)})))
@@ -83,7 +90,7 @@ _CONNECT = """\
 _WORDS = """
 and assoc atom cond contains? declare def defn do double ex-info first fn get if into keys let loop map mapv name new or
 quote recur resolve second seq str throw try var vec when connect connected contract declared member pod-var
-catch ex-data ex-message text bigint keyword? subs key pr-str when-some when-not
+catch ex-data ex-message text field bigint keyword? subs key pr-str when-some when-not
 """
 _OWN = frozenset(_WORDS.split())
 """What is used here, of Clojure and of our own."""
@@ -206,8 +213,8 @@ class _Namespace:
                 fields = self._map(way, case.fields, "(second value)")
                 cases.append(f"(and (vector? value) (= (first value) {keyword})) {{{wire} {fields}}}")
             else:
-                fields = self._map(way, case.fields, f"(:{case.wire} value)")
-                cases.append(f"(and (map? value) (contains? value :{case.wire})) [{keyword} {fields}]")
+                fields = self._map(way, case.fields, f"(field value {wire})")
+                cases.append(f"(and (map? value) (field value {wire})) [{keyword} {fields}]")
         return f"{head}\n  (cond\n    " + "\n    ".join(cases) + "))"
 
     def _map(self, way: str, fields: tuple[Field, ...], value: str) -> str:
@@ -223,7 +230,9 @@ class _Namespace:
                     code = self._code(way, each.type, f"(:{_key(each)} record)")
                     made = f"(cond-> {made} (contains? record :{_key(each)}) (assoc {_string(each.wire)} {code}))"
         else:
-            parts = [f":{_key(each)} {self._code(way, each.type, f'(:{each.wire} record)')}" for each in fields]
+            parts = [
+                f":{_key(each)} {self._code(way, each.type, f'(field record {_string(each.wire)})')}" for each in fields
+            ]
             made = f"{{{' '.join(parts)}}}"
         return f"(let [record {value}] {made})"
 
@@ -249,7 +258,7 @@ class _Namespace:
         if target is Builtin.WRAPPED:
             if way == "write":
                 return f'(when-some [just {value}] {{"just" (let [each (:just just)] {code})}})'
-            return f"(when-some [just {value}] {{:just (let [each (:just just)] {code})}})"
+            return f'(when-some [just {value}] {{:just (let [each (field just "just")] {code})}})'
         if target is Builtin.MAP:
             return f"(into {{}} (map (fn [[key each]] [{self._map_key(way, kind.arguments[0])} {code}])) {value})"
         if target is Builtin.SET and way == "read":
