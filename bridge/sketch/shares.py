@@ -1,7 +1,7 @@
 """Many files, read by several processes at once.
 
 Reading is nothing but computing, and no file needs another to be read: so a folder is dealt out by size, and a forked
-child reads each share but the first, which is ours. A child gives what it read through a file of its own, since a pipe
+child reads each share but the first, which is ours. A child gives what it read through a file in memory, since a pipe
 would make it wait for us. What a child doesn't give, whatever kept it from it, is read here: the sketch is the same.
 
 For programs of one thread, as the command line is: a fork has no other.
@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import os
 import pickle
-import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
 from bascule.bridge.collecting import no_collections
@@ -35,9 +34,12 @@ def read_places(places: Sequence[Place], processes: int) -> list[Module]:
     sizes = [0 if place.file is None else _size(place) for place in places]
     own, *others = dealt_out(sizes, min(processes, sum(sizes) // _WORTH_A_PROCESS))
     read: dict[int, Module] = {}
+    children: list[tuple[int, IO[bytes]]] = []
     with ExitStack() as files:
-        children = [_fork([(index, places[index]) for index in share], files) for share in others]
         try:
+            with suppress(OSError):  # no more processes are to be had
+                for share in others:
+                    children.append(_fork([(index, places[index]) for index in share], files))  # noqa: PERF401 (each counts)
             read.update((index, read_place(places[index])) for index in own)
         finally:  # nobody is left behind
             answers = [_answer(pid, file) for pid, file in children]
@@ -66,7 +68,7 @@ def _size(place: Place) -> int:
 
 def _fork(share: list[tuple[int, Place]], files: ExitStack) -> tuple[int, IO[bytes]]:
     """A child that reads these files, and the file that it answers in."""
-    file = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (closed by the stack)
+    file = files.enter_context(open(os.memfd_create("bascule-sketch"), "w+b"))  # noqa: SIM115 (closed by the stack)
     parent = os.getpid()
     pid = os.fork()
     if pid:

@@ -23,6 +23,10 @@ def read(place):
         {ends}
     return read_place(place)
 
+def no_process():
+    raise BlockingIOError("no more processes")
+
+{first}
 shares._WORTH_A_PROCESS = 1
 shares.read_place = read
 places = finding.places_below(pathlib.Path("pack"))
@@ -36,16 +40,23 @@ NAMES = ["pack", "pack.a", "pack.b", "pack.broken", "pack.c"]
 
 
 @pytest.mark.parametrize(
-    "ends",
-    ["pass", "os.kill(os.getpid(), signal.SIGKILL)", "sys.exit('no')", "0 / 0"],
-    ids=["no", "kill", "exit", "error"],
+    ("first", "ends"),
+    [
+        ("", "pass"),
+        ("", "os.kill(os.getpid(), signal.SIGKILL)"),
+        ("", "sys.exit('no')"),
+        ("", "0 / 0"),
+        ("os.fork = no_process", "pass"),
+    ],
 )
-def test_a_folder_read_by_several_is_the_one_read_alone_whatever_becomes_of_them(tmp_path: Path, ends: str) -> None:
+def test_a_folder_read_by_several_is_the_one_read_alone_whatever_becomes_of_them(
+    tmp_path: Path, first: str, ends: str
+) -> None:
     (tmp_path / "pack").mkdir()
     for name in ("__init__", "a", "b", "c"):
         (tmp_path / "pack" / f"{name}.py").write_text(f"def of_{name}(x: int = 1):\n    '''Done.'''\n    yield x\n")
     (tmp_path / "pack" / "broken.py").write_text("def (:\n")
-    command = [sys.executable, "-c", PROGRAM.format(ends=ends)]
+    command = [sys.executable, "-c", PROGRAM.format(first=first, ends=ends)]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert (told.stdout, told.stderr) == (f"{NAMES}\n", "")
 
