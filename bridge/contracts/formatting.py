@@ -147,7 +147,8 @@ class _Printer:
         whole = f"{head} = {' | '.join(map(_constructor_text, data.constructors))}"
         lines_of = {self._line(each.offset) for each in data.constructors}
         lines_of |= {self._line(field.offset) for each in data.constructors for field in each.fields or ()}
-        parts: list[Constructor | Field] = [part for each in data.constructors for part in (each, *(each.fields or ()))]
+        parts: list[Constructor | Field] = list(data.constructors)
+        parts += [field for each in data.constructors for field in each.fields or ()]
         commented = any(each.doc for each in parts)
         commented |= any(number in self._behind or number - 1 in self._alone for number in lines_of - {line})
         if len(whole) <= WIDTH and not commented and sum(len(each.fields or ()) for each in data.constructors) <= 2:
