@@ -63,6 +63,8 @@ data Shape
 
 data Missing = Missing { what :: String }
 
+data Perhaps = Perhaps { shape :: Maybe Shape, shapes :: List (Maybe Shape) }
+
 data Everything
   = Everything
     { big     :: Int64
@@ -88,6 +90,24 @@ data Everything
 find  :: Everything -> IO Shape raises Missing
 watch :: Int64 -> IO (Stream Shape) raises Missing
 look  :: String -> IO Int32 raises Missing
+"""
+
+ODD = r"""-- | A module "as odd as it can be"
+module Def where
+
+-- | Says "so"
+data Class = None | True | Mro -- "quoted"
+-- | Ends in \\
+data Self = Self
+  { self :: Class -- says "so"
+    -- | \"""\\"
+  , def :: Maybe Self
+  , toWire :: List Self
+  , cls :: Unit
+  }
+
+-- | \"
+lambda :: Self -> IO Class
 """
 
 OTHER = "module Other where\ndata Color = Red | DarkGreen\n"

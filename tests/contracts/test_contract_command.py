@@ -105,7 +105,7 @@ def test_classic_code_of_an_extended_file_is_refused(
 
 def test_check_counts_and_complains(definitions: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["contract", "check", str(definitions)]) == 0
-    assert capsys.readouterr().out == "3 modules, 11 types, 5 functions\n"
+    assert capsys.readouterr().out == "3 modules, 12 types, 5 functions\n"
     (definitions / "Shop.pg").write_text("module Shop where\ndata X = X { a :: Foo }\n")
     assert main(["contract", "check", str(definitions)]) == 1
     assert "Shop.pg:2:19: error: cannot resolve type: Foo" in capsys.readouterr().err
@@ -221,6 +221,14 @@ def test_diff_tells_what_breaks_whom(
         (tmp_path / name / "Shop.pg").write_text(text)
     assert main(["contract", "diff", str(tmp_path / "old"), str(tmp_path / "new")]) == status
     assert told in capsys.readouterr().out
+
+
+def test_a_module_in_the_place_of_the_run_time_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "Runtime.pg").write_text("module Runtime where\ndata T = P\n")
+    assert generate(tmp_path, tmp_path / "out") == 1
+    assert "Runtime.pg:1:8: error: made/runtime.py would be where the run time is" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert generate(tmp_path, tmp_path / "out", "--runtime-package=made.support") == 0
 
 
 def test_json_schema_and_openapi_describe_what_goes_over_the_wire(definitions: Path, tmp_path: Path) -> None:

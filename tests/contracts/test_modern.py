@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from generated import EXTENDED, OTHER, SHOP, generate
+from generated import EXTENDED, ODD, OTHER, SHOP, generate, importing
 from matrix import DEFINITIONS
 from test_gugugu import COMMAND, run
 
@@ -36,6 +36,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
         words += [f"--trans-{rule}={style}" for rule in rules]
         assert main([*words, "--modern", f"--runtime-package={name}.rt", "--with-server", "--with-client"]) == 0
     generate(folder, {"Shop": SHOP, "Plus": EXTENDED, "Other": OTHER}, package="more")
+    generate(folder, {"Def": ODD}, package="odd")
     generate(folder, DEFINITIONS, package="most")
     # Every package has a run time of its own, and most of it is the same text: once is enough for pyright.
     texts: dict[bytes, Path] = {}
@@ -59,6 +60,15 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_modern_code_is_clean(checker: list[str], everything: Path) -> None:
     told = subprocess.run(checker, cwd=everything, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-2000:]
+
+
+def test_what_comments_say_becomes_docstrings_and_keywords_get_an_underscore(everything: Path) -> None:
+    for (module,) in importing(everything, "odd.def_"):
+        assert module.__doc__.startswith('A module "as odd as it can be"\n')
+        assert module.Self.__doc__ == r"Ends in \\"
+        assert list(module.Class.__members__) == ["NONE", "TRUE", "MRO"]
+        assert list(module.Self.__dataclass_fields__) == ["self", "def_", "to_wire_", "cls"]
+        assert module.DefModule.lambda_.__doc__ == r"\""
 
 
 @pytest.mark.timeout(300)

@@ -6,6 +6,8 @@ Nothing of Bascule is needed by what is generated: the run time is written besid
 
 from __future__ import annotations
 
+import keyword
+from dataclasses import replace
 from pathlib import Path
 
 from bascule.bridge.contracts.generators import File, in_order
@@ -15,14 +17,21 @@ from bascule.bridge.contracts.generators.modern_module import ModernModule
 from bascule.bridge.contracts.generators.modern_text import docstring
 from bascule.bridge.contracts.generators.modern_types import ModernTypes
 from bascule.bridge.contracts.generators.python_options import PythonOptions, init_of, path_of
-from bascule.bridge.contracts.schema import Foreign, Schema
+from bascule.bridge.contracts.names import Transformer
+from bascule.bridge.contracts.schema import Foreign, Module, Schema
+from bascule.bridge.contracts.sources import ContractError, Diagnostic, Severity
 from bascule.workers.contracts import wire
 
 _TEXTS = Path(__file__).with_name("runtime") / "modern"
 
 
 def generate(schema: Schema, options: PythonOptions) -> list[File]:
-    """All files, in the order in which they are written: the run time comes first."""
+    """All files, in the order in which they are written: the run time comes first.
+
+    Raises:
+        ContractError: A module would stand where the run time stands.
+    """
+    options = replace(options, rules=replace(options.rules, module_code=_importable(options.rules.module_code)))
     runtime: list[File] = []
     if options.codec:
         runtime.append(File(init_of(options.runtime), '"""What the generated code runs on."""\n'))
@@ -37,9 +46,30 @@ def generate(schema: Schema, options: PythonOptions) -> list[File]:
     files = {}
     if not options.codec or options.package != options.runtime:
         files[init_of(options.package)] = '"""Made by `bascule contract generate`: do not edit."""\n'
+    taken = {file.path for file in runtime} | {path_of(options.runtime)}
     for module in schema.modules.values():
-        files[path_of(options.module(module.name))] = ModernModule(schema, module, options).text()
+        path = path_of(options.module(module.name))
+        if options.codec and path in taken:
+            raise ContractError([_in_the_way(module, path)])
+        files[path] = ModernModule(schema, module, options).text()
     return runtime + in_order(files)
+
+
+def _importable(transformer: Transformer) -> Transformer:
+    """The same, with an underscore behind what no import statement could name."""
+
+    def transform(name: str) -> str:
+        code = transformer(name)
+        return f"{code}_" if keyword.iskeyword(code) else code
+
+    return transform
+
+
+def _in_the_way(module: Module, path: str) -> Diagnostic:
+    message = f"{path} would be where the run time is: give that another package with --runtime-package"
+    if module.source is None:
+        return Diagnostic(Severity.ERROR, message, module.name)
+    return module.source.error(module.source.text.find(module.name), message, len(module.name))
 
 
 def _transport_text(options: PythonOptions) -> str:

@@ -10,11 +10,14 @@ WIDTH = 100
 def docstring(text: str, indent: int) -> list[str]:
     """A docstring's lines; whatever a comment says can stand in it."""
     space = " " * indent
-    text = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').strip()
-    text = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
+    text = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text).strip()
+    text = text.replace("\\", "\\\\")
     if text.endswith('"'):
-        text += " "
-    lines = [piece for line in text.splitlines() for piece in (textwrap.wrap(line, WIDTH - indent) or [""])]
+        text = text[:-1] + '\\"'
+    text = text.replace('"""', '\\"\\"\\"')
+    # A word is never cut: half of an escape is none.
+    wrapper = textwrap.TextWrapper(WIDTH - indent, break_long_words=False, break_on_hyphens=False)
+    lines = [piece for line in text.splitlines() for piece in (wrapper.wrap(line) or [""])]
     if len(lines) <= 1:
         return [f'{space}"""{"".join(lines)}"""']
     body = [f"{space}{line}".rstrip() for line in lines[1:]]

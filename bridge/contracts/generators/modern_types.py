@@ -133,6 +133,11 @@ class ModernTypes:
                 return f"impl.encode_enum({state}, {value}, int, _{self.class_of(kind.target)}_name)"
             return f"{self._coder('encode', kind.target)}({state}, {value}, impl)"
         arguments = [state, value, *(self.encoder(each) for each in kind.arguments)]
+        if kind.target is Builtin.MAYBE and self._has_cases(kind.arguments[0]):
+            # Of a union that may be None mypy knows no more than what its members have in common.
+            inner = kind.arguments[0]
+            cast = f'{self.imports.module("typing")}.cast("{self.annotation(inner)}", v)'
+            arguments[2] = f"lambda t, v: {self.encode(inner, 't', cast)}"
         return f"impl.encode_{_operation(kind)}({', '.join(arguments)})"
 
     def encoder(self, kind: Type) -> str:
@@ -164,6 +169,10 @@ class ModernTypes:
         if ref.module == self._module.name and isinstance(self._schema.definition(ref), Record):
             return f"_{self.class_of(ref)}_{way}"
         return f"{self.class_of(ref)}.{self.names.coder(way, ref.name)}"
+
+    def _has_cases(self, kind: Type) -> bool:
+        definition = self._schema.definition(kind.target) if isinstance(kind.target, Ref) else None
+        return isinstance(definition, Sum) and len(definition.cases) > 1
 
     def _is_own_enum(self, ref: Ref) -> bool:
         return ref.module == self._module.name and isinstance(self._schema.definition(ref), Enum)
