@@ -135,6 +135,15 @@ class Admission:
         return grant._replace(policy=policy, operator=is_own or self._operator)
 
 
+def files_of(config: Guarded | None) -> str:
+    """What stands in the files that a rule is made of, as a digest: one that was renewed makes another rule."""
+    digest = sha256()
+    for path in () if config is None else (config.certificate, config.key, config.client_ca, config.token_file):
+        with contextlib.suppress(OSError):  # whoever makes the rule says what is wrong with it
+            digest.update(sha256(b"" if path is None else path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def _uid(listener: str, user: str | int) -> int:
     try:
         return user if isinstance(user, int) else pwd.getpwnam(user).pw_uid

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from bascule.bridge.admission import Admission, peer_of
+from bascule.bridge.admission import Admission, files_of, peer_of
 from bascule.bridge.crowd import Carrying, Crowd
 from bascule.bridge.doors.front import FrontDoor, OpenPod
 from bascule.bridge.doors.service import ServiceDoor
@@ -64,6 +64,7 @@ class Rule:
     config: ListenerConfig | None  # None: the default one's
     admission: Admission
     tls: ssl.SSLContext | None
+    files: str  # what its certificate and its tokens were when they were read
 
 
 def make_rule(name: str, config: ListenerConfig | None) -> Rule:
@@ -73,11 +74,12 @@ def make_rule(name: str, config: ListenerConfig | None) -> Rule:
         AdmissionError: Its users, groups or tokens can't be used.
         ListenRefused: Its certificate can't be used.
     """
+    files = files_of(config)
     admission = Admission(name, config)
     if config is None or config.certificate is None:
-        return Rule(config, admission, None)
+        return Rule(config, admission, None, files)
     try:
-        return Rule(config, admission, tls_context(config.certificate, config.key, config.client_ca))
+        return Rule(config, admission, tls_context(config.certificate, config.key, config.client_ca), files)
     except OSError as error:
         raise ListenRefused(f"listener {name}: its certificate can't be used: {error}") from None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import trio
 from hypercorn.config import Config
 
-from bascule.bridge.admission import AdmissionError
+from bascule.bridge.admission import AdmissionError, files_of
 from bascule.bridge.app import Bridge
 from bascule.bridge.config import HttpConfig
 from bascule.bridge.greeting import tls_context
@@ -67,6 +67,7 @@ class Prepared:
 
     entry: Entry
     place: Place
+    files: str  # what its certificate and its tokens were when they were read
 
 
 def prepare(bridge: Bridge, config: HttpConfig, before: Place | None = None) -> Prepared:
@@ -76,6 +77,7 @@ def prepare(bridge: Bridge, config: HttpConfig, before: Place | None = None) -> 
         ListenRefused: It can't listen there, or its tokens or its certificate can't be used.
     """
     assert config.listen is not None
+    files = files_of(config)
     try:
         entry = Entry(bridge, config)
         if config.certificate is not None:
@@ -85,8 +87,8 @@ def prepare(bridge: Bridge, config: HttpConfig, before: Place | None = None) -> 
     except OSError as error:
         raise ListenRefused(f"http: its certificate can't be used: {error}") from None
     if before is not None and before.listen == config.listen:
-        return Prepared(entry, before)
-    return Prepared(entry, Place(config.listen, config.mode))
+        return Prepared(entry, before, files)
+    return Prepared(entry, Place(config.listen, config.mode), files)
 
 
 class HttpDoor:
@@ -95,6 +97,7 @@ class HttpDoor:
     def __init__(self, config: HttpConfig, prepared: Prepared, live: Live) -> None:
         self.place = prepared.place
         self.place.admit(config.mode)
+        self.files = prepared.files
         self._entry = prepared.entry
         self.app = App(self._entry, int(config.max_body))
         self._live = live

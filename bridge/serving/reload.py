@@ -8,14 +8,14 @@ start stays as it was, and the answer says so.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from bascule.bridge.admission import AdmissionError
+from bascule.bridge.admission import AdmissionError, files_of
 from bascule.bridge.config import ConfigError, PoolConfig, ServiceConfig
 from bascule.bridge.config_file import load
 from bascule.bridge.listener import ListenRefused
@@ -85,13 +85,21 @@ class Reload:
         pools = difference(before.pools, after.pools)
         for name in [*pools.added, *pools.changed]:
             await trio.to_thread.run_sync(need_scheduler, name, after.pools[name])
-        steps = self._prepare(before, after)
+        renewed = self._renewed(before, after)
+        steps = self._prepare(before, after, renewed)
         failures = [failure for step in steps if (failure := await step()) is not None]
         if failures:
             raise ConfigError("; ".join(failures))
-        return in_words(before, after)
+        return [*in_words(before, after), *(f"{name}: its certificate or its tokens changed" for name in renewed)]
 
-    def _prepare(self, before: ServiceConfig, after: ServiceConfig) -> list[Step]:
+    def _renewed(self, before: ServiceConfig, after: ServiceConfig) -> list[str]:
+        """What the file says the same of as before, though the files that it names have other contents."""
+        same = [name for name, each in after.listeners.items() if before.listeners.get(name) == each]
+        now = {name: self._service.listener(name).rule.files for name in same}
+        found = [f"listeners.{name}" for name in same if now[name] != files_of(after.listeners[name])]
+        return [*found, "http"] if before.http == after.http and self._service.web.is_renewed(after) else found
+
+    def _prepare(self, before: ServiceConfig, after: ServiceConfig, renewed: Sequence[str]) -> list[Step]:
         """Everything that may fail; and the steps that are left to do."""
         service = self._service
         opened: list[Listener] = []
@@ -108,10 +116,13 @@ class Reload:
                 listener = service.make_listener(name, after)
                 listener.open(leaving.get(listener.place))
                 opened.append(listener)
-            rules = {name: make_rule(name, after.listeners[name]) for name in listeners.changed if name not in moved}
+            changed = [name for name in listeners.changed if name not in moved]
+            changed += [name for name in after.listeners if f"listeners.{name}" in renewed]
+            rules = {name: make_rule(name, after.listeners[name]) for name in changed}
             need_http(after)
             need_otel(after)
-            if before.http != after.http and after.http.listen is not None:
+            other_http = before.http != after.http or "http" in renewed
+            if other_http and after.http.listen is not None:
                 http = service.web.prepare(after)
             audit = service.accounts.open_audit(after)
             set_up(after.logging, service.recent)
@@ -129,7 +140,7 @@ class Reload:
         for name in [*listeners.removed, *moved]:
             steps.append(partial(service.remove_listener, name, successors.get(service.listener(name).place)))
         steps += [partial(service.start_listener, listener) for listener in opened]
-        if before.http != after.http:
+        if other_http:
             steps.append(partial(service.change_http, after, http))
         pools = difference(before.pools, after.pools)
         steps += [partial(service.start_pool, name, after) for name in pools.added]

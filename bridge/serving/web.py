@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from bascule.bridge.admission import files_of
 from bascule.bridge.app import Bridge
 from bascule.bridge.config import ConfigError, ServiceConfig
 from bascule.bridge.operations.figures import Gatherer
@@ -61,6 +62,10 @@ class Web:
         from bascule.bridge.http.server import prepare
 
         return prepare(self._bridge, config.http, None if self._door is None else self._door.place)
+
+    def is_renewed(self, after: ServiceConfig) -> bool:
+        """Whether the certificate or the tokens of the door that runs are others by now."""
+        return self._door is not None and self._door.files != files_of(after.http)
 
     def discard(self, prepared: Prepared) -> None:
         """Something else can't be changed: the door that runs goes on, at its place."""

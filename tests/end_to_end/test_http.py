@@ -104,6 +104,29 @@ def test_a_reload_that_http_cannot_follow_leaves_its_door_open(runtime_folder: P
         web.service.file.unlink()
 
 
+def test_a_reload_takes_other_tokens_that_the_file_has_by_then(runtime_folder: Path) -> None:
+    tokens = runtime_folder / "tokens"
+    tokens.write_text(f"{TOKEN}\n")
+    tokens.chmod(0o600)
+    web = Web(runtime_folder, f'token_file = "{tokens}"\nallow = ["math:*"]\n')
+    try:
+        sent = json.dumps(call("math:sqrt", 4)).encode()
+
+        def status(token: str) -> int:
+            return web.ask("POST", "/rpc", sent, authorization=f"Bearer {token}")[0].status
+
+        other = secrets.token_urlsafe(32)
+        assert (status(TOKEN), status(other)) == (200, 401)
+        tokens.write_text(f"{other}\n")
+        assert web.service.command("reload").stdout == "http: its certificate or its tokens changed\n"
+        assert (status(TOKEN), status(other)) == (401, 200)
+        assert web.service.command("reload").stdout == "nothing has changed\n"
+    finally:
+        web.service.stop()
+        for name in ("bascule.toml", "tokens"):
+            (runtime_folder / name).unlink()
+
+
 def test_a_call_is_a_post_of_json_rpc(web: Web) -> None:
     assert web.rpc(call("math:pow", 2, 16)) == {"jsonrpc": "2.0", "id": 1, "result": 65536.0}
     assert web.rpc(call("builtins:dict") | {"params": {"a": [1, None]}})["result"] == {"a": [1, None]}

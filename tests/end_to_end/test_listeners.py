@@ -105,6 +105,33 @@ def test_a_client_from_elsewhere_needs_trust_a_token_and_permission(place: Path,
         service.stop()
 
 
+def test_a_reload_takes_renewed_certificates_and_tokens(place: Path, needs: Callable[..., None]) -> None:
+    needs("openssl")
+    make_certificate(place)
+    write_token(place)
+    port = free_port()
+    service = Configured(place, protected(place, port))
+    try:
+        ca, other = str(place / "cert.pem"), secrets.token_urlsafe(32)
+        assert service.command("reload").stdout == "nothing has changed\n"
+        with bascule.connect(f"tls://localhost:{port}", token=TOKEN, ca=ca) as client:
+            make_certificate(place)
+            write_token(place, other)
+            assert service.command("reload").stdout == "listeners.far: its certificate or its tokens changed\n"
+            assert client.call("math:sqrt", 4) == 2  # who is connected stays
+        with bascule.connect(f"tls://localhost:{port}", token=other, ca=ca) as client:
+            assert client.call("math:sqrt", 4) == 2
+        with pytest.raises(ServiceRefused, match="token"):
+            bascule.connect(f"tls://localhost:{port}", token=TOKEN, ca=ca)
+        write_token(place, "short")
+        done = service.command("reload")
+        assert done.returncode == 1
+        assert "nothing was changed" in done.stderr
+        bascule.connect(f"tls://localhost:{port}", token=other, ca=ca).close()
+    finally:
+        service.stop()
+
+
 def test_who_came_from_elsewhere_stays_when_the_listener_goes(place: Path, needs: Callable[..., None]) -> None:
     needs("openssl")
     make_certificate(place)
