@@ -42,7 +42,32 @@ class _FileCheck:
             self._parameters(each)
             if isinstance(each, syntax.Data):
                 self._constructors(each)
+        self._classes(file)
         return self._problems
+
+    def _classes(self, file: syntax.File) -> None:
+        """What else becomes a class must not be called as a type is, nor as another of these."""
+        data = [each for each in file.declarations if isinstance(each, syntax.Data)]
+        code = self._rules.type_code
+        seen = {code(each.name): f"the type {each.name}" for each in data}
+        made = []
+        for each in data:
+            if each.parameters:
+                continue  # what it becomes has names of its own
+            if any(one.fields is not None for one in each.constructors) and len(each.constructors) > 1:
+                made += [
+                    (f"{code(each.name)}{one.name}", one.offset, f"the case {one.name} of {each.name}")
+                    for one in each.constructors
+                ]
+                made.append((f"{code(each.name)}Codec", each.offset, f"what reads and writes {each.name}"))
+            elif not each.constructors:
+                made.append((f"{code(each.name)}Codec", each.offset, f"what reads and writes {each.name}"))
+        if any(isinstance(each, syntax.Function) for each in file.declarations):
+            made.append((self._rules.module_type(f"{file.name}Module"), file.name_offset, "what has the functions"))
+        for name, offset, what in made:
+            if name in seen:
+                self._problem(offset, f"{what} gets the name {name} in Python, and so does {seen[name]}", 1)
+            seen.setdefault(name, what)
 
     def _parameters(self, each: syntax.Data | syntax.Alias) -> None:
         if len(set(each.parameters)) != len(each.parameters):
