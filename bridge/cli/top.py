@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +38,17 @@ def run(options: argparse.Namespace) -> int:
         if options.once:
             console.print(screen(before, before, client.ask("calls"), 1.0))
             return DONE
-        with Live(
-            screen(before, before, client.ask("calls"), 1.0), console=console, screen=console.is_terminal
-        ) as live:
+        first = screen(before, before, client.ask("calls"), 1.0)
+        live = Live(first, console=console, screen=True) if console.is_terminal else None
+        with contextlib.nullcontext() if live is None else live:
             while True:
                 time.sleep(max(0.05, options.interval))
                 status, now = client.status(), time.monotonic()
-                live.update(screen(before, status, client.ask("calls"), now - at))
+                picture = screen(before, status, client.ask("calls"), now - at)
+                if live is not None:
+                    live.update(picture)
+                else:
+                    console.print(picture)  # one after the other, for a file or a pipe
                 before, at = status, now
 
     return with_service(options, watch)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from configured import Configured, eventually, pool
+from running_service import READY_WITHIN
 
 import bascule
 from bascule.bridge.errors import Cancelled, PoolUnavailable
@@ -118,6 +124,44 @@ def test_top_shows_one_picture(service: Configured) -> None:
     shown = service.command("top", "--once")
     assert shown.returncode == 0, shown.stderr
     assert "calls/s" in shown.stdout
+
+
+def test_top_follows_a_pool_on_a_terminal_until_ctrl_c(service: Configured) -> None:
+    line = [sys.executable, "-m", "bascule", "top", "--socket", str(service.socket), "--interval", "0.05"]
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))
+    environment = {**os.environ, "TERM": "xterm"}
+    top = subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True)
+    os.close(theirs)
+    shown = b""
+    try:
+
+        def read_until(text: bytes) -> None:
+            nonlocal shown
+            while text not in shown:
+                shown += os.read(ours, 65536)
+
+        read_until(b"default/")
+        assert service.command("pool", "add", "topmost", "size=1").returncode == 0
+        read_until(b"topmost/")
+        os.kill(top.pid, signal.SIGINT)
+        read_until(b"\x1b[?1049l")  # the terminal is given back
+        assert top.wait(READY_WITHIN) == 130
+    finally:
+        top.kill()
+        top.wait()
+        os.close(ours)
+        service.command("pool", "remove", "topmost")
+
+
+def test_top_prints_one_picture_after_the_other_into_a_pipe(service: Configured) -> None:
+    line = [sys.executable, "-m", "bascule", "top", "--socket", str(service.socket), "--interval", "0.05"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as top:
+        assert top.stdout is not None
+        pictures = 0
+        while pictures < 2:
+            pictures += "under way" in top.stdout.readline()
+        top.kill()
 
 
 def test_the_audit_says_who_called_what_with_what_outcome_and_no_payload(service: Configured) -> None:
