@@ -187,6 +187,12 @@ class Meanings:
             and all(each.fields is None for each in declaration.constructors)
         )
 
+    def _is_record(self, ref: Ref) -> bool:
+        name = self._instances[ref][0] if ref in self._instances else ref.name
+        declaration = self._scopes[ref.module].local.get(name)
+        constructors = declaration.constructors if isinstance(declaration, syntax.Data) else ()
+        return len(constructors) == 1 and constructors[0].fields is not None
+
     def _defined(
         self, ref: Ref, declaration: syntax.Data | syntax.Alias, written: syntax.Type, arguments: tuple[Type, ...]
     ) -> Type | None:

@@ -210,7 +210,7 @@ class _Resolver(Meanings):
         raises = []
         for raised in each.raises:
             kind = self._type(raised)
-            if kind is not None and isinstance(kind.target, Ref):
+            if kind is not None and isinstance(kind.target, Ref) and self._is_record(kind.target):
                 raises.append(kind.target)
             elif kind is not None:
                 self._error(raised.offset, f"a function raises records, and {kind} is none")

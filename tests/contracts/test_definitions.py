@@ -75,6 +75,8 @@ def test_a_module_becomes_records_enums_foreign_types_and_functions() -> None:
             "the case TP of S",
         ),
         ("module A where\ndata T {-# FOREIGN python a.b #-}\ndata TCodec = P\n", "A.pg:2:1", "gets the name TCodec"),
+        (f"{EXTENDED}data E = P\nf :: Unit -> IO Unit raises E\n", "A.pg:4:29", "raises records, and E is none"),
+        (f"{EXTENDED}data E\nf :: Unit -> IO Unit raises E\n", "A.pg:4:29", "raises records, and E is none"),
         ("module A where\ndata AModule = P\nf :: AModule -> IO Unit\n", "A.pg:1:8", "gets the name AModule"),
         ("module A where\nf :: Int32 -> Int32\n", "A.pg:2:15", "IO"),
         ("module A where\nf :: Int32 -> Int32 -> IO Int32\n", "A.pg:2:21", "one argument"),
