@@ -204,7 +204,7 @@ a_deadline_ends_what_is_lazy() ->
     Count = fun({ok, _}, {Ok, Late}) -> {Ok + 1, Late};
                ({error, #{kind := timeout}}, {Ok, Late}) -> {Ok, Late + 1}
             end,
-    Options = #{deadline => 500, errors => collect, into => {Count, {0, 0}}},
+    Options = #{deadline => 3000, errors => collect, into => {Count, {0, 0}}},
     {Done, _} = py:pmap(operator, neg, numbers(1, counters:new(1, [])), Options),
     ?assert(Done > 0).
 
