@@ -80,7 +80,7 @@ def _add_generate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "-p", "--package-prefix", type=_dotted, default="", metavar="NAME", help="the package, such as shop.contract"
     )
     parser.add_argument(
-        "-r", "--runtime-package", metavar="NAME", help="where Python's run time goes (default: beside)"
+        "-r", "--runtime-package", type=_dotted, metavar="NAME", help="where Python's run time goes (default: beside)"
     )
     parser.add_argument("--classic", action="store_true", help="write Python as Gugugu does")
     parser.add_argument("--modern", action="store_true", help="write modern Python (the default)")

@@ -70,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _generate(folder: Path, output: str, options: PythonOptions, *, modern: bool) -> int:
-    mode = Mode(lenient=True, functions=modern or options.service)
+    # What is wrong by our own lights alone must not stop a build that Gugugu did; modern code can't be made of it.
+    mode = Mode(lenient=not modern, functions=modern or options.service)
     if not folder.is_dir():
         print(f"{PROGRAM}: {folder} is no folder: there are no definitions", file=sys.stderr)
     loaded = load_folder(folder, options.rules, mode)
@@ -84,14 +85,14 @@ def _generate(folder: Path, output: str, options: PythonOptions, *, modern: bool
         for problem in error.diagnostics:
             print(problem.show(), file=sys.stderr)
         return 1
-    before = output if output.endswith("/") or not output else f"{output}/"
-    for file in files:
-        print(f"Writing file: {before}{file.path}")
     try:
         carry_out(plan(Path(output), files, None))
     except OutputError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
+    before = output if output.endswith("/") or not output else f"{output}/"
+    for file in files:
+        print(f"Writing file: {before}{file.path}")
     return 0
 
 

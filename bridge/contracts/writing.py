@@ -86,6 +86,8 @@ def carry_out(work: Plan) -> None:
     """
     if not work.drifted:
         return
+    if work.folder.exists() and not work.folder.is_dir():
+        raise OutputError(f"{work.folder}: this is no folder; nothing was changed")
     made = _make_folders(work.folder)
     done: list[tuple[Path, Path | None]] = []  # a place that was changed, and where its old content is
     staging: Path | None = None

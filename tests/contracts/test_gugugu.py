@@ -115,3 +115,32 @@ def test_a_name_that_is_no_text_is_no_trouble(tmp_path: Path) -> None:
     told = subprocess.run(words, capture_output=True, check=True)
     assert b"Writing file" in told.stdout
     assert Path(os.fsdecode(output), "lab", "__init__.py").exists()
+
+
+FAULTY = "module A where\nimport B\ndata X = X { class :: Int32, f :: Maybe, f :: List Int32 Bool }\ndata X = P\n"
+
+
+def test_what_only_we_find_fault_with_is_a_warning_for_classic_code_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "A.pg").write_text(FAULTY)
+    (tmp_path / "B.pg").write_text("module B where\n")
+    words = ["-i", str(tmp_path), "-o", str(tmp_path / "out"), "-p", "lab", "--with-server"]
+    assert main([*words, "--modern"]) == 1
+    assert "A.pg:3:35: error: Maybe is applied to one type, not to 0" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main(words) == 0
+    told = capsys.readouterr().err
+    assert "A.pg:3:35: warning: Maybe is applied to one type, not to 0" in told
+    assert "error:" not in told
+    assert "class: int" in (tmp_path / "out" / "lab" / "a.py").read_text()
+
+
+def test_an_output_that_is_a_file_is_told_and_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    for output in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert main(["-i", str(tmp_path), "-o", str(output), "-p", "lab"]) == 1
+        printed = capsys.readouterr()
+        assert "nothing was changed" in printed.err
+        assert not printed.out
+    assert (tmp_path / "file").read_text() == "mine"
