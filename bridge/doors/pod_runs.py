@@ -227,11 +227,13 @@ def target_of(args: list[Any]) -> str:
 
 
 def items_of(given: Any, what: str = "what to go over") -> list[Any]:
-    """A collection's items.
+    """A collection's items; of nil, which is Clojure's empty sequence, none.
 
     Raises:
-        BadArguments: It is none.
+        BadArguments: It is no collection.
     """
+    if given is None:
+        return []
     if not isinstance(given, (list, tuple, set)):
         raise BadArguments(f"{what} is a vector, a list or a set")
     return list(given)

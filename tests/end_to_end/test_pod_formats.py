@@ -188,6 +188,7 @@ def test_pmap_and_scatter_go_over_all_items_on_all_workers_in_order(pod: PodClie
     options = {"star": True, "progress": False}
     eventually(lambda: len(set(pod.invoke("py/scatter", "my_mod:whoami", [[]] * 40, options))) == 2)  # once both are up
     assert pod.invoke("py/scatter", "my_mod:add", []) == []
+    assert pod.invoke("py/scatter", "my_mod:add", None) == pod.invoke("py/pmap", "my_mod:add", None) == []  # (seq [])
 
 
 def test_a_scatter_fails_with_its_first_error_or_keeps_them_all(pod: PodClient) -> None:
