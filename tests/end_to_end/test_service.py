@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import trio
-from running_service import Service, own_service, wait_gone
+from running_service import READY_WITHIN, Service, own_service, wait_gone
 from wire_page import VECTORS
 
 import bascule
@@ -500,7 +500,7 @@ def test_an_object_dies_with_its_worker_and_its_proxy_says_so(lonely: Client) ->
 
 def test_a_client_comes_back_after_a_restart_and_says_what_was_lost(runtime_folder: Path, nothing_left: None) -> None:
     first = Service(runtime_folder, "--path", str(HERE))
-    with first.client() as client:
+    with bascule.connect(first.socket, patience=READY_WITHIN) as client:
         held = client.object("builtins:list", [1])
         under_way = client.submit("time:sleep", 60)
         again = client.submit("operator:add", 1, 2, idempotent=True)
@@ -520,7 +520,7 @@ def test_a_client_comes_back_after_a_restart_and_says_what_was_lost(runtime_fold
 
 def test_a_client_waits_for_a_service_that_is_being_restarted(runtime_folder: Path, nothing_left: None) -> None:
     first = Service(runtime_folder)
-    with first.client() as client:
+    with bascule.connect(first.socket, patience=READY_WITHIN) as client:  # where all is slow, a restart is slow too
         assert client.call("math:sqrt", 4) == 2.0
         assert first.stop() == 0
         results: list[float] = []
@@ -638,7 +638,7 @@ async def test_a_cancelled_task_cancels_its_call(service: Service) -> None:
 @pytest.mark.trio
 async def test_a_trio_client_comes_back_after_a_restart(runtime_folder: Path, nothing_left: None) -> None:
     first = Service(runtime_folder)
-    async with bascule.connect_trio(first.socket) as client:
+    async with bascule.connect_trio(first.socket, patience=READY_WITHIN) as client:
         held = await client.object("builtins:list")
         errors: list[BaseException] = []
 
