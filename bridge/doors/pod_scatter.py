@@ -91,7 +91,7 @@ class _Reduce(Run):
         self._target = plain_target(args)
         options = checked(args, _REDUCE)
         super().__init__(id, form, {"progress": False, **options}, name=self._target, workers=workers)
-        items = items_of(args[1] if len(args) > 1 else None)
+        items = items_of(args[1] if len(args) > 1 else ...)  # not nil, which means nothing to go over
         if not items:
             raise BadArguments("there is nothing to reduce")
         self._size = options.get("chunk", FOLDED)
