@@ -13,6 +13,7 @@ PACKAGES_DEMO := erlang-base
 PACKAGES_SHELL := erlang-base
 PACKAGES_IEX := erlang-base elixir
 PACKAGES_BENCH := erlang-base
+PACKAGES_COMPILE := gcc libc6-dev python3-dev
 PACKAGES_TEST := erlang-base erlang-dev erlang-eunit erlang-dialyzer erlang-common-test rebar3 elixir clojure libnrepl-clojure libcheshire-clojure \
 	groff-base redis-server systemd openssl curl chromium chromium-driver
 
@@ -24,17 +25,24 @@ BIN := .venv/bin
 comma := ,
 STAMPS := .venv/stamps
 ONLY ?=
+# COMPILE=no: benchmarks and tests of plain Python alone. `make wheel COMPILE=yes`: a wheel for this interpreter and its like.
+COMPILE ?=
+COMPILED := build/compiled
+# What goes through the compiled modules most, to be tested in that form too.
+COMPILED_TESTS := tests/protocols tests/bridge/test_router_*.py tests/bridge/test_pod_door.py tests/end_to_end/test_pod.py \
+	tests/end_to_end/test_erlang_port.py tests/end_to_end/test_callbacks.py tests/end_to_end/test_service.py tests/end_to_end/test_pools.py
 TESTS ?= tests
 TEST_LIMIT ?= 23m
 # Files of tests that run at a time: most wait for processes that they started.
 JOBS ?= 2
-CHECKED := bascule bridge protocols workers tests benchmarks demo docs
+TESTS_COMPILED = $(if $(filter no,$(COMPILE)),,$(filter tests,$(TESTS)))
+CHECKED := hatch_build.py bascule bridge protocols workers tests benchmarks demo docs
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # ---- What one asks for ----------------------------------------------------------------------------------------------
 
-.PHONY: help demo test check bench docs soak wheel shell iex repl clean distclean
+.PHONY: help demo test check compiled bench docs soak wheel shell iex repl clean distclean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,13 +51,18 @@ demo: $(STAMPS)/base $(STAMPS)/system-demo ## the main job, for real, in this te
 	@$(compile)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m demo
 
-test: check $(STAMPS)/system-test $(STAMPS)/node-test $(STAMPS)/python-pods ## the checks and all tests (TESTS=path for some)
+test: check $(STAMPS)/system-test $(STAMPS)/node-test $(STAMPS)/python-pods $(if $(TESTS_COMPILED),compiled) ## the checks and all tests (TESTS=path for some)
 	@mkdir -p build
 	rm -f build/tests.xml
 	$(compile)
 	status=0
 	PATH="$(CURDIR)/$(BIN):$$PATH" timeout --kill-after=30s $(TEST_LIMIT) \
 		$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --junit-xml=build/tests.xml $(TESTS) || status=$$?
+	if [ $$status = 0 ] && [ -n "$(TESTS_COMPILED)" ]; then
+		echo "make test: once more what goes through the compiled modules, compiled"
+		$(in_compiled) timeout --kill-after=30s $(TEST_LIMIT) $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile \
+			-o "pythonpath=tests/bridge tests/contracts tests/end_to_end tests/protocols tests/workers" $(COMPILED_TESTS) || status=$$?
+	fi
 	if [ $$status = 124 ] || [ $$status = 137 ]; then echo "make test: stopped after $(TEST_LIMIT)" >&2; fi
 	if [ $$status = 0 ]; then echo "make test: checks and tests passed"; else echo "make test: FAILED" >&2; fi
 	exit $$status
@@ -59,9 +72,11 @@ check: $(STAMPS)/test ## ruff (lint and format) and mypy --strict
 	$(BIN)/ruff format --check $(wildcard $(CHECKED))
 	$(BIN)/mypy
 
-bench: $(STAMPS)/bench $(STAMPS)/system-bench ## measure beside peers, print the table, write bench.json (ONLY=pattern for some rows)
+compiled: $(COMPILED)/made ## Bascule with its hot path compiled, in build/compiled
+
+bench: $(STAMPS)/bench $(STAMPS)/system-bench $(if $(filter no,$(COMPILE)),,compiled) ## measure beside peers, print the table, write bench.json (ONLY=pattern for some rows, COMPILE=no)
 	@$(compile)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks $(if $(ONLY),--only '$(ONLY)')
+	$(if $(filter no,$(COMPILE)),PATH="$(CURDIR)/$(BIN):$$PATH",$(in_compiled)) $(BIN)/python -m benchmarks $(if $(ONLY),--only '$(ONLY)')
 
 docs: $(STAMPS)/docs ## build the documentation into site/
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
@@ -71,8 +86,8 @@ soak: $(STAMPS)/test $(STAMPS)/system-test $(STAMPS)/node-test $(STAMPS)/python-
 	@$(compile)
 	PATH="$(CURDIR)/$(BIN):$$PATH" BASCULE_SOAK=1 $(BIN)/python -m pytest --timeout=3600 $(TESTS)
 
-wheel: $(STAMPS)/test ## build a wheel into dist/
-	@$(BIN)/python -m hatchling build -t wheel
+wheel: $(STAMPS)/test $(if $(filter yes,$(COMPILE)),$(STAMPS)/system-compile) ## build a wheel into dist/ (COMPILE=yes: with the hot path compiled)
+	@$(if $(filter yes,$(COMPILE)),HATCH_BUILD_HOOKS_ENABLE=1) $(BIN)/python -m hatchling build -t wheel
 
 shell: $(STAMPS)/base $(STAMPS)/system-shell ## an Erlang shell in which py is started
 	@$(call start_py)
@@ -179,11 +194,27 @@ $(STAMPS)/test: pyproject.toml | .venv/bin/python
 $(STAMPS)/bench: pyproject.toml | .venv/bin/python
 	@$(call pip_install,.[bench])
 
+$(STAMPS)/compile: pyproject.toml | .venv/bin/python
+	@$(call pip_install,.[compile])
+
 $(STAMPS)/docs: pyproject.toml | .venv/bin/python
 	@$(call pip_install,.[docs])
 
 # As an installer does it: else each process of ours compiles its modules anew where Python is told to write no byte code.
 compile = $(BIN)/python -m compileall -q bascule bridge protocols workers
+
+# The wheel that an installer would make on request, laid out. It comes before the tree on every path, also in processes
+# that a test or a benchmark starts: none of them has the current folder there.
+$(COMPILED)/made: hatch_build.py pyproject.toml $(shell find bascule/ bridge protocols workers -name '*.py') | $(STAMPS)/compile $(STAMPS)/system-compile
+	@echo "make: compiling the hot path; this takes a minute or three"
+	rm -rf $(COMPILED) build/wheel
+	HATCH_BUILD_HOOKS_ENABLE=1 $(BIN)/python -m hatchling build -t wheel -d build/wheel >build/compiled.log 2>&1 || { cat build/compiled.log; exit 1; }
+	$(BIN)/python -m zipfile -e build/wheel/*.whl $(COMPILED)
+	$(BIN)/python -m compileall -q $(COMPILED)/bascule
+	$(in_compiled) $(BIN)/python -c 'import sys; from bascule.bridge.router import core; sys.exit(core.__file__.endswith(".py"))'
+	touch $@
+
+in_compiled = PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/$(COMPILED):$(CURDIR)" PATH="$(CURDIR)/$(BIN):$$PATH"
 
 # Bascule itself is installed as editable, from whatever index pip is set up with.
 define pip_install
@@ -201,6 +232,20 @@ $(STAMPS)/system-iex: Makefile | .venv/bin/python
 
 $(STAMPS)/system-bench: Makefile | .venv/bin/python
 	@$(call require_commands,erl erlc,$(PACKAGES_BENCH),no)
+
+# The headers of a Python that is not Debian's came with it.
+$(STAMPS)/system-compile: Makefile | .venv/bin/python
+	@has_headers() { test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h"; }
+	if ! command -v cc >/dev/null || ! has_headers; then
+		{ $(call apt_get,$(PACKAGES_COMPILE)); } || true
+	fi
+	if ! command -v cc >/dev/null || ! has_headers; then
+		echo "make: not found: a C compiler, or Python.h for $$($(BIN)/python --version)." >&2
+		echo "make: On Debian they come with: sudo apt-get install $(PACKAGES_COMPILE). COMPILE=no goes without them" >&2
+		exit 1
+	fi
+	mkdir -p $(STAMPS)
+	touch $@
 
 $(STAMPS)/system-demo: Makefile | .venv/bin/python
 	@$(call require_commands,erl erlc,$(PACKAGES_DEMO),no)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -32,6 +33,11 @@ def executable() -> str:
     if found is None:
         raise FileNotFoundError("the command `bascule` is not installed beside this Python: run `make bench`")
     return found
+
+
+def python_path() -> str:
+    """PYTHONPATH for processes that import the benchmarks: what was set comes first, the compiled Bascule perhaps."""
+    return os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
 
 
 def port(workers: int = 1) -> Piped:

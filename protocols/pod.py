@@ -284,13 +284,15 @@ def lone_invoke(data: bytes, behind_id: int) -> tuple[Id, bytes] | None:
         behind_id: Where `INVOKE_KEY` stands in it for the last time.
     """
     colon = data.find(b":", 7, 18)
+    if colon < 0:
+        return None
     digits = data[7:colon]
     if not digits.isdigit() or digits[:1] == b"0" != digits:
         return None
     args_end = colon + 1 + int(digits)
-    id = data[args_end + 4 : behind_id]
-    if data[args_end : args_end + 4] != b"2:id" or data[:7] != b"d4:args":
+    if args_end + 4 > behind_id or not data.startswith(b"2:id", args_end) or not data.startswith(b"d4:args"):
         return None
+    id = data[args_end + 4 : behind_id]
     if id[:3] != b"36:" or len(id) != 39:  # as a UUID is written
         length, mark, text = id.partition(b":")
         if not mark or not length.isdigit() or length[:1] == b"0" != length or int(length) != len(text):
@@ -306,6 +308,8 @@ def invoke_at(data: bytes, at: int) -> tuple[Id, bytes, bytes, int] | None:
     if not data.startswith(b"d4:args", at):
         return None
     colon = data.find(b":", at + 7, at + 18)
+    if colon < 0:
+        return None
     digits = data[at + 7 : colon]
     if not digits.isdigit() or digits[:1] == b"0" != digits:
         return None
@@ -315,6 +319,8 @@ def invoke_at(data: bytes, at: int) -> tuple[Id, bytes, bytes, int] | None:
     args = data[colon + 1 : end]
     first = end + 4
     colon = data.find(b":", first, first + 11)
+    if colon < 0:
+        return None
     digits = data[first:colon]
     if not digits.isdigit() or digits[:1] == b"0" != digits:
         return None
@@ -324,6 +330,8 @@ def invoke_at(data: bytes, at: int) -> tuple[Id, bytes, bytes, int] | None:
     id = data[first:end]
     first = end + 17
     colon = data.find(b":", first, first + 11)
+    if colon < 0:
+        return None
     digits = data[first:colon]
     if not digits.isdigit() or digits[:1] == b"0" != digits:
         return None

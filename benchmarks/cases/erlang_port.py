@@ -6,7 +6,6 @@ gives each its own arguments back.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.erlang import Node, node
 from benchmarks.measure import Sample, alternate, one_core
-from benchmarks.ours import ROOT
+from benchmarks.ours import ROOT, python_path
 from benchmarks.rows import AtLeast, AtMost, Row
 
 _APPLICATION = ROOT / "deploy" / "erlang" / "py"
@@ -78,7 +77,7 @@ def _command() -> str:
 def _started() -> Iterator[Node]:
     """A node with both servers."""
     bascule = Path(sys.executable).parent / "bascule"
-    environment = {"BASCULE": str(bascule), "PYTHONPATH": os.pathsep.join([str(ROOT)])}
+    environment = {"BASCULE": str(bascule), "PYTHONPATH": python_path()}
     sources = sorted((_APPLICATION / "src").glob("*.erl"))
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,

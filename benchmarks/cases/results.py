@@ -97,7 +97,7 @@ def together() -> Iterator[Row]:
     """Eight processes ask for the same ten results, each of which takes 50 ms."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        environment = dict(os.environ, PYTHONPATH=str(ours.ROOT))
+        environment = dict(os.environ, PYTHONPATH=ours.python_path())
         command = [sys.executable, "-c", _TOGETHER]
         processes = [
             subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
