@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bascule.bridge.contracts.generators import File
+    from bascule.bridge.contracts.generators.python_options import PythonOptions
     from bascule.bridge.contracts.loading import Loaded
     from bascule.bridge.contracts.names import NameRules
     from bascule.bridge.contracts.schema import Schema
@@ -37,27 +38,34 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     _add_generate(actions)
-    check = actions.add_parser("check", help="say what is wrong with definitions", description="Check definitions.")
+    check = _action(actions, "check", "say what is wrong with definitions", "Check definitions.")
     _add_folder(check)
     text = "Write definition files in their usual form."
-    layout = actions.add_parser("format", help="write definition files in their usual form", description=text)
+    layout = _action(actions, "format", "write definition files in their usual form", text)
     layout.add_argument("files", nargs="+", type=Path, metavar="FILE", help="definition files, or folders of them")
     layout.add_argument(
         "--check", action="store_true", help="change nothing; exit with 1 if a file is not in that form"
     )
     text = "Compare two folders of definitions: what differs, and whom that breaks. Exits with 1 if it breaks anybody."
-    diff = actions.add_parser("diff", help="tell which changes break whom", description=text)
+    diff = _action(actions, "diff", "tell which changes break whom", text)
     diff.add_argument("old", type=Path, metavar="OLD", help="the folder as it was")
     diff.add_argument("new", type=Path, metavar="NEW", help="the folder as it is")
     diff.add_argument("--extended", action="store_true", help="read all files as extended")
     text = "Propose definitions from recorded calls, or from a module's annotations, with the evidence as comments."
-    infer = actions.add_parser("infer", help="propose definitions from recorded calls or annotations", description=text)
+    infer = _action(actions, "infer", "propose definitions from recorded calls or annotations", text)
     infer.add_argument(
         "recording",
         metavar="SOURCE",
         help="a trace of `bascule record`; or a Python file, a module's name, or a landscape as JSON, with annotations",
     )
     infer.add_argument("--module", default="Inferred", metavar="NAME", help="the module's name (default: Inferred)")
+
+
+def _action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, description: str
+) -> argparse.ArgumentParser:
+    """A parser of its own; build scripts must go on working when there are more options, so none is abbreviated."""
+    return actions.add_parser(name, help=summary, description=description, allow_abbrev=False)
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
@@ -68,11 +76,8 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
 def _add_generate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     from bascule.bridge.contracts.names import RULES, TRANSFORMERS, rule_default
 
-    parser = actions.add_parser(
-        "generate",
-        help="generate code",
-        description="Generate code. All files are written, or none; files that are not made any more are removed.",
-    )
+    text = "Generate code. All files are written, or none; files that are not made any more are removed."
+    parser = _action(actions, "generate", "generate code", text)
     parser.add_argument("-i", "--input", type=Path, required=True, metavar="DIR", help="the definition files")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the code goes")
     parser.add_argument("-t", "--target", choices=TARGETS, default="python", help="what is made (default: python)")
@@ -142,6 +147,8 @@ def _check(options: argparse.Namespace) -> int:
 def _generate(options: argparse.Namespace) -> int:
     if options.classic and options.modern:
         return _complain("--classic and --modern exclude each other")
+    if options.target == "python" and not options.classic and (wrong := _python_options(options).unimportable()):
+        return _complain(wrong)
     if not options.watch:
         return _generate_once(options)
     seen: dict[Path, int] | None = None
@@ -196,12 +203,18 @@ def _dotted(word: str) -> str:
 
 def _files(schema: Schema, options: argparse.Namespace) -> Sequence[File]:
     from bascule.bridge.contracts.generating import Dialect, generate, generate_python
-    from bascule.bridge.contracts.generators.python_options import DEFAULT_RUNTIME, PythonOptions
 
     if options.target != "python":
         return generate(schema, options.target, options.package_prefix)
+    dialect = Dialect.CLASSIC if options.classic else Dialect.MODERN
+    return generate_python(schema, _python_options(options), dialect)
+
+
+def _python_options(options: argparse.Namespace) -> PythonOptions:
+    from bascule.bridge.contracts.generators.python_options import DEFAULT_RUNTIME, PythonOptions
+
     beside = f"{options.package_prefix}.runtime" if options.package_prefix else "runtime"
-    python = PythonOptions(
+    return PythonOptions(
         package=options.package_prefix,
         runtime=options.runtime_package or (DEFAULT_RUNTIME if options.classic else beside),
         with_codec=options.with_codec,
@@ -209,7 +222,6 @@ def _files(schema: Schema, options: argparse.Namespace) -> Sequence[File]:
         with_client=options.with_client,
         rules=_rules(options),
     )
-    return generate_python(schema, python, Dialect.CLASSIC if options.classic else Dialect.MODERN)
 
 
 def _format(options: argparse.Namespace) -> int:

@@ -59,6 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may have what the terminal has not
     try:
+        status = _run(words)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        from bascule.bridge.cli.output import unwritten
+
+        return unwritten(error, PROGRAM)
+    return status
+
+
+def _run(words: list[str]) -> int:
+    try:
         given = _read(words)
         if given is None:
             return 0
@@ -169,7 +181,10 @@ def _understand(given: _Given) -> tuple[Path, str, PythonOptions, bool]:
         with_client="with-client" in given.flags,
         rules=NameRules.named(**choices),
     )
-    return Path(given.values["input"]), given.values["output"], options, "modern" in given.flags
+    modern = "modern" in given.flags
+    if modern and (wrong := options.unimportable()):
+        raise UsageError(wrong)
+    return Path(given.values["input"]), given.values["output"], options, modern
 
 
 def _describe(name: str) -> str:

@@ -54,7 +54,24 @@ def main(arguments: list[str] | None = None) -> int:
         from bascule.bridge.cli import relay
 
         return relay.main(arguments[2:])
-    command, options = arguments[0] if arguments else "", None
+    command = arguments[0] if arguments else ""
+    try:
+        try:
+            return _run(command, arguments)
+        finally:
+            if sys.stdout is not None and not sys.stdout.closed:
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        from bascule.bridge.cli.output import unwritten
+
+        return unwritten(error, f"bascule {command}".rstrip())
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    """Read the rest of the command line, and do what it says."""
+    options = None
     if command == "pod":
         from bascule.bridge.cli import pod
 
@@ -72,10 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     from importlib import import_module
 
     module = import_module(f"bascule.bridge.cli.{command}")
-    try:
-        status: int = module.run(options)
-    except KeyboardInterrupt:
-        return 130
+    status: int = module.run(options)
     return status
 
 

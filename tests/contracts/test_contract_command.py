@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from generated import EXTENDED, OTHER, SHOP
 
+from bascule.bridge.cli.gugugu import main as gugugu
 from bascule.bridge.cli.main import main
 from bascule.bridge.contracts.formatting import format_text
 from bascule.bridge.contracts.loading import load_texts
@@ -53,6 +54,61 @@ def test_a_package_that_python_could_not_import_is_refused(definitions: Path, tm
     with pytest.raises(SystemExit, match="2"):
         main(["contract", "generate", "-i", str(definitions), "-o", str(tmp_path / "out"), "-p", "a shop"])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("wrong", [("-p", "class.x"), ("-p", "made", "-r", "made.lambda")])
+def test_a_package_with_a_keyword_in_its_name_is_refused_in_modern_form(
+    wrong: tuple[str, ...], definitions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (definitions / "Plus.pg").unlink()  # classic code has no form for it
+    words = ["-i", str(definitions), "-o", str(tmp_path / "out"), *wrong]
+    assert main(["contract", "generate", *words]) == 1
+    assert re.search(r"can't be imported: (class|lambda) is a Python keyword", capsys.readouterr().err)
+    assert gugugu([*words, "--modern"]) == 1
+    assert "is a Python keyword" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert gugugu(words) == 0  # as Gugugu does it
+
+
+def test_options_are_not_abbreviated(definitions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["contract", "generate", "-i", str(definitions), "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match="2"):
+        main(["contract", "check", "--ext", str(definitions)])
+    assert "did you mean --extended?" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize(
+    "command", ["contract check {0}", "contract generate -i {0} -o {1} -p made", "gugugu --version", "path"]
+)
+def test_output_that_cannot_be_written_is_a_clear_error(
+    command: str, buffered: bool, definitions: Path, tmp_path: Path
+) -> None:
+    module, *words = command.format(definitions, tmp_path / "out").split()
+    module, words = ("gugugu", words) if module == "gugugu" else ("main", [module, *words])
+    environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", f"bascule.bridge.cli.{module}", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+    assert ran.returncode == 1
+    assert ran.stderr.strip().endswith("the output can't be written: No space left on device")
+    assert "Traceback" not in ran.stderr and "ignored" not in ran.stderr
+
+
+def test_a_reader_that_has_gone_is_told_nothing(definitions: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as nobody:
+        words = ["-m", "bascule.bridge.cli.main", "contract", "check", str(definitions)]
+        ran = subprocess.run([sys.executable, *words], stdout=nobody, stderr=subprocess.PIPE, text=True)
+    assert (ran.returncode, ran.stderr) == (1, "")
 
 
 def test_stale_files_go_and_what_others_made_or_changed_stays(definitions: Path, tmp_path: Path) -> None:

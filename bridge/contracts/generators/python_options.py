@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from dataclasses import dataclass, field
 
 from bascule.bridge.contracts.names import NameRules
@@ -29,6 +30,14 @@ class PythonOptions:
     def service(self) -> bool:
         """Whether functions are written."""
         return self.with_server or self.with_client
+
+    def unimportable(self) -> str | None:
+        """What is wrong with the packages: no statement of Python can import one with a keyword in its name."""
+        for package in (self.package, self.runtime):
+            for part in package.split("."):
+                if keyword.iskeyword(part):
+                    return f"the package {package} can't be imported: {part} is a Python keyword; choose another name"
+        return None
 
     def module(self, name: str) -> str:
         """The dotted name of a definition file's module."""
