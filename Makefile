@@ -207,7 +207,7 @@ compile = $(BIN)/python -m compileall -q bascule bridge protocols workers
 # that a test or a benchmark starts: none of them has the current folder there.
 $(COMPILED)/made: hatch_build.py pyproject.toml $(shell find bascule/ bridge protocols workers -name '*.py') | $(STAMPS)/compile $(STAMPS)/system-compile
 	@echo "make: compiling the hot path; this takes a minute or three"
-	rm -rf $(COMPILED) build/wheel
+	rm -rf $(COMPILED) build/wheel; mkdir -p build
 	HATCH_BUILD_HOOKS_ENABLE=1 $(BIN)/python -m hatchling build -t wheel -d build/wheel >build/compiled.log 2>&1 || { cat build/compiled.log; exit 1; }
 	$(BIN)/python -m zipfile -e build/wheel/*.whl $(COMPILED)
 	$(BIN)/python -m compileall -q $(COMPILED)/bascule
