@@ -20,7 +20,7 @@ from bascule.bridge.router.core import RouterCore
 from bascule.bridge.router.pump import RouterPump
 from bascule.bridge.slots import Slots
 from bascule.bridge.supervision.spawn import Spawned, spawn_worker
-from bascule.bridge.supervision.starting import new_bridge_id
+from bascule.bridge.supervision.starting import WIRE_PIPE, enlarge, new_bridge_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,6 +176,8 @@ def _take_stdio() -> tuple[int, int]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    for fd in (read_fd, write_fd):
+        enlarge(fd, WIRE_PIPE)
     return _pollable(read_fd), write_fd
 
 

@@ -93,7 +93,7 @@ def start_process(
             ours.append(read_end if reads else write_end)
             theirs.append(write_end if reads else read_end)
             if size:
-                _enlarge(write_end, size)
+                enlarge(write_end, size)
         page_fd = create_page()
         ours.append(page_fd)
         wire_in, wire_out, stdout, stderr = theirs
@@ -126,8 +126,9 @@ def start_process(
     return Started(process.pid, pidfd, *ours)
 
 
-def _enlarge(pipe: int, size: int) -> None:
-    with contextlib.suppress(PermissionError):  # the user has too many large pipes: a usual one will do
+def enlarge(pipe: int, size: int) -> None:
+    """Have a pipe hold more, if it is one, and if its user may have one more so large; a usual one will do, too."""
+    with contextlib.suppress(OSError):
         fcntl(pipe, F_SETPIPE_SZ, size)
 
 
