@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import islice
@@ -19,8 +19,15 @@ from bascule.bridge.client.async_results import AsyncMap, AsyncScatter, AsyncStr
 from bascule.bridge.client.calling import read_answer
 from bascule.bridge.client.encoding import want_of
 from bascule.bridge.client.futures import Answer, SafeAnswer
-from bascule.bridge.client.items import Items
-from bascule.bridge.client.many import Reducing, ask_for_workers, give_up, start_everywhere, start_methods
+from bascule.bridge.client.items import AsyncItems
+from bascule.bridge.client.many import (
+    Reducing,
+    ask_for_workers,
+    awaited_parts,
+    give_up,
+    start_everywhere,
+    start_methods,
+)
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.names import AsyncName
 from bascule.bridge.client.operations import Operations, Wanted
@@ -28,6 +35,7 @@ from bascule.bridge.client.progress import Told, teller
 from bascule.bridge.client.proxy import release
 from bascule.bridge.client.scattering import Errors, Options
 from bascule.bridge.client.streams import Flow
+from bascule.bridge.client.supply import supplied
 from bascule.protocols.calls import Op
 from bascule.protocols.envelope import Flag
 
@@ -92,7 +100,7 @@ class AsyncClient(Operations):
     def map(
         self,
         target: str,
-        items: Items,
+        items: AsyncItems,
         *,
         chunk: int | None = None,
         timeout: float | None = None,
@@ -100,16 +108,21 @@ class AsyncClient(Operations):
         star: bool = False,
         window: int | None = None,
     ) -> AsyncMap:
-        """Call a function with each item: `async for result in client.map(...)`. The arguments are `Client.map`'s."""
+        """Call a function with each item: `async for result in client.map(...)`. The arguments are `Client.map`'s.
+
+        Items may also come from an asynchronous iterable: it is read no further than the results are, and closed when
+        nobody reads on.
+        """
+        given = supplied(self._connection, items, chunk)
         run = MapRun(
-            self._connection, target, items, chunk=chunk, timeout=timeout, errors=errors, star=star, window=window
+            self._connection, target, given, chunk=chunk, timeout=timeout, errors=errors, star=star, window=window
         )
         return AsyncMap(self._connection, run)
 
     def scatter(
         self,
         target: str,
-        items: Items,
+        items: AsyncItems,
         *,
         ordered: bool = True,
         errors: str = "raise",
@@ -120,7 +133,7 @@ class AsyncClient(Operations):
         star: bool = False,
         progress: Told | bool | None = None,
     ) -> AsyncScatter:
-        """`async for result in client.scatter(...)`. The arguments are `Client.scatter`'s."""
+        """`async for result in client.scatter(...)`. The arguments are `Client.scatter`'s; the items as in `map`."""
         told = teller(progress, target)
         options = Options(ordered, Errors(errors), chunk, window, timeout, star, idempotent, told)
         return AsyncScatter(self._connection, target, items, options)
@@ -165,7 +178,7 @@ class AsyncClient(Operations):
     async def reduce(
         self,
         function: str,
-        items: Items,
+        items: AsyncItems,
         *,
         each: str | None = None,
         chunk: int = 256,
@@ -173,12 +186,16 @@ class AsyncClient(Operations):
         idempotent: bool = False,
     ) -> Any:
         """Reduce items in the workers with an associative function of two. The arguments are `Client.reduce`'s."""
-        reducing = Reducing(function, items, each=each, chunk=chunk, timeout=timeout, idempotent=idempotent)
+        awaited = awaited_parts(items, chunk) if isinstance(items, AsyncIterable) else None
+        given = () if isinstance(items, AsyncIterable) else items
+        reducing = Reducing(function, given, each=each, chunk=chunk, timeout=timeout, idempotent=idempotent)
+        parts: AsyncItems = reducing.parts if awaited is None else awaited
         while True:
-            scatter = AsyncScatter(self._connection, reducing.target, reducing.parts, reducing.options)
+            scatter = AsyncScatter(self._connection, reducing.target, parts, reducing.options)
             reduced = [result.value async for result in scatter]
             if reducing.take(reduced):
                 return reduced[0]
+            parts = reducing.parts
 
     def stream(
         self,

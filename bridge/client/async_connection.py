@@ -72,8 +72,8 @@ class AsyncConnection(Calling[AsyncLink]):
         """The link over that socket."""
 
     @abstractmethod
-    def _start(self, function: Callable[[AsyncLink], Awaitable[None]], link: AsyncLink) -> None:
-        """Have it run beside."""
+    def beside(self, function: Callable[[], Awaitable[None]]) -> Callable[[], object]:
+        """Have it run in a task of its own, in our context. What is given back cancels it."""
 
     @abstractmethod
     async def wait_for_news(self, entries: Iterable[Any], patience: float | None) -> None:
@@ -128,7 +128,7 @@ class AsyncConnection(Calling[AsyncLink]):
 
     def _on_broken(self, link: AsyncLink) -> None:
         if link.carried:
-            self._start(self._send_again, link)
+            self.beside(partial(self._send_again, link))
 
     async def _send_again(self, link: AsyncLink) -> None:
         """Send on a new link what can be sent again."""

@@ -10,15 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 from bascule.bridge.client.async_connection import AsyncConnection
-from bascule.bridge.client.items import Items
+from bascule.bridge.client.items import AsyncItems
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.scattering import Errors, Options, Progress, Result, ScatterRun
 from bascule.bridge.client.streams import Flow, Reader
+from bascule.bridge.client.supply import supplied
 from bascule.bridge.errors import CallError
 
 
 class AsyncMap:
-    """The results of a map, in order. Stopped when it is closed or dropped."""
+    """The results of a map, in order. Stopped, with all that is under way, when it is closed or dropped."""
 
     def __init__(self, connection: AsyncConnection, run: MapRun) -> None:
         self._connection = connection
@@ -30,24 +31,38 @@ class AsyncMap:
         return self
 
     async def __anext__(self) -> Any:
+        try:
+            while not self._values:
+                if self._error is not None:
+                    error, self._error = self._error, None
+                    raise error
+                if not await self._take():
+                    raise StopAsyncIteration
+            return self._values.popleft()
+        except StopAsyncIteration:
+            raise
+        except BaseException:  # an error, or a cancellation: what is under way is wanted no more
+            self._run.stop()
+            raise
+
+    async def _take(self) -> bool:
+        """Take the next chunk's results; whether there is one."""
         run = self._run
-        while not self._values:
-            if self._error is not None:
-                error, self._error = self._error, None
-                run.stop()
-                raise error
+        waited = False
+        while True:
             await self._connection.live()
             run.fill()
-            if not run.started:
-                raise StopAsyncIteration
-            chunk = run.started[0]
-            waited = not chunk.future.state
-            if waited:
-                await self._connection.wait(chunk.future, None)
-            run.started.popleft()
-            values, self._error = run.take(chunk, waited=waited)
-            self._values.extend(values)
-        return self._values.popleft()
+            chunk = run.started[0] if run.started else None
+            if chunk is not None and chunk.future.state:
+                run.started.popleft()
+                values, self._error = run.take(chunk, waited=waited)
+                self._values.extend(values)
+                return True
+            awaited = [*([] if chunk is None else [chunk.future]), *run.awaited_items()]
+            if not awaited:
+                return False
+            waited = True
+            await self._connection.wait_for_news(awaited, run.patience())
 
     def close(self) -> None:
         """Stop it; what is left is not read."""
@@ -60,10 +75,10 @@ class AsyncMap:
 class AsyncScatter:
     """The results of a scatter. Stopped, with all that is under way, when it is closed, left or dropped."""
 
-    def __init__(self, connection: AsyncConnection, target: str, items: Items, options: Options) -> None:
+    def __init__(self, connection: AsyncConnection, target: str, items: AsyncItems, options: Options) -> None:
         self._connection = connection
         self._options = options
-        self._run = ScatterRun(connection, target, items, options)
+        self._run = ScatterRun(connection, target, supplied(connection, items, options.chunk), options)
         self._ready: deque[Result] = deque()
 
     @property

@@ -66,10 +66,17 @@ class AsyncioConnection(AsyncConnection):
     def _make_link(self, greeted: Greeted) -> AsyncLink:
         return AsyncioLink(self, greeted, self._tell_output, self._on_broken)
 
-    def _start(self, function: Callable[[AsyncLink], Awaitable[None]], link: AsyncLink) -> None:
-        task = asyncio.ensure_future(function(link))
+    def beside(self, function: Callable[[], Awaitable[None]]) -> Callable[[], object]:
+        """Have it run in a task of its own, in our context. What is given back cancels it."""
+        task = asyncio.ensure_future(function())
         self._tasks.add(task)  # the loop itself would forget it
         task.add_done_callback(self._tasks.discard)
+
+        def cancel() -> None:
+            if not task.get_loop().is_closed():
+                task.cancel()
+
+        return cancel
 
     async def wait_for_news(self, entries: Iterable[Any], patience: float | None) -> None:
         """Return when one of them has news, or after so many seconds."""

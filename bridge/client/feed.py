@@ -16,14 +16,16 @@ class Feed:
 
     Attributes:
         over: Whether nothing more will come.
+        wanted: How many are taken together at the moment.
     """
 
     def __init__(self, on_taken: Callable[[], object]) -> None:
         """`on_taken` is called when an item was taken: there is room for another. It must neither block nor raise."""
         self.over = False
+        self.wanted = 1
         self._items: deque[Any] = deque()
         self._on_taken = on_taken
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._watchers: list[Callable[[], object]] = []
 
     def __len__(self) -> int:
@@ -46,11 +48,15 @@ class Feed:
         self._items.extend(items)
         self._announce()
 
-    def end(self, error: Exception | None = None) -> None:
+    def end(self, error: BaseException | None = None) -> None:
         """That was all; or what comes next can't be had, which is raised instead."""
         self.over = True
         self._error = error
         self._announce()
+
+    def stop(self) -> None:
+        """Nobody takes any more. Waits for no lock, so a finalizer may call it."""
+        self._items.clear()
 
     # As a call under way is waited for.
 

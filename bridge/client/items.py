@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,23 @@ from bascule.protocols.errors import ProtocolError
 Items = Iterable[Any] | os.PathLike[str]
 """A path stands for the values in that file, one to a line; lines are read as there is room for them."""
 
+AsyncItems = Items | AsyncIterable[Any]
+"""What the clients for event loops go over."""
+
 
 def each_of(items: Items) -> Iterable[Any]:
     """The items.
 
     Raises:
         OSError: The file can't be read.
+        TypeError: They come asynchronously.
     """
     if isinstance(items, os.PathLike):
         path = Path(items)
         with path.open("rb"):  # to complain now
             return _lines(path)
+    if isinstance(items, AsyncIterable) and not isinstance(items, Iterable):
+        raise TypeError(f"{items!r:.80} is iterated by `async for`: the clients for trio and asyncio take it")
     return items
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.client.encoding import milliseconds
@@ -142,4 +142,16 @@ def _parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     """Items in lists of that size; the last may be shorter."""
     iterator = iter(items)
     while part := list(itertools.islice(iterator, size)):
+        yield part
+
+
+async def awaited_parts(items: AsyncIterable[Any], size: int) -> AsyncIterator[list[Any]]:
+    """Items that come asynchronously, in lists of that size; the last may be shorter."""
+    part: list[Any] = []
+    async for item in items:
+        part.append(item)
+        if len(part) == size:
+            yield part
+            part = []
+    if part:
         yield part

@@ -11,7 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
-from itertools import chain, islice
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -40,11 +40,13 @@ class Chunker:
         if chunk is not None and chunk < 1:
             raise ValueError(f"a chunk must have at least 1 item, not {chunk!r}")
         self._items = iter(items)
+        self._ahead: deque[Any] = deque()  # what was taken and put back
+        self._feed = items if isinstance(items, Feed) else None
         self._star = star
         self._adapts = self._goes_by_size = chunk is None
         if chunk is not None:
             self.size = chunk
-        elif isinstance(items, Sized) and not isinstance(items, Feed):
+        elif isinstance(items, Sized) and self._feed is None:
             self.size = max(1, min(MOST_ITEMS, -(-len(items) // (workers * _CHUNKS_EACH))))
             self._adapts = False
         else:
@@ -52,10 +54,14 @@ class Chunker:
 
     def next_chunk(self) -> list[Any]:
         """The next items; empty at the end. With `star`, each is a list or tuple of arguments."""
-        taken = list(islice(self._items, self.size))
+        if self._feed is not None:
+            self._feed.wanted = self.size
+        ahead = self._ahead
+        taken = [ahead.popleft() for _ in range(min(self.size, len(ahead)))]
+        taken += islice(self._items, self.size - len(taken))
         if self._goes_by_size and taken and _has_object(taken[0], star=self._star):
             # To the worker that has it: several would have to be copied to one.
-            self._items = chain(taken[1:], self._items)
+            ahead.extendleft(reversed(taken[1:]))
             taken = taken[:1]
         if self._star and not _SEQUENCES.issuperset(map(type, taken)):
             return [item if type(item) in _SEQUENCES else _arguments_of(item) for item in taken]
@@ -144,7 +150,9 @@ class MapRun:
         workers = os.cpu_count() or 1
         self._calling = calling
         self._target = target
-        self._chunker = Chunker(each_of(items), chunk=chunk, star=star, workers=workers)
+        items = each_of(items)
+        self._feed = items if isinstance(items, Feed) else None
+        self._chunker = Chunker(items, chunk=chunk, star=star, workers=workers)
         self._window = window or max(8, workers * _CHUNKS_EACH * 2)
         self._until = None if timeout is None else time.monotonic() + timeout
         self._timeout = timeout
@@ -157,9 +165,15 @@ class MapRun:
         while len(self.started) < self._window and not self._exhausted:
             chunk = self._chunker.next_chunk()
             if not chunk:
-                self._exhausted = True
-            else:
-                self._start(chunk)
+                self._exhausted = self._feed is None or self._feed.over
+                if not self._exhausted:
+                    self._time_left()
+                return
+            self._start(chunk)
+
+    def awaited_items(self) -> list[Feed]:
+        """The feed, if more items are to come, and none is there at the moment."""
+        return [] if self._feed is None or self._feed.state else [self._feed]
 
     def take(self, chunk: Chunk, *, waited: bool) -> tuple[list[Any], CallError | None]:
         """The results of a chunk that has ended, and the error that is to be raised after them."""
@@ -173,6 +187,8 @@ class MapRun:
     def stop(self) -> None:
         """Nobody reads on. Waits for no lock: the garbage collector may call it."""
         self._exhausted = True
+        if self._feed is not None:
+            self._feed.stop()
         while self.started:
             self.started.popleft().future.abandon()
 
@@ -193,13 +209,20 @@ class MapRun:
         finally:
             self.stop()
 
+    def patience(self) -> float | None:
+        """Seconds for which more items may be awaited."""
+        return None if self._until is None or not self.awaited_items() else max(0.0, self._until - time.monotonic())
+
+    def _time_left(self) -> float | None:
+        if self._until is None:
+            return None
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise Timeout(f"the map of {self._target} has not ended within {self._timeout} s")
+        return left
+
     def _start(self, chunk: list[Any]) -> None:
-        deadline = 0
-        if self._until is not None:
-            remaining = self._until - time.monotonic()
-            if remaining <= 0:
-                raise Timeout(f"the map of {self._target} has not ended within {self._timeout} s")
-            deadline = milliseconds(remaining)
+        deadline = milliseconds(self._time_left())
         arguments, kept = self._calling.encode(self._chunker.arguments(chunk), None)
         pieces = self._chunker.cut(chunk, size_of(arguments))
         if len(pieces) > 1:

@@ -153,6 +153,8 @@ class ScatterRun:
             items = self._chunker.next_chunk()
             if not items:
                 self._exhausted = self._feed is None or self._feed.over
+                if not self._exhausted:
+                    self._time_left()
                 return
             piece = Piece(self._next, items)
             self._next += len(items)
@@ -169,7 +171,12 @@ class ScatterRun:
         return [] if self._feed is None or self._feed.state else [self._feed]
 
     def patience(self) -> float | None:
-        """Seconds after which `look_for_stragglers` has something to do, if none of `awaited` ends sooner."""
+        """Seconds after which there is something to do, if nothing that is awaited comes sooner."""
+        if self._until is not None and self.awaited_items():
+            return max(0.0, self._until - time.monotonic())
+        return self._straggling_in()
+
+    def _straggling_in(self) -> float | None:
         straggles = self._pace.straggles_after()
         if not self._options.idempotent or not self._exhausted or self._again or straggles is None:
             return None
@@ -179,7 +186,7 @@ class ScatterRun:
     def look_for_stragglers(self) -> None:
         """Run a second time what takes far too long, now that nothing else is to be started."""
         straggles = self._pace.straggles_after()
-        if self.patience() is None or straggles is None:
+        if self._straggling_in() is None or straggles is None:
             return
         now = time.monotonic()
         for piece in list(self._under_way.values()):
@@ -215,6 +222,8 @@ class ScatterRun:
         self._exhausted = True
         self._again.clear()
         self._waiting.clear()
+        if self._feed is not None:
+            self._feed.stop()
         while self._under_way:
             future, _ = self._under_way.popitem()
             future.abandon()
@@ -272,14 +281,17 @@ class ScatterRun:
             self._start(Piece(first, part, piece.tries))
             first += len(part)
 
+    def _time_left(self) -> float | None:
+        if self._until is None:
+            return None
+        left = self._until - time.monotonic()
+        if left <= 0:
+            self.stop()
+            raise Timeout(f"the scatter of {self._target} has not ended within {self._options.timeout} s")
+        return left
+
     def _launch(self, piece: Piece, encoded: Any = None) -> None:
-        deadline = 0
-        if self._until is not None:
-            remaining = self._until - time.monotonic()
-            if remaining <= 0:
-                self.stop()
-                raise Timeout(f"the scatter of {self._target} has not ended within {self._options.timeout} s")
-            deadline = milliseconds(remaining)
+        deadline = milliseconds(self._time_left())
         arguments, kept = encoded or self._calling.encode(self._chunker.arguments(piece.items), None)
         # Not marked as idempotent for the bridge, which would run the whole chunk again: here it is tried item by item.
         future = self._calling.launch(_MAP, self._target, arguments, kept, deadline_ms=deadline, entry_type=Future)

@@ -14,6 +14,7 @@ import math
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from contextvars import copy_context
 from typing import Any
 
 import trio
@@ -68,8 +69,16 @@ class TrioConnection(AsyncConnection):
     def _make_link(self, greeted: Greeted) -> AsyncLink:
         return TrioLink(self, greeted, self._tell_output, self._on_broken)
 
-    def _start(self, function: Callable[[AsyncLink], Awaitable[None]], link: AsyncLink) -> None:
-        trio.lowlevel.spawn_system_task(function, link)
+    def beside(self, function: Callable[[], Awaitable[None]]) -> Callable[[], object]:
+        """Have it run in a task of its own, in our context. What is given back cancels it."""
+        scope = trio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await function()
+
+        trio.lowlevel.spawn_system_task(run, context=copy_context())
+        return scope.cancel
 
     async def wait_for_news(self, entries: Iterable[Any], patience: float | None) -> None:
         """Return when one of them has news, or after so many seconds."""
