@@ -196,7 +196,7 @@ def test_the_same_call_many_times_objects_where_they_live_and_reducing(service: 
 def held(tmp_path: Path) -> Iterator[tuple[Configured, Path]]:
     """A pool of two workers, one of which was killed and doesn't come back as long as the file is there."""
     hold = tmp_path / "hold"
-    service = Configured(tmp_path, pool(init="served:wait_while_held", env={"HOLD": str(hold)}))
+    service = Configured(tmp_path, pool(init="served:wait_while_held", env={"HOLD": str(hold)}, spares=0))
     try:
         with service.client() as client:
             eventually(lambda: len(active_pids(client.status())) == 2)
