@@ -24,6 +24,8 @@ from bascule.bridge.client.many import (
     Reducing,
     ask_for_workers,
     awaited_parts,
+    give_result,
+    give_result_or_error,
     give_up,
     start_everywhere,
     start_methods,
@@ -158,9 +160,13 @@ class AsyncClient(Operations):
             give_up(futures)
 
     async def map_objects(
-        self, proxies: Iterable[Any], method: str, /, *args: Any, window: int = 256
+        self, proxies: Iterable[Any], method: str, /, *args: Any, window: int = 256, errors: str = "raise"
     ) -> AsyncIterator[Any]:
-        """Call a method of many objects, each where it lives: `async for result in client.map_objects(...)`."""
+        """Call a method of many objects, each where it lives: `async for result in client.map_objects(...)`.
+
+        The arguments are `Client.map_objects`'s.
+        """
+        result_of = give_result if Errors(errors) is Errors.RAISE else give_result_or_error
         connection = self._connection
         await connection.live()
         under_way: deque[Answer] = deque()
@@ -171,7 +177,7 @@ class AsyncClient(Operations):
                 if not under_way:
                     return
                 await connection.wait(under_way[0], None)
-                yield under_way.popleft().result()
+                yield result_of(under_way.popleft())
         finally:
             give_up(under_way)
 

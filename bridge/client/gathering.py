@@ -16,7 +16,15 @@ from bascule.bridge.client.connection import Connection
 from bascule.bridge.client.encoding import want_of
 from bascule.bridge.client.futures import Future
 from bascule.bridge.client.items import Items
-from bascule.bridge.client.many import Reducing, ask_for_workers, give_up, start_everywhere, start_methods
+from bascule.bridge.client.many import (
+    Reducing,
+    ask_for_workers,
+    give_result,
+    give_result_or_error,
+    give_up,
+    start_everywhere,
+    start_methods,
+)
 from bascule.bridge.client.mapping import MapRun
 from bascule.bridge.client.operations import Operations, Wanted
 from bascule.bridge.client.progress import Told, teller
@@ -81,7 +89,8 @@ class Gathering(Operations):
         """`map`, with all that may be wanted of it: gives a `Result` for each item, with its index, value and error.
 
         Args:
-            target: The function.
+            target: The function; or, with a dot before it, a method: each item is an object, whose method is called
+                where it lives. With `star` its arguments follow it.
             items: Its arguments, one each, or the path of a file of JSON lines. No more is taken than the results'
                 reader allows.
             ordered: In the order of the items; otherwise as they are completed.
@@ -123,16 +132,29 @@ class Gathering(Operations):
         finally:
             give_up(futures)
 
-    def map_objects(self, proxies: Iterable[Any], method: str, /, *args: Any, window: int = 256) -> Iterator[Any]:
-        """Call a method of many objects, each where it lives; the results come in order."""
+    def map_objects(
+        self, proxies: Iterable[Any], method: str, /, *args: Any, window: int = 256, errors: str = "raise"
+    ) -> Iterator[Any]:
+        """Call a method of many objects, each where it lives; the results come in order.
+
+        As they are completed they come from `scatter`, whose target may be a method.
+
+        Args:
+            proxies: The objects.
+            method: Its name.
+            *args: Its arguments, the same for all of them.
+            window: How many calls are under way at a time.
+            errors: "raise" raises the first error in its place; "return" gives it as that object's result.
+        """
+        result_of = give_result if Errors(errors) is Errors.RAISE else give_result_or_error
         under_way: deque[Future] = deque()
         try:
             for future in start_methods(self._connection.start, proxies, method, args, Future):
                 under_way.append(future)
                 if len(under_way) >= window:
-                    yield under_way.popleft().result()
+                    yield result_of(under_way.popleft())
             while under_way:
-                yield under_way.popleft().result()
+                yield result_of(under_way.popleft())
         finally:
             for future in under_way:
                 future.abandon()

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.client.encoding import milliseconds
-from bascule.bridge.client.futures import Entry, Future
+from bascule.bridge.client.futures import Answer, Entry, Future
 from bascule.bridge.client.items import Items, each_of
 from bascule.bridge.client.scattering import Options
-from bascule.bridge.errors import PoolUnavailable, Timeout
+from bascule.bridge.errors import CallError, PoolUnavailable, Timeout
 from bascule.protocols.calls import Op, combine
 
 if TYPE_CHECKING:
@@ -136,6 +136,23 @@ def start_methods(
     """Start a method's calls on many objects, one each time that the next is asked for."""
     for proxy in proxies:
         yield start(int(Op.METHOD), method, (proxy, *args), None, takes_object=True, entry_type=entry_type)
+
+
+def give_result(call: Answer) -> Any:
+    """Its value.
+
+    Raises:
+        CallError: It has none.
+    """
+    return call.result()
+
+
+def give_result_or_error(call: Answer) -> Any:
+    """Its value, or its error."""
+    try:
+        return call.result()
+    except CallError as error:
+        return error
 
 
 def _parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

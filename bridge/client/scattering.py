@@ -21,7 +21,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from bascule.bridge.client.encoding import milliseconds, size_of
 from bascule.bridge.client.feed import Feed
@@ -29,6 +29,7 @@ from bascule.bridge.client.futures import Future
 from bascule.bridge.client.items import Items, each_of
 from bascule.bridge.client.mapping import Chunker, read_results
 from bascule.bridge.client.progress import Shown, Told
+from bascule.bridge.client.proxy import Remote
 from bascule.bridge.errors import CallError, Timeout
 from bascule.bridge.pacing import Pace, may_try_again
 from bascule.protocols.calls import Op
@@ -36,7 +37,7 @@ from bascule.protocols.calls import Op
 if TYPE_CHECKING:
     from bascule.bridge.client.calling import Calling
 
-_MAP: Final = int(Op.MAP)
+_MAP, _METHOD = int(Op.MAP), int(Op.METHOD)
 
 
 class Errors(enum.Enum):
@@ -119,7 +120,9 @@ class ScatterRun:
         self._calling = calling
         self._target = target
         self._options = options
-        self._chunker = Chunker(items, chunk=options.chunk, star=options.star, workers=workers)
+        self._method = target[1:] if target.startswith(".") else None
+        chunk = options.chunk if self._method is None else 1
+        self._chunker = Chunker(items, chunk=chunk, star=options.star, workers=workers)
         self._window = options.window or max(8, workers * 8)
         self._started = time.monotonic()
         self._until = None if options.timeout is None else self._started + options.timeout
@@ -251,7 +254,8 @@ class ScatterRun:
         self._pace.ended(seconds)
         self._chunker.learn(len(piece.items), seconds, waited=True)
         try:
-            _, _, every = read_results(future.result())
+            answer = future.result()
+            every = read_results(answer)[2] if self._method is None else [answer]
         except CallError as lost:
             if self._try_again(piece, lost):
                 return None
@@ -271,6 +275,9 @@ class ScatterRun:
         return True
 
     def _start(self, piece: Piece) -> None:
+        if self._method is not None:
+            self._launch(piece)
+            return
         arguments, kept = self._calling.encode(self._chunker.arguments(piece.items), None)
         parts = self._chunker.cut(piece.items, size_of(arguments))
         if len(parts) == 1:
@@ -280,6 +287,15 @@ class ScatterRun:
         for part in parts:
             self._start(Piece(first, part, piece.tries))
             first += len(part)
+
+    def _call_method(self, name: str, item: Any, timeout: float | None) -> Future:
+        args = item if self._options.star else (item,)
+        if not args or not isinstance(args[0], Remote):
+            raise TypeError(f"{self._target} is called of objects that live in a worker; {item!r:.80} is none")
+        call: Future = self._calling.start(
+            _METHOD, name, args, None, takes_object=True, timeout=timeout, entry_type=Future
+        )
+        return call
 
     def _time_left(self) -> float | None:
         if self._until is None:
@@ -291,10 +307,16 @@ class ScatterRun:
         return left
 
     def _launch(self, piece: Piece, encoded: Any = None) -> None:
-        deadline = milliseconds(self._time_left())
-        arguments, kept = encoded or self._calling.encode(self._chunker.arguments(piece.items), None)
-        # Not marked as idempotent for the bridge, which would run the whole chunk again: here it is tried item by item.
-        future = self._calling.launch(_MAP, self._target, arguments, kept, deadline_ms=deadline, entry_type=Future)
+        left = self._time_left()
+        if self._method is not None:
+            future = self._call_method(self._method, piece.items[0], left)
+        else:
+            arguments, kept = encoded or self._calling.encode(self._chunker.arguments(piece.items), None)
+            # Not marked as idempotent for the bridge, which would run the whole chunk again: here it is tried item by
+            # item.
+            future = self._calling.launch(
+                _MAP, self._target, arguments, kept, deadline_ms=milliseconds(left), entry_type=Future
+            )
         piece.calls.append(future)
         piece.since = piece.since or time.monotonic()
         self._under_way[future] = piece

@@ -24,7 +24,7 @@ from pod_client import PodClient, PodError
 
 import bascule
 from bascule.bridge.client.scattering import Progress
-from bascule.bridge.errors import PythonError, Timeout, WorkerLost
+from bascule.bridge.errors import CallError, PythonError, Timeout, WorkerLost
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +182,17 @@ def test_the_same_call_many_times_objects_where_they_live_and_reducing(service: 
         boxes = [client.object("served:Box") for _ in range(6)]
         homes = [box.pid() for box in boxes]
         assert list(client.map_objects(boxes, "pid")) == homes
+        called = client.scatter(".pid", iter(boxes), ordered=False, errors="return", timeout=60)
+        assert sorted((result.index, result.get()) for result in called) == list(enumerate(homes))
+        mixed = [(boxes[0], "pid"), (boxes[1], "nothing"), (boxes[2], "pid")]
+        every = list(client.scatter(".__getattribute__", mixed, star=True, errors="return"))
+        assert [result.error is None for result in every] == [True, False, True]
+        failed = list(client.map_objects(boxes[:2], "nothing", errors="return"))
+        assert all(isinstance(error, CallError) for error in failed)
+        with pytest.raises(CallError):
+            list(client.map_objects(boxes[:2], "nothing"))
+        with pytest.raises(TypeError, match="called of objects that live in a worker; 7 is none"):
+            list(client.scatter(".pid", [7]))
         # A function, too, is called where each of them is, though they could not be copied.
         assert list(client.map("served:pid_of", boxes)) == homes
         pairs = [(box, 1) for box in boxes]
@@ -391,6 +402,12 @@ async def use_all(client: Any) -> None:
     assert set(await client.everywhere("served:rest", 0.0)) == pids
     boxes = [await client.object("served:Box") for _ in range(4)]
     assert [pid async for pid in client.map_objects(boxes, "pid", window=2)] == [await box.pid() for box in boxes]
+    called = client.scatter(".pid", boxes, ordered=False)
+    assert {result.index: result.value async for result in called} == {
+        at: await box.pid() for at, box in enumerate(boxes)
+    }
+    errors = [error async for error in client.map_objects(boxes, "nothing", errors="return")]
+    assert [isinstance(error, CallError) for error in errors] == [True] * 4
     assert await client.reduce("operator:add", range(1000), chunk=64, each="operator:neg") == -499_500
     told: list[Progress] = []
     assert len([result async for result in client.scatter("math:sqrt", [4] * 9, progress=told.append)]) == 9
