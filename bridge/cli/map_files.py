@@ -9,7 +9,9 @@ have neither a result nor an error.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import math
 import os
 import sys
 import time
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bascule.bridge.client.progress import Shown
-from bascule.bridge.errors import BasculeError, CallError, to_map
+from bascule.bridge.errors import BasculeError, CallError, Timeout, to_map
 from bascule.protocols import jsonic
 from bascule.protocols.errors import ProtocolError
 
@@ -70,7 +72,7 @@ class LineFile:
         resume: Whether it may be there already; a torn last line is then cut off.
 
     Raises:
-        FileError: It is there and should not be, or can't be opened.
+        FileError: It is there and should not be, can't be opened, or somebody else writes it.
     """
 
     def __init__(self, path: Path, *, resume: bool) -> None:
@@ -82,6 +84,11 @@ class LineFile:
             raise FileError(f"{path} is there already: --resume goes on with it; or remove it") from None
         except OSError as error:
             raise FileError(f"{path}: {error.strerror}") from None
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._fd)
+            raise FileError(f"{path} is being written by another `bascule map`, or is named twice") from None
         self._waiting: list[bytes] = []
         self._bytes = 0
         self._size = 0
@@ -121,6 +128,7 @@ class LineFile:
         """
         data = b"".join(self._waiting)
         try:
+            os.ftruncate(self._fd, self._size)  # Ctrl-C may have ended the last attempt halfway
             written = 0
             while written < len(data):
                 written += os.write(self._fd, data[written:])
@@ -129,9 +137,8 @@ class LineFile:
                 os.ftruncate(self._fd, self._size)
             self._waiting.clear()
             raise DiskError(f"{self.path}: {error.strerror}; go on with --resume when there is room") from None
-        self._size += len(data)
-        self._waiting.clear()
-        self._bytes = 0
+        # Ctrl-C comes with calls: never between these three, or the same lines would be written again.
+        self._size, self._waiting, self._bytes = self._size + len(data), [], 0
 
     def close(self) -> None:
         """No more of it."""
@@ -216,6 +223,8 @@ class _Job:
         self._before = before
         self._failed = 0
         self._done = 0
+        self._late = 0
+        self._until = time.monotonic() + (options.timeout or math.inf)
         self._written_at = time.monotonic()
 
     def run(self) -> int:
@@ -242,6 +251,8 @@ class _Job:
             status = INTERRUPTED
         except BasculeError as error:
             problem, status = error, 1
+        if self._late and not status:  # no other was to be begun
+            problem, status = Timeout(f"{_count(self._late, 'item')} of the last had no time left"), 1
         self._note_bad_lines()
         self._output.write()
         self._errors.write()
@@ -250,6 +261,9 @@ class _Job:
 
     def _note(self, result: Result) -> None:
         line = self._items.lines.pop(result.index)
+        if isinstance(result.error, Timeout) and time.monotonic() >= self._until:
+            self._late += 1  # it is not the item's fault: --resume tries it again
+            return
         if result.error is None:
             try:
                 self._output.add({"line": line, "result": result.value})

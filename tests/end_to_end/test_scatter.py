@@ -314,6 +314,36 @@ def test_its_own_death_loses_nothing(service: Configured, tmp_path: Path, number
     mapping.check(600)
 
 
+def test_what_the_deadline_ended_is_done_when_it_goes_on(service: Configured, tmp_path: Path) -> None:
+    mapping = Mapping(service, tmp_path, "served:rest")
+    mapping.items.write_text("0.0\n" + "0.4\n" * 7)
+    status, said = mapping.run("--timeout", "0.5", "--chunk", "1")
+    assert status == 1
+    assert "ended early: timeout" in said
+    assert "--resume" in said
+    assert mapping.written() < 8
+    assert mapping.rows(mapping.errors) == []
+    status, said = mapping.run("--resume")
+    assert status == 0, said
+    mapping.check(8)
+
+
+def test_two_do_not_write_the_same_file(service: Configured, tmp_path: Path) -> None:
+    mapping = Mapping(service, tmp_path, "served:tick", 600)
+    process = mapping.start()
+    eventually(lambda: mapping.written() > 50)
+    process.send_signal(signal.SIGSTOP)
+    status, said = mapping.run("--resume")
+    process.send_signal(signal.SIGCONT)
+    assert status == 2
+    assert "results is being written by another `bascule map`" in said
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == 0, said
+    mapping.check(600)
+    line = ["--over", str(mapping.items), "--output", str(tmp_path / "both"), "--errors", str(tmp_path / "both")]
+    assert "is named twice" in service.command("map", "math:sqrt", *line, "--resume").stderr
+
+
 def test_killed_workers_lose_nothing_and_what_is_idempotent_is_done(service: Configured, tmp_path: Path) -> None:
     mapping = Mapping(service, tmp_path, "served:tick", 400)
     process = mapping.start("--idempotent", "--chunk", "4")
