@@ -12,6 +12,14 @@ from bascule.bridge.contracts import syntax
 from bascule.bridge.contracts.names import NameRules, Transformer
 from bascule.bridge.contracts.sources import Diagnostic, Source
 
+_OPERATIONS = frozenset(
+    f"encode_{of}"
+    for of in (
+        *("with_state", "unit", "bool", "int32", "double", "string", "maybe", "list", "record", "record_field", "enum"),
+        *("int64", "integer", "bytes", "timestamp", "duration", "uuid", "decimal", "map", "set", "wrapped", "sum"),
+    )
+)
+
 Named = syntax.Data | syntax.Alias | syntax.Function | syntax.Constructor | syntax.Field
 
 
@@ -43,6 +51,7 @@ class _FileCheck:
             if isinstance(each, syntax.Data):
                 self._constructors(each)
         self._classes(file)
+        self._operations(file)
         return self._problems
 
     def _classes(self, file: syntax.File) -> None:
@@ -68,6 +77,16 @@ class _FileCheck:
             if name in seen:
                 self._problem(offset, f"{what} gets the name {name} in Python, and so does {seen[name]}", 1)
             seen.setdefault(name, what)
+
+    def _operations(self, file: syntax.File) -> None:
+        """A foreign type is an operation of codec implementations, which must be none that they have for others."""
+        prefix = "" if file.name == "Foreign" else file.name
+        for each in file.declarations:
+            if isinstance(each, syntax.Data) and not each.constructors:
+                name = self._rules.type_func(f"encode{prefix}{each.name}")
+                if name in _OPERATIONS:
+                    message = f"{each.name} would be written by {name}, which codecs have for something else"
+                    self._problem(each.offset, message, len("data"))
 
     def _parameters(self, each: syntax.Data | syntax.Alias) -> None:
         if len(set(each.parameters)) != len(each.parameters):

@@ -70,6 +70,18 @@ def test_a_package_with_a_keyword_in_its_name_is_refused_in_modern_form(
     assert gugugu(words) == 0  # as Gugugu does it
 
 
+def test_a_foreign_type_with_the_name_of_another_operation_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Foreign.pg").write_text(
+        "module Foreign where\ndata Date {-# FOREIGN python a.B #-}\ndata Enum {-# FOREIGN python a.B #-}\n"
+    )
+    assert main(["contract", "check", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert "Foreign.pg:3:1: error: Enum would be written by encode_enum, which codecs have for something else" in told
+    assert "Date would" not in told
+
+
 def test_options_are_not_abbreviated(definitions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["contract", "generate", "-i", str(definitions), "--out", str(tmp_path / "out")])

@@ -31,7 +31,7 @@ class ModernService:
         cls = self._names.service(self._module.name)
         self._types.shadowed = _BUILTINS & {self._names.function(each.name) for each in functions}
         stem = cls.removesuffix("Module")
-        taken = {self._names.type(each.ref.name) for each in self._module.definitions} | {cls}
+        taken = {cls, *self._names.classes(self._module)}
         server, client, waiting = (
             _unlike(name, taken) for name in (f"{stem}Server", f"{stem}Client", f"Async{stem}Client")
         )

@@ -6,7 +6,7 @@ import builtins
 import keyword
 
 from bascule.bridge.contracts.generators.python_options import PythonOptions
-from bascule.bridge.contracts.schema import Foreign, Ref, Schema, Sum
+from bascule.bridge.contracts.schema import Foreign, Module, Ref, Schema, Sum
 
 _BUILTINS = frozenset(name for name in dir(builtins) if not name.startswith("_"))
 _METHODS = frozenset(
@@ -33,18 +33,29 @@ class PythonNames:
         suffix = "Codec" if isinstance(self._schema.definition(ref), (Foreign, Sum)) else ""
         return self.type(ref.name) + suffix
 
+    def classes(self, module: Module) -> set[str]:
+        """All that a module's definitions become."""
+        found = {self.type(each.ref.name) for each in module.definitions}
+        found.update(self.codec_class(each.ref) for each in module.definitions)
+        for each in module.definitions:
+            if isinstance(each, Sum):
+                found.update(f"{self.type(each.ref.name)}{case.name}" for case in each.cases)
+        return found
+
     def coder(self, way: str, name: str) -> str:
         """The method that encodes or decodes."""
         return self._rules.type_func(f"{way}{name}")
 
     def field(self, record: str, name: str) -> str:
         """A record's field; `record` is the name of the definition."""
-        taken = _METHODS | {self.coder("encode", record), self.coder("decode", record)}
+        # A dataclass without slots would take the method `mro` of all classes for the field's default.
+        taken = _METHODS | {"mro", self.coder("encode", record), self.coder("decode", record)}
         return _free(self._rules.field_code(name), taken)
 
     def member(self, enum: str, name: str) -> str:
         """An enum's member."""
-        taken = _METHODS | _OF_ENUMS | {self.coder("encode", enum), self.coder("decode", enum)}
+        # In the class, its own name must go on being the class: annotations mention it.
+        taken = _METHODS | _OF_ENUMS | {self.type(enum), self.coder("encode", enum), self.coder("decode", enum)}
         return _free(self._rules.enum_code(name), taken)
 
     def function(self, name: str) -> str:

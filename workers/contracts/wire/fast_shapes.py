@@ -43,7 +43,8 @@ class Shapes:
         self.classes = classes
         self.names: dict[str, str] = {}
         self.module = ModuleType(f"{__name__}_{id(self):x}")
-        self.module.__dict__.update(Any=Any, Maybe=typing.Optional, List=list)
+        # The builtin ones too: a struct's own attributes come before those that a module has not.
+        self.module.__dict__.update(Any=Any, Maybe=typing.Optional, List=list, bool=bool, float=float, int=int, str=str)
         for name, bits in (("Int32", 31), ("Int64", 63)):
             bound = 1 << bits
             limits = msgspec.Meta(ge=-bound, le=bound - 1)
