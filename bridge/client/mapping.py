@@ -15,12 +15,12 @@ from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from bascule.bridge.client.encoding import milliseconds, size_of
+from bascule.bridge.client.encoding import NotSendable, milliseconds, size_of
 from bascule.bridge.client.feed import Feed
-from bascule.bridge.client.futures import Future
+from bascule.bridge.client.futures import RAISED, Future
 from bascule.bridge.client.items import Items, each_of
 from bascule.bridge.client.proxy import Remote
-from bascule.bridge.errors import CallError, Timeout, from_map
+from bascule.bridge.errors import BadArguments, CallError, HandleLost, Timeout, from_map
 from bascule.bridge.pacing import MOST_ITEMS, suitable_size
 from bascule.protocols.calls import Op
 
@@ -105,6 +105,21 @@ def _arguments_of(item: Any) -> list[Any]:
         return list(item)
     except TypeError:
         raise TypeError(f"with star=True each item is a sequence of arguments; {item!r:.80} is none") from None
+
+
+class Refused(Future):
+    """A call that could not be made, since an item can't travel: to errors that are returned it is one of them."""
+
+    __slots__ = ()
+
+    def __init__(self, target: str, why: NotSendable | HandleLost) -> None:
+        super().__init__(None, 0, target)  # type: ignore[arg-type]
+        error = why if isinstance(why, CallError) else BadArguments(str(why))
+        error.__cause__ = None if error is why else why
+        self.settle(RAISED, error)
+
+    def abandon(self) -> None:
+        """The service has not heard of it."""
 
 
 class Chunk(NamedTuple):
@@ -223,7 +238,17 @@ class MapRun:
 
     def _start(self, chunk: list[Any]) -> None:
         deadline = milliseconds(self._time_left())
-        arguments, kept = self._calling.encode(self._chunker.arguments(chunk), None)
+        try:
+            arguments, kept = self._calling.encode(self._chunker.arguments(chunk), None)
+        except (NotSendable, HandleLost) as why:
+            if self._raises:
+                raise
+            if len(chunk) == 1:
+                self.started.append(Chunk(Refused(self._target, why), 1, time.monotonic()))
+            else:
+                for item in chunk:
+                    self._start([item])
+            return
         pieces = self._chunker.cut(chunk, size_of(arguments))
         if len(pieces) > 1:
             for piece in pieces:

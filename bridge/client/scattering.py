@@ -23,14 +23,14 @@ from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bascule.bridge.client.encoding import milliseconds, size_of
+from bascule.bridge.client.encoding import NotSendable, milliseconds, size_of
 from bascule.bridge.client.feed import Feed
 from bascule.bridge.client.futures import Future
 from bascule.bridge.client.items import Items, each_of
-from bascule.bridge.client.mapping import Chunker, read_results
+from bascule.bridge.client.mapping import Chunker, Refused, read_results
 from bascule.bridge.client.progress import Shown, Told
 from bascule.bridge.client.proxy import Remote
-from bascule.bridge.errors import CallError, Timeout
+from bascule.bridge.errors import CallError, HandleLost, Timeout
 from bascule.bridge.pacing import Pace, may_try_again
 from bascule.protocols.calls import Op
 
@@ -102,6 +102,10 @@ class Piece:
         self.tries = tries
         self.calls: list[Future] = []
         self.since = 0.0
+
+    def alone(self, tries: int) -> list[Piece]:
+        """Its items, each by itself."""
+        return [Piece(self.first + at, [item], tries) for at, item in enumerate(self.items)]
 
 
 class ScatterRun:
@@ -270,15 +274,25 @@ class ScatterRun:
     def _try_again(self, piece: Piece, lost: CallError) -> bool:
         if not self._options.idempotent or not may_try_again(lost.kind, piece.tries):
             return False
-        singly = [Piece(piece.first + at, [item], piece.tries + 1) for at, item in enumerate(piece.items)]
-        self._again.extend(singly)
+        self._again.extend(piece.alone(piece.tries + 1))
         return True
 
     def _start(self, piece: Piece) -> None:
-        if self._method is not None:
-            self._launch(piece)
+        try:
+            if self._method is not None:
+                self._launch(piece)
+                return
+            arguments, kept = self._calling.encode(self._chunker.arguments(piece.items), None)
+        except (NotSendable, HandleLost) as why:
+            if self._options.errors is Errors.RAISE:
+                raise
+            if len(piece.items) == 1:
+                piece.since = time.monotonic()
+                self._under_way[Refused(self._target, why)] = piece
+            else:
+                for single in piece.alone(piece.tries):
+                    self._start(single)
             return
-        arguments, kept = self._calling.encode(self._chunker.arguments(piece.items), None)
         parts = self._chunker.cut(piece.items, size_of(arguments))
         if len(parts) == 1:
             self._launch(piece, (arguments, kept))

@@ -24,7 +24,7 @@ from pod_client import PodClient, PodError
 
 import bascule
 from bascule.bridge.client.scattering import Progress
-from bascule.bridge.errors import CallError, PythonError, Timeout, WorkerLost
+from bascule.bridge.errors import CallError, HandleLost, PythonError, Timeout, WorkerLost
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,26 @@ def test_errors_are_raised_at_once_or_returned_with_their_item(service: Configur
         with pytest.raises(ValueError, match=r"math domain|nonnegative"):
             list(client.scatter("math:sqrt", itertools.cycle([4, 4, 4, -1])))  # and the endless rest is cancelled
         eventually(lambda: client.status()["calls"]["outstanding"] == 0)
+
+
+def test_an_item_that_can_not_travel_is_an_error_of_its_own(service: Configured) -> None:
+    with service.client() as client:
+        items = [4, object(), 9, 16, object()]
+        for chunk in (None, 1, 2, 5):
+            results = list(client.scatter("math:sqrt", iter(items), chunk=chunk, errors="return"))
+            assert [result.value for result in results] == [2, None, 3, 4, None]
+            assert "an argument of type builtins.object can't travel" in str(results[1].error)
+            mapped = list(client.map("math:sqrt", items, chunk=chunk, errors="return"))
+            assert [mapped[at] for at in (0, 2, 3)] == [2, 3, 4]
+            assert [isinstance(mapped[at], CallError) for at in (1, 4)] == [True, True]
+        assert len(list(client.scatter("math:sqrt", [object()] * 9, ordered=False, errors="return", chunk=3))) == 9
+        with pytest.raises(TypeError, match="can't travel"):
+            list(client.scatter("math:sqrt", items))
+        boxes = [client.object("served:Box") for _ in range(4)]
+        client.release(boxes[1])
+        called = list(client.scatter(".pid", boxes, errors="return"))
+        assert [result.error is None for result in called] == [True, False, True, True]
+        assert isinstance(called[1].error, HandleLost)
 
 
 def test_a_path_is_a_file_of_json_lines(service: Configured, tmp_path: Path) -> None:
