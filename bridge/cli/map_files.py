@@ -155,6 +155,13 @@ class Items:
         self.lines: dict[int, int] = {}  # index of an item under way -> its line
         self.bad: list[tuple[int, str]] = []  # lines that are no JSON
 
+    def left(self) -> int | None:
+        """How many there are; None if that can't be told without taking them."""
+        if not self.path.is_file():
+            return None
+        with self.path.open("rb") as file:
+            return sum(number not in self._done for number, line in enumerate(file, 1) if line.strip())
+
     def __iter__(self) -> Iterator[Any]:
         index = 0
         with self.path.open("rb") if str(self.path) != "-" else contextlib.nullcontext(sys.stdin.buffer) as file:
@@ -239,7 +246,7 @@ class _Job:
             timeout=options.timeout,
             chunk=options.chunk,
             star=options.star,
-            progress=Shown("bascule map", sums_up=False),
+            progress=Shown("bascule map", sums_up=False, total=self._items.left() if sys.stderr.isatty() else None),
         )
         problem: BasculeError | None = None
         status = 0

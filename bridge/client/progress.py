@@ -34,9 +34,11 @@ class Shown:
     Args:
         title: What it is the progress of.
         sums_up: Whether a last line says how it ended, where there is no terminal.
+        total: How many items there are, where the scatter itself can't tell.
     """
 
-    def __init__(self, title: str, *, sums_up: bool = True) -> None:
+    def __init__(self, title: str, *, sums_up: bool = True, total: int | None = None) -> None:
+        self._total = total
         self._title = title
         self._sums_up = sums_up
         self._stream = sys.stderr
@@ -52,7 +54,8 @@ class Shown:
             self._draw(progress)
         elif (progress.over and self._sums_up) or time.monotonic() - self._at >= LINE_EVERY:
             self._at = time.monotonic()
-            of = "" if progress.total is None else f" of {progress.total}"
+            total = self._total_of(progress)
+            of = "" if total is None else f" of {total}"
             said = f"{progress.done}{of} done, {progress.failed} failed, {progress.seconds:.0f} s"
             print(f"{self._title}: {said}", file=self._stream, flush=True)
         if progress.over:
@@ -65,16 +68,19 @@ class Shown:
         if bar is not None:
             bar.stop()
 
+    def _total_of(self, progress: Progress) -> int | None:
+        return self._total if progress.total is None else progress.total
+
     def _draw(self, progress: Progress) -> None:
         if self._bar is None:
             self._bar = _new_bar(self._stream)
-            self._task = self._bar.add_task(self._title, total=progress.total, failed=0)
+            self._task = self._bar.add_task(self._title, total=self._total_of(progress), failed=0)
             self._bar.start()
         elif not progress.over and time.monotonic() - self._at < _PICTURE_EVERY:
             return
         self._at = time.monotonic()
         ended = progress.done + progress.failed
-        total = ended if progress.over else progress.total
+        total = ended if progress.over else self._total_of(progress)
         self._bar.update(self._task, completed=ended, total=total, failed=progress.failed, refresh=True)
 
 

@@ -334,6 +334,22 @@ def test_its_own_death_loses_nothing(service: Configured, tmp_path: Path, number
     mapping.check(600)
 
 
+def test_on_a_terminal_a_bar_shows_how_much_of_the_file_is_done(service: Configured, tmp_path: Path) -> None:
+    mapping = Mapping(service, tmp_path, "served:tick", 40)
+    assert mapping.run()[1] == f"bascule map: 40 results in {mapping.output}, 0 errors in {mapping.errors}\n"
+    with mapping.items.open("a") as file:
+        file.write("\n" + "7\n" * 60)
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen([*mapping._line, "--resume", "--chunk", "1"], stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = _all_that_was_drawn(ours)
+    assert process.wait() == 0
+    assert "1/60" in shown
+    assert "60/60" in shown
+    assert "60 results" in shown
+
+
 def test_what_the_deadline_ended_is_done_when_it_goes_on(service: Configured, tmp_path: Path) -> None:
     mapping = Mapping(service, tmp_path, "served:rest")
     mapping.items.write_text("0.0\n" + "0.4\n" * 7)
