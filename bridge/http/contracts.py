@@ -13,6 +13,7 @@ from bascule.bridge.contracts.live.over_http import EVENTS, TIMEOUT, metadata_of
 from bascule.bridge.errors import CallError, NotFound
 from bascule.workers.contracts import wire
 from bascule.workers.contracts.mounting import CONTRACT_NAME
+from bascule.workers.contracts.wire.json_text import Huge, Twice
 
 if TYPE_CHECKING:
     from bascule.bridge.client.trio_client import TrioClient
@@ -23,7 +24,7 @@ class Contracts:
     """Answers such requests, and remembers which namespaces are mounted: no other function is called this way."""
 
     def __init__(self) -> None:
-        self._mounted: set[str] = set()
+        self._streams: dict[str, frozenset[str]] = {}  # of each namespace that is mounted, which functions stream
 
     async def call(self, request: Request, respond: Respond) -> None:
         """One request."""
@@ -31,14 +32,18 @@ class Contracts:
         try:
             if not target:
                 raise NotFound(f"there is nothing at {request.path[:200]}")
-            argument = wire.read_json(request.body)
+            argument = _sendable(wire.read_json(request.body))
             seconds = seconds_of(request.headers.get(TIMEOUT.encode(), b"").decode("latin-1"))
             client = await self._client(request, target)
             if EVENTS.encode() in request.headers.get(b"accept", b""):
                 await _stream(client, target, argument, request, respond, seconds)
                 return
+            namespace, _, name = target.partition(":")
+            if name in self._streams[namespace]:
+                await respond.json({"error": f"{target} streams its result: ask for it with Accept: {EVENTS}"}, 406)
+                return
             meta = {"meta": metadata_of(request.headers)}
-            answer = await client.apply(target, [argument], meta, timeout=seconds)
+            answer = await client.apply(target, [argument], meta, timeout=seconds, want="value")
             body, more = wire.write_json(answer["value"]), _headers(answer["meta"])
         except (wire.WireError, CallError) as error:
             await _fail(error, respond)
@@ -49,9 +54,10 @@ class Contracts:
         """What calls it, once it is known that its namespace is a mounted one."""
         client = await request.client()
         namespace = target.partition(":")[0]
-        if namespace not in self._mounted:
-            await client.call(f"{namespace}:{CONTRACT_NAME}")
-            self._mounted.add(namespace)
+        if namespace not in self._streams:
+            told = await client.call(f"{namespace}:{CONTRACT_NAME}")
+            functions = told["contract"].get("functions", {})
+            self._streams[namespace] = frozenset(name for name, each in functions.items() if each.get("stream"))
         return client
 
 
@@ -76,6 +82,24 @@ async def _stream(
             await respond.begin_events()
         await respond.event(b"null", "end")
     await respond.end()
+
+
+def _sendable(argument: Any) -> Any:
+    """What was read, when it can be sent to a worker.
+
+    Raises:
+        DecodeError: It has a number that no type has, or a key twice; the path tells where.
+    """
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), argument)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [((*path, key), each) for key, each in value.items()]
+        elif isinstance(value, list):
+            waiting += [((*path, index), each) for index, each in enumerate(value)]
+        elif isinstance(value, (Huge, Twice)):
+            raise wire.DecodeError(wire.path_text(path), f"no type has {wire.show(value)}")
+    return argument
 
 
 async def _fail(error: wire.WireError | CallError, respond: Respond) -> None:

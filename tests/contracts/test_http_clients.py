@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -135,6 +138,27 @@ def test_what_is_wrong_has_its_status(web: Any, made: Any) -> None:
     late = HttpTransport(web[0], {**web[1], "bascule-timeout": "soon"})
     with pytest.raises(HttpCallFailed, match="number of seconds above 0, not 'soon'"):
         late.send(SimpleNamespace(namespace=["shop"], name="find_book"), int, int, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status", "told"),
+    [
+        ("find_book", "9" * 5000, 400, "the argument is wrong: no type has a number of 5000 digits"),
+        ("find_book", '{"a": [0, {"b": 1, "b": 2}]}', 400, 'a[1]: no type has an object that has "b" twice'),
+        ("find_book", "[" * 10_000, 400, "nested too deeply"),
+        ("watch", "3", 406, "plus:watch streams its result: ask for it with Accept: text/event-stream"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_told(name: str, body: str, status: int, told: str, web: Any) -> None:
+    base, headers = web
+    namespace = "plus" if name == "watch" else "shop"
+    request = urllib.request.Request(
+        f"{base}/{namespace}/{name}", body.encode(), {**headers, "content-type": "application/json"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=30)
+    assert caught.value.code == status
+    assert told in json.loads(caught.value.read())["error"]
 
 
 def test_a_client_that_says_no_contract_is_told_so(web: Any, made: Any) -> None:
