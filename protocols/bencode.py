@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Value = Union[int, str, bytes, list["Value"], dict[str, "Value"]]
     """What can be encoded."""
 
+_DEEPEST = 500  # levels that are read and written one inside the other: compiled, nothing else would stop them
 _LIST, _KEY, _VALUE = 0, 1, 2  # what an open container waits for: an element, a key, a key's value
 
 
@@ -171,7 +172,7 @@ def decode(frame: bytes) -> Value:
     """
     try:
         value, end = _read(frame, 0)
-    except (ValueError, IndexError, TypeError, RecursionError) as error:
+    except (ValueError, IndexError, TypeError) as error:
         raise RemoteProtocolError(f"a frame of {len(frame)} bytes is no bencode: {error}") from None
     if end != len(frame):
         raise RemoteProtocolError(f"a frame of {len(frame)} bytes is no bencode: it goes on after its end at {end}")
@@ -182,7 +183,8 @@ def encode(value: object) -> bytes:
     """A value as bytes.
 
     Raises:
-        LocalProtocolError: Something in it is neither integer, text, bytes, list nor dict with text keys.
+        LocalProtocolError: Something in it is neither integer, text, bytes, list nor dict with text keys, or it is too
+            deep.
     """
     pieces: list[bytes] = []
     try:
@@ -215,8 +217,10 @@ def _integer_end(data: bytes | bytearray, start: int, at: int, stop: int) -> int
     return last + 1
 
 
-def _read(data: bytes, at: int) -> tuple[Value, int]:
+def _read(data: bytes, at: int, depth: int = 0) -> tuple[Value, int]:
     """The value that begins at `at`, and where it ends."""
+    if depth > _DEEPEST:
+        raise ValueError(f"nested deeper than {_DEEPEST}")
     byte = data[at]
     if 0x30 <= byte <= 0x39:
         colon = data.index(b":", at)
@@ -232,14 +236,14 @@ def _read(data: bytes, at: int) -> tuple[Value, int]:
         found: dict[str, Value] = {}
         at += 1
         while data[at] != 0x65:
-            key, at = _read(data, at)
-            found[key if isinstance(key, str) else _odd_key(key)], at = _read(data, at)
+            key, at = _read(data, at, depth + 1)
+            found[key if isinstance(key, str) else _odd_key(key)], at = _read(data, at, depth + 1)
         return found, at + 1
     if byte == 0x6C:  # l
         elements: list[Value] = []
         at += 1
         while data[at] != 0x65:
-            element, at = _read(data, at)
+            element, at = _read(data, at, depth + 1)
             elements.append(element)
         return elements, at + 1
     if byte == 0x69:  # i
@@ -255,7 +259,9 @@ def _odd_key(key: Value) -> str:
     return key.decode("latin-1")
 
 
-def _write(value: object, write: Callable[[bytes], None]) -> None:
+def _write(value: object, write: Callable[[bytes], None], depth: int = 0) -> None:
+    if depth > _DEEPEST:
+        raise LocalProtocolError(f"this can't be written as bencode: nested deeper than {_DEEPEST}, or in a circle")
     kind = type(value)
     if isinstance(value, str):
         write(encode_text(value.encode()))
@@ -272,12 +278,12 @@ def _write(value: object, write: Callable[[bytes], None]) -> None:
             raise LocalProtocolError(f"a bencode key is a text, not {', '.join(sorted(names))}") from None
         for key, inner in pairs:
             write(encode_text(key))
-            _write(inner, write)
+            _write(inner, write, depth + 1)
         write(b"e")
     elif isinstance(value, list):
         write(b"l")
         for inner in value:
-            _write(inner, write)
+            _write(inner, write, depth + 1)
         write(b"e")
     else:
         raise LocalProtocolError(f"bencode has no {kind.__name__}")

@@ -205,3 +205,18 @@ def test_what_bencode_has_not_is_not_written(value: Any) -> None:
 def test_decoding_half_a_frame_is_an_error_and_no_other_exception(frame: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         bencode.decode(frame)
+
+
+def test_what_is_too_deep_is_neither_written_nor_read() -> None:
+    value: bencode.Value = 1
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(LocalProtocolError, match="nested deeper than 500"):
+        bencode.encode(value)
+    with pytest.raises(LocalProtocolError, match="or in a circle"):
+        circle: list[bencode.Value] = []
+        circle.append(circle)
+        bencode.encode(circle)
+    for text in (b"l" * 100_000 + b"e" * 100_000, b"d1:a" * 100_000 + b"0:" + b"e" * 100_000):
+        with pytest.raises(RemoteProtocolError, match="nested deeper than 500"):
+            bencode.decode(text)
