@@ -51,6 +51,7 @@ class RouterPump:
         self._subscriber: Callable[[Notice], None] | None = None
         self._unheard: deque[Notice] = deque()
         self.scribe = Scribe(_write_to_stderr)
+        # Not `_thread`: compiled it would be called `__thread`, which is a word of C.
         self._runner = threading.Thread(target=self._run, name="bascule-router", daemon=True)
         self._descriptors.add(self._wake, 0, self._on_wake)
 
