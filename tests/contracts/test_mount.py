@@ -175,6 +175,18 @@ def test_a_class_is_mounted_on_a_running_service(service: Any, folder: Path) -> 
         assert client.call("difference:add_up", {"left": 5, "right": 3}) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "told"), [("math", "would hide the Python module math"), ("a b/c", "'a b/c' is no name to mount")]
+)
+def test_a_name_that_is_taken_or_is_none_is_refused(name: str, told: str, service: Any) -> None:
+    command = [sys.executable, "-m", "bascule", "mount", "--as", name, "implementations:Shop"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 1
+    assert told in answer.stderr
+    with bascule.connect() as client:
+        assert client.call("math:gcd", 4, 6) == 2
+
+
 def test_a_mounted_module_is_reached_from_the_shell(service: Any) -> None:
     command = [sys.executable, "-m", "bascule", "call", "--json", "shop:find_book", "7"]
     told = subprocess.run(command, capture_output=True, text=True, check=False)

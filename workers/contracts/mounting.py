@@ -86,7 +86,9 @@ def mount(what: Mount) -> ModuleType:
     except TypeError as error:
         raise MountError(f"{what.target} can't be made without arguments: {error}") from None
     name = what.name or ".".join(contract.NAMESPACE)
-    if name not in sys.modules and _exists(name):
+    if not all(part.replace("-", "_").isidentifier() for part in name.split(".")):
+        raise MountError(f"{name!r} is no name to mount {what.target} under: it is words and dots, such as shop.stock")
+    if _hides(name, found, contract):
         raise MountError(f"{what.target} would hide the Python module {name}: mount it under another name")
     module = ModuleType(name, found.__doc__ or base.__doc__)
     module.__dict__.update(_Mounted(base, contract, implementation).functions())
@@ -101,6 +103,14 @@ def mount(what: Mount) -> ModuleType:
 
 def _functions_of(module: ModuleType) -> list[Function]:
     return [each for each in vars(module).values() if isinstance(each, FunctionType)]
+
+
+def _hides(name: str, implementation: type, contract: Any) -> bool:
+    """Whether a module of Python has this name, other than the two that the mount itself is made of."""
+    if name in (implementation.__module__, contract.__name__):
+        return False
+    loaded = sys.modules.get(name)
+    return _exists(name) if loaded is None else not hasattr(loaded, "__mounted__")
 
 
 def _exists(name: str) -> bool:
