@@ -25,7 +25,7 @@ TRAPS = """\
 module Wire where
 
 data X = X | Y
-data Wire = Server { mro :: Int32, str :: String } | Client
+data Wire = Server { mro :: Int32, str :: Maybe Wire } | Client
 data Texts = Texts { str :: String, int :: Int32, float :: Double, bool :: Bool, mro :: List Texts }
 data Absent = Absent { mro :: Int32, here :: Bool = True }
 

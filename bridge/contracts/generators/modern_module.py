@@ -183,9 +183,10 @@ class ModernModule:
 
     def _writer(self, fields: Iterable[Field], names: list[str], tag: str = "") -> list[str]:
         fields = list(fields)
-        dict_, str_ = self._types.builtin("dict"), self._types.builtin("str")
-        any_ = f"{self._types.imports.module('typing')}.Any"
-        lines = [f"    def _write(self) -> {any_ if tag else f'{dict_}[{str_}, {any_}]'}:"]
+        result = f"{self._types.imports.module('typing')}.Any"
+        if not tag:
+            result = f"{self._types.builtin('dict')}[{self._types.builtin('str')}, {result}]"
+        lines = [f"    def _write(self) -> {result}:"]
         values = [self._types.write(each.type, f"v{index}") for index, each in enumerate(fields)]
         lines += [f"        v{index} = self.{name}" for index, name in enumerate(names) if f"v{index}" in values[index]]
         items = [f'            "{each.wire}": {value},' for value, each in zip(values, fields, strict=True)]
