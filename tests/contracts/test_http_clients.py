@@ -161,6 +161,18 @@ def test_what_is_wrong_with_a_request_is_told(name: str, body: str, status: int,
     assert told in json.loads(caught.value.read())["error"]
 
 
+def test_the_body_is_the_argument_whatever_its_type_is_said_to_be_unless_a_page_may_have_sent_it(web: Any) -> None:
+    base, headers = web
+    ask = urllib.request.Request(f"{base}/shop/find_book", b"7", headers)  # urllib says that it is a form
+    with urllib.request.urlopen(ask, timeout=30) as answer:
+        assert json.loads(answer.read())["title"]
+    for name in ("origin", "sec-fetch-site"):
+        from_a_page = urllib.request.Request(f"{base}/shop/find_book", b"7", {**headers, name: "https://example.org"})
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(from_a_page, timeout=30)
+        assert caught.value.code == 415
+
+
 def test_a_client_that_says_no_contract_is_told_so(web: Any, made: Any) -> None:
     transport = HttpTransport(*web)
     for told in ("{", "[]", {"functions": 3}, {"functions": {"f": {}}, "types": {}}):
