@@ -86,7 +86,7 @@ soak: $(STAMPS)/test $(STAMPS)/system-test $(STAMPS)/node-test $(STAMPS)/python-
 	@$(compile)
 	PATH="$(CURDIR)/$(BIN):$$PATH" BASCULE_SOAK=1 $(BIN)/python -m pytest --timeout=3600 $(TESTS)
 
-wheel: $(STAMPS)/test $(if $(filter yes,$(COMPILE)),$(STAMPS)/system-compile) ## build a wheel into dist/ (COMPILE=yes: with the hot path compiled)
+wheel: $(STAMPS)/test $(if $(filter yes,$(COMPILE)),$(STAMPS)/compile $(STAMPS)/system-compile) ## build a wheel into dist/ (COMPILE=yes: with the hot path compiled)
 	@$(if $(filter yes,$(COMPILE)),HATCH_BUILD_HOOKS_ENABLE=1) $(BIN)/python -m hatchling build -t wheel
 
 shell: $(STAMPS)/base $(STAMPS)/system-shell ## an Erlang shell in which py is started

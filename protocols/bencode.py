@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     Value = Union[int, str, bytes, list["Value"], dict[str, "Value"]]
     """What can be encoded."""
 
-_DEEPEST = 500  # levels that are read and written one inside the other: compiled, nothing else would stop them
 _LIST, _KEY, _VALUE = 0, 1, 2  # what an open container waits for: an element, a key, a key's value
 
 
@@ -219,8 +218,8 @@ def _integer_end(data: bytes | bytearray, start: int, at: int, stop: int) -> int
 
 def _read(data: bytes, at: int, depth: int = 0) -> tuple[Value, int]:
     """The value that begins at `at`, and where it ends."""
-    if depth > _DEEPEST:
-        raise ValueError(f"nested deeper than {_DEEPEST}")
+    if depth > MAX_BENCODE_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_BENCODE_DEPTH}")
     byte = data[at]
     if 0x30 <= byte <= 0x39:
         colon = data.index(b":", at)
@@ -260,8 +259,10 @@ def _odd_key(key: Value) -> str:
 
 
 def _write(value: object, write: Callable[[bytes], None], depth: int = 0) -> None:
-    if depth > _DEEPEST:
-        raise LocalProtocolError(f"this can't be written as bencode: nested deeper than {_DEEPEST}, or in a circle")
+    if depth > MAX_BENCODE_DEPTH:
+        raise LocalProtocolError(
+            f"this can't be written as bencode: nested deeper than {MAX_BENCODE_DEPTH}, or in a circle"
+        )
     kind = type(value)
     if isinstance(value, str):
         write(encode_text(value.encode()))

@@ -24,7 +24,7 @@ from generated import generate, importing
 from matrix import DEFINITIONS, ECHO, RATIO, ROWS, ratio_of, ratio_to
 from mounted import serving_http, short_folder
 from pod_client import PodClient
-from test_foreign_clients import JARS, NEEDED, NEEDED_BY_CHESHIRE, ROOT, tsc
+from test_foreign_clients import JARS, NEEDED, NEEDED_BY_CHESHIRE, ROOT, run_typescript, tsc
 
 import bascule
 from bascule.bridge.cli.main import main
@@ -285,13 +285,4 @@ def test_typescript_calls_with_every_type(
                 given = json.dumps({"it": plain})
                 calls.append(f'same("{row.name}", await kinds.echo{row.name}({given}), {given});')
     (sources / "everywhere.ts").write_text(TYPESCRIPT.replace("VALUES", "\n".join(calls)))
-    (sources / "package.json").write_text('{"type": "module"}')
-    options = ["--strict", "--noUncheckedIndexedAccess", "--skipLibCheck", "--module", "nodenext", "--target", "es2022"]
-    options += ["--typeRoots", str(tsc.parent.parent / "@types"), "--types", "node", "--outDir", str(sources / "out")]
-    files = [str(path) for path in sorted(sources.rglob("*.ts"))]
-    compiled = subprocess.run([str(tsc), *options, *files], capture_output=True, text=True, check=False)
-    assert compiled.returncode == 0, compiled.stdout
-    shutil.copy(sources / "package.json", sources / "out" / "package.json")
-    command = ["node", str(sources / "out" / "everywhere.js"), served.base, served.token]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert told.stdout == "OK\n", told.stdout + told.stderr
+    run_typescript(tsc, sources, "everywhere", served.base, served.token)

@@ -93,9 +93,8 @@ def tsc(needs: Callable[..., None]) -> Path:
     return found
 
 
-def test_a_typescript_client_calls_a_mounted_class(web: tuple[str, str], folder: Path, tsc: Path) -> None:
-    sources = folder / "typescript"
-    shutil.copy(Path(__file__).with_name("client.ts"), sources / "client.ts")
+def run_typescript(tsc: Path, sources: Path, program: str, *arguments: str) -> None:
+    """Compile all modules of a folder, strictly, and have one of them say that all is well."""
     (sources / "package.json").write_text('{"type": "module"}')
     options = ["--strict", "--noUncheckedIndexedAccess", "--skipLibCheck", "--module", "nodenext", "--target", "es2022"]
     options += ["--typeRoots", str(tsc.parent.parent / "@types"), "--types", "node", "--outDir", str(sources / "out")]
@@ -103,10 +102,15 @@ def test_a_typescript_client_calls_a_mounted_class(web: tuple[str, str], folder:
     compiled = subprocess.run([str(tsc), *options, *files], capture_output=True, text=True, check=False)
     assert compiled.returncode == 0, compiled.stdout
     shutil.copy(sources / "package.json", sources / "out" / "package.json")
-    told = subprocess.run(
-        ["node", str(sources / "out" / "client.js"), *web], capture_output=True, text=True, timeout=60, check=False
-    )
+    command = ["node", str(sources / "out" / f"{program}.js"), *arguments]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert told.stdout == "OK\n", told.stdout + told.stderr
+
+
+def test_a_typescript_client_calls_a_mounted_class(web: tuple[str, str], folder: Path, tsc: Path) -> None:
+    sources = folder / "typescript"
+    shutil.copy(Path(__file__).with_name("client.ts"), sources / "client.ts")
+    run_typescript(tsc, sources, "client", *web)
 
 
 @pytest.mark.usefixtures("runtime_folder", "nothing_left")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +52,17 @@ class Configured(Service):
         done = self.command(name, "--json", *rest)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+
+@contextlib.contextmanager
+def configured(text: str) -> Iterator[Configured]:
+    """A service in a folder of its own, whose name is short since sockets are below it."""
+    with tempfile.TemporaryDirectory(prefix="bsc-", dir="/tmp") as folder:
+        service = Configured(Path(folder), text)
+        try:
+            yield service
+        finally:
+            service.stop()
 
 
 def pool(**keys: Any) -> str:

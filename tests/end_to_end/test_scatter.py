@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from configured import Configured, eventually, pool
+from configured import Configured, configured, eventually, pool
 from pod_client import PodClient, PodError
 
 import bascule
@@ -28,15 +28,9 @@ from bascule.bridge.errors import CallError, HandleLost, PythonError, Timeout, W
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configured]:
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="bsc-", dir="/tmp") as folder:
-        service = Configured(Path(folder), pool(intensity=1000))
-        try:
-            yield service
-        finally:
-            service.stop()
+def service() -> Iterator[Configured]:
+    with configured(pool(intensity=1000)) as service:
+        yield service
 
 
 def active_pids(status: dict[str, Any]) -> set[int]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
-from configured import Configured, eventually, pool
+from configured import Configured, configured, eventually, pool
 
 import bascule
 from bascule.bridge.errors import Timeout
@@ -20,12 +18,8 @@ Main = Callable[[Any, Callable[[float], Awaitable[None]]], Awaitable[None]]
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Configured]:
-    with tempfile.TemporaryDirectory(prefix="bsc-", dir="/tmp") as folder:
-        service = Configured(Path(folder), pool(intensity=1000))
-        try:
-            yield service
-        finally:
-            service.stop()
+    with configured(pool(intensity=1000)) as service:
+        yield service
 
 
 @pytest.fixture(params=["trio", "asyncio"])
