@@ -105,16 +105,20 @@ class MongoStore(Store):
         return {"f": self._f, "n": _safe(name)}
 
     def get(self, name: str) -> Entry | None:
+        seen = None
         try:
-            for _ in range(3):
+            while True:
                 with self.place.trouble("can't read"):
                     document = self.place.collection("results").find_one({"_id": self._id(name)})
                     if document is None:
                         return None
                     try:
                         return self._entry(name, document)
-                    except Damaged as damaged:  # or its pieces were replaced just now
-                        why = damaged
+                    except Damaged as damaged:
+                        if document == seen:
+                            why = damaged
+                            break
+                        seen = document  # or its pieces were replaced just now: then another one is there now
         except OtherVersion:
             return None
         self.damaged(name, why)

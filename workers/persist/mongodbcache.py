@@ -178,16 +178,21 @@ class RestStore(Store):
             page += 1
 
     def get(self, name: str) -> Entry | None:
-        item = self._item(name)
-        if item is None or item.get("hash") != name:
-            return None
-        result, key, metadata = item.get("result", ""), item.get("key"), item.get("metadata")
+        seen = None
+        while True:
+            item = self._item(name)
+            if item is None or item.get("hash") != name:
+                return None
+            try:
+                result = self._whole(str(item.get("result", "")))
+                break
+            except Damaged as why:
+                if item.get("_id") == seen:
+                    self.damaged(name, why)
+                    return None
+                seen = item.get("_id")  # or it was replaced just now: then another one is there now
+        key, metadata = item.get("key"), item.get("metadata")
         data = None if key is None else str(key).encode("utf-8", "surrogatepass")
-        try:
-            result = self._whole(str(result))
-        except Damaged as why:
-            self.damaged(name, why)
-            return None
         if not result.startswith(_SEALED):
             return Entry(result.encode("utf-8", "surrogatepass"), None, data, metadata)
         try:
@@ -249,13 +254,14 @@ class RestStore(Store):
                 self.place.request("DELETE", f"{self._pieces}/{quote(str(piece['_id']), safe='')}", headers=headers)
 
     def _delete_item(self, item: dict[str, Any]) -> bool:
-        if str(item.get("result", "")).startswith(_IN_PIECES):
-            self._delete_pieces(item["result"])
         path = f"{self._path}/{quote(str(item['_id']), safe='')}"
         status, _ = self.place.request("DELETE", path, headers={"If-Match": str(item["_etag"])})
         if status not in (200, 204, 404, 412):
             raise StoreUnavailable(f"{self}: the server does not delete: it answers {status}")
-        return status in (200, 204)
+        gone = status in (200, 204)
+        if gone and str(item.get("result", "")).startswith(_IN_PIECES):  # after it: who finds it finds them
+            self._delete_pieces(item["result"])
+        return gone
 
     def delete(self, name: str) -> bool:
         there = False

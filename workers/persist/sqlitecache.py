@@ -108,8 +108,9 @@ class SqliteStore(Store):
 
     def get(self, name: str) -> Entry | None:
         place = self.place
+        missing = None
         try:
-            for _ in range(2):  # a file may be replaced between the row and its reading
+            while True:
                 opened = place.opened()
                 if opened is None:
                     return None
@@ -129,7 +130,10 @@ class SqliteStore(Store):
                 try:
                     return self._entry(name, *row)
                 except FileNotFoundError:
-                    why: Exception = Damaged("its file is gone")
+                    if row[1] == missing:
+                        why: Exception = Damaged("its file is gone")
+                        break
+                    missing = row[1]  # or replaced between the row and its reading: then another row is there now
         except OtherVersion:
             return None
         except Damaged as damaged:

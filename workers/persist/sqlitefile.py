@@ -100,7 +100,8 @@ class SqliteFile(Place):
                     connection.executescript(_SCHEMA)
                 version = SCHEMA_VERSION
         except sqlite3.OperationalError:
-            if not os.path.exists(self.path):
+            # Only there: without others' log, as it is read then, one who merely waited for a lock would miss entries.
+            if not os.path.exists(self.path) or self._can_be_written():
                 raise
             connection = self._connect_to_read()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -110,6 +111,9 @@ class SqliteFile(Place):
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
         connection.execute("PRAGMA mmap_size = 1073741824")
         return connection
+
+    def _can_be_written(self) -> bool:
+        return all(os.access(path, os.W_OK, effective_ids=True) for path in (self.path, os.path.dirname(self.path)))
 
     def _connect_to_read(self) -> sqlite3.Connection:
         """Where the folder can't be written; then nobody writes, and the file stays as it is."""

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -216,6 +217,28 @@ def test_readers_beside_writers_see_whole_entries(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert not wrong, wrong[:3]
+
+
+def test_a_reader_that_is_overtaken_again_and_again_is_not_told_of_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large result's file is gone when its row was replaced between the two looks; the result is not."""
+    place = SqlitePlace(tmp_path / "results.db")
+    store, other = place.store("f"), SqlitePlace(tmp_path / "results.db").store("f")
+    values = [bytes([number]) * 100_000 for number in range(6)]
+    store.put("a", entry(values.pop()))
+    read = place.files.read
+
+    def overtaken(name: str, *, mapped: bool) -> Any:
+        if values:
+            other.put("a", entry(values.pop()))
+        return read(name, mapped=mapped)
+
+    monkeypatch.setattr(place.files, "read", overtaken)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert same_entry(store.get("a"), entry(bytes(100_000)))
+    assert values == []
 
 
 def test_statistics_add_up(store: Store, place: Place) -> None:
