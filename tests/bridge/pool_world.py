@@ -188,7 +188,7 @@ def is_dead(pid: int) -> bool:
         return True
 
 
-async def until(condition: Any, seconds: float = 10.0) -> None:
+async def until(condition: Any, seconds: float = 60.0) -> None:
     """Wait for something that nothing tells us of, or fail."""
     with trio.fail_after(seconds):
         while not condition():

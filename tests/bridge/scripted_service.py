@@ -16,7 +16,7 @@ from bascule.protocols.envelope import FrameReader, Kind, encode_frame
 from bascule.protocols.errors import ErrorKind
 from bascule.protocols.service import Welcome, welcome
 
-PATIENCE = 20.0  # seconds until a test that waits for something has failed
+PATIENCE = 60.0  # seconds until a test that waits for something has failed
 
 
 class Gone(Exception):

@@ -31,7 +31,7 @@ def start(away):
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"
@@ -90,7 +90,7 @@ def test_a_bridge_that_ends_in_good_order_takes_everything_with_it(
     bridge: tuple[subprocess.Popen[str], dict[str, Any]],
 ):
     process, told = bridge
-    process.communicate("", timeout=30)
+    process.communicate("", timeout=60)
     assert process.returncode == 0
     assert all(is_dead(pid) for pid in everyone(told))
 

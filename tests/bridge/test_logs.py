@@ -32,7 +32,7 @@ def journal(tmp_path: Path) -> Iterator[tuple[logging.Logger, socket.socket]]:
     logger = logging.getLogger("bascule.test_logs")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "journal"))
-        listening.settimeout(10)
+        listening.settimeout(60)
         handler = JournalHandler(tmp_path / "journal")
         logger.addHandler(handler)
         try:

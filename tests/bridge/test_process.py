@@ -215,7 +215,7 @@ async def test_an_orphan_that_ends_by_itself_is_reaped_while_its_worker_lives(un
     undertaker.admit(spawned.process)
     await trio.lowlevel.wait_readable(spawned.wire.stdout_fd)
     found = Orphans(BRIDGE)
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while not found.reap_dead():
             await trio.sleep(0.01)
     assert found.strays() == []

@@ -28,7 +28,7 @@ from bascule.workers import page as pages
 if TYPE_CHECKING:
     from bascule.protocols.envelope import Frame
 
-PATIENCE = 20.0  # seconds; a loaded machine is slow
+PATIENCE = 60.0  # seconds; a loaded machine is slow
 MODULES: dict[int, Any] = {
     Codec.MSGPACK: packed,
     Codec.JSON: jsonic,

@@ -40,7 +40,7 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(10)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

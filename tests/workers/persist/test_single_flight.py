@@ -19,6 +19,7 @@ import pytest
 import trio
 
 from bascule import memoize, persist
+from bascule.workers.persist.flights import Flight
 from tests.workers.persist.conftest import ROOT
 
 EIGHT = """
@@ -149,18 +150,26 @@ def test_a_cancelled_task_hands_over_to_the_next() -> None:
     assert computed == [1, 1]
 
 
-def test_an_exception_is_everybodys_and_the_next_call_tries_again() -> None:
+def test_an_exception_is_everybodys_and_the_next_call_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
     computed = []
-    barrier = threading.Barrier(4)
+    waiting = threading.Semaphore(0)
+    wait = Flight.wait
+
+    def announced_wait(flight: Flight) -> None:
+        waiting.release()
+        wait(flight)
+
+    monkeypatch.setattr(Flight, "wait", announced_wait)
 
     @persist
     def fails(x: int) -> int:
         computed.append(x)
-        time.sleep(0.1)
+        if len(computed) == 1:
+            for _ in range(3):
+                assert waiting.acquire(timeout=60)
         raise ValueError(f"attempt {len(computed)}")
 
     def ask(_: int) -> str:
-        barrier.wait()
         with pytest.raises(ValueError, match="attempt") as raised:
             fails(1)
         return str(raised.value)
