@@ -39,7 +39,7 @@ KILLED_SINCE = {
     KillReason.RUBBISH: "since what it wrote to its wire was no frame",
     KillReason.MUTE: "since it had closed its wire",
     KillReason.NOT_READY: "since it did not become ready in time",
-    KillReason.RECYCLED: "since it was to be replaced, or its pool to end",
+    KillReason.RECYCLED: "since it was replaced, or its pool ends",
     KillReason.STOPPED: "since its pool stopped",
     KillReason.OPERATOR: "on an operator's order",
 }

@@ -113,6 +113,8 @@ class Pool:
             PoolFailed: No worker ever was ready, or the pool failed and is significant.
         """
         self._reset()
+        for path in self.spec.missing_paths():
+            _log.warning("pool %s: %s on its path is not there: no module is found in it", self.spec.name, path)
         self._router.set_pool(self.spec.policy(self.size))
         self._router.restore_pool(self.spec.name)
         async with trio.open_nursery() as nursery:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from bascule.bridge.notices import PoolPolicy
@@ -102,6 +103,10 @@ class PoolSpec(_Fields):
     def stop_time(self) -> float:
         """Seconds that the pool may need to stop: for the calls that run, after TERM, after KILL."""
         return self.drain + self.grace + 5.0
+
+    def missing_paths(self) -> list[str]:
+        """Those of `paths` that are not there: a worker passes over them, as Python does, and says nothing."""
+        return [path for path in self.paths if not Path(self.cwd or "", path).exists()]
 
     def allowed_exits(self, size: int) -> int:
         """The intensity for a pool that has `size` workers now: where none is given, all may die twice at once."""

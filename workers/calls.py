@@ -177,9 +177,8 @@ def _callable(named: Named, target: str) -> Function:
     value = named.value
     if not callable(value):
         kind = type(value).__name__
-        raise CallFailed(
-            ErrorKind.NOT_FOUND, f"{target!r} is a {kind}: it can be asked for, but not called", like=TypeError
-        )
+        inside = "" if named.path else f"; a function in it is called as {target + ':NAME'!r}"
+        raise not_found(f"{target!r} is a {kind}: it can be asked for, but not called{inside}", TypeError)
     special = _OF_THEIR_CALLER.get(id(value))
     if special is not None:
         return special

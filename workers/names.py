@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _CLOSE = 3  # how many close matches an error names
+_ALIKE = 0.65  # how close: what is farther is another word, not a slip of the finger
 
 
 class Named:
@@ -111,7 +112,7 @@ def did_you_mean(name: str, candidates: list[str]) -> str:
     """`; did you mean a, b?` or nothing."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name, [text for text in candidates if isinstance(text, str)], _CLOSE)
+    close = get_close_matches(name, [text for text in candidates if isinstance(text, str)], _CLOSE, _ALIKE)
     return f"; did you mean {' or '.join(repr(text) for text in close)}?" if close else ""
 
 

@@ -119,7 +119,8 @@ def _load(folder: Path, options: argparse.Namespace) -> Loaded | None:
     from bascule.bridge.contracts.loading import load_folder
 
     if not folder.is_dir():
-        _complain(f"{folder} is no folder")
+        remedy = "; name the folder that it is in" if folder.is_file() else ""
+        _complain(f"{folder} is no folder{remedy}")
         return None
     loaded = load_folder(folder, _rules(options), extended=options.extended)
     for problem in loaded.diagnostics:

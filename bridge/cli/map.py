@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bascule.bridge.client import Client
+    from bascule.bridge.errors import BasculeError
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -82,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
     if options.over is not None or options.output is not None or options.errors is not None or options.resume:
         return _run_over(options)
     status = DONE
+    number = 1
     try:
         with find_service(options, workers=os.cpu_count() or 1) as client:
             results = _results(client, items, options)
@@ -95,15 +97,28 @@ def run(options: argparse.Namespace) -> int:
                         raise
                     status = FAILED
                     report("map", error, options)
+                    _tell_item(number, error, options)
                     print("null" if options.json else "")
+                number += 1
     except BasculeError as error:
         sys.stdout.flush()
-        return report("map", error, options)
+        status = report("map", error, options)
+        _tell_item(number, error, options)
+        return status
     except _NoItem as error:
         sys.stdout.flush()
         print(f"bascule map: {error}", file=sys.stderr)
         return 2
     return status
+
+
+def _tell_item(number: int, error: BasculeError, options: argparse.Namespace) -> None:
+    """Behind a traceback, which does not say what the function was called with."""
+    from bascule.bridge.errors import PythonError
+
+    if isinstance(error, PythonError) and not (options.json or options.unordered):
+        more = "" if options.keep_going else "; --keep-going goes on with the next"
+        print(f"bascule map: that was item {number}{more}", file=sys.stderr)
 
 
 def _results(client: Client, items: Iterable[Any], options: argparse.Namespace) -> Iterable[Any]:

@@ -125,10 +125,15 @@ def milliseconds(timeout: float | None) -> int:
 
     Raises:
         ValueError: It is not above 0.
+        TypeError: It is no number.
     """
     if timeout is None:
         return 0
-    if not timeout > 0:
+    try:
+        enough = timeout > 0
+    except TypeError:
+        raise TypeError(f"a timeout is a number of seconds, not {timeout!r}") from None
+    if not enough:
         raise ValueError(f"a timeout must be above 0 seconds, not {timeout!r}")
     return min(math.ceil(timeout * 1000), _MOST_MS)
 

@@ -28,7 +28,7 @@ OnOutput = Callable[[int, bytes, int], None]
 """Told of captured output: the call's id, the text's bytes, the frame's flags. It does not raise."""
 
 LOST_WITH_THE_SERVICE: Final = (
-    "the object behind this handle is gone: the service restarted, or closed the connection that the handle came by"
+    "the object behind this handle is gone: the service restarted, or the connection that the handle came by was closed"
 )
 _REPLY, _ITEM = int(Kind.REPLY), int(Kind.ITEM)
 _ANSWERS: Final = frozenset((_REPLY, int(Kind.ERROR)))

@@ -104,6 +104,13 @@ def test_a_timeout_must_be_above_nought(scripted: Connect, timeout: float) -> No
         client.call("m:f", timeout=timeout)
 
 
+def test_a_timeout_that_is_no_number_is_named(scripted: Connect) -> None:
+    client = scripted(Peer.serve_sums)
+    with pytest.raises(TypeError, match="a timeout is a number of seconds, not '1s'"):
+        client.call("m:f", timeout="1s")  # type: ignore[arg-type]
+    assert client.call("m:f", 1, 2) == 3
+
+
 def test_what_cannot_travel_is_refused_before_anything_is_sent(scripted: Connect) -> None:
     client = scripted(Peer.serve_sums)
     with pytest.raises(NotSendable, match=r"builtins\.object can't travel"):

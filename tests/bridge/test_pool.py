@@ -145,6 +145,15 @@ async def test_a_working_folder_that_is_not_there_is_named():
 
 
 @pytest.mark.trio
+async def test_a_folder_of_its_path_that_is_not_there_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "here").mkdir()
+    async with world() as made:
+        await made.start_pool(paths=["here", "/no/such/folder"], cwd=str(tmp_path))
+    told = [record.getMessage() for record in caplog.records if "on its path" in record.getMessage()]
+    assert told == ["pool default: /no/such/folder on its path is not there: no module is found in it"]
+
+
+@pytest.mark.trio
 async def test_a_worker_that_is_not_ready_in_time_is_killed_and_counted(tmp_path: Path):
     (tmp_path / "slow_setup.py").write_text("import time\ndef prepare(): time.sleep(3600)\n")
     async with world() as made:

@@ -298,7 +298,9 @@ def test_with_star_an_item_that_is_no_list_is_named(shell: Shell) -> None:
 
 
 def test_a_map_ends_at_the_first_error_or_keeps_going(shell: Shell) -> None:
-    assert shell("map", "math:sqrt", "4", "-1", "9") == (1, "2.0\n", "ValueError: math domain error\n")
+    told = "ValueError: math domain error\nbascule map: that was item 2"
+    assert shell("map", "math:sqrt", "4", "-1", "9") == (1, "2.0\n", f"{told}; --keep-going goes on with the next\n")
+    assert shell("map", "--keep-going", "math:sqrt", "4", "-1", "9") == (1, "2.0\n\n3.0\n", f"{told}\n")
     status, out, err = shell("map", "--json", "--keep-going", "math:sqrt", "4", "-1", "9")
     assert (status, out) == (1, "2.0\nnull\n3.0\n")
     assert json.loads(err)["class"] == "ValueError"

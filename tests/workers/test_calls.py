@@ -94,7 +94,7 @@ def test_dotted_names_are_resolved_by_their_longest_importable_prefix(worker: Wo
         (":", "is no name"),
         ("a..b", "is no name"),
         ("things:PI", "is a float"),
-        ("things", "is a module"),
+        ("things", "a function in it is called as 'things:NAME'"),
         ("a\0b:c", "is no name"),
     ],
 )
