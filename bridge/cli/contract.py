@@ -11,6 +11,7 @@ command line is wrong.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -152,14 +153,26 @@ def _generate(options: argparse.Namespace) -> int:
         return _complain(wrong)
     if not options.watch:
         return _generate_once(options)
-    seen: dict[Path, int] | None = None
+    seen: dict[Path, tuple[int, int]] | None = None
     while True:
-        now = {path: path.stat().st_mtime_ns for path in sorted(options.input.rglob("*.pg")) if path.is_file()}
+        now = _marks(options.input)
         if now != seen:
             seen = now
             _generate_once(options)
             sys.stdout.flush()
         time.sleep(_PAUSE)
+
+
+def _marks(folder: Path) -> dict[Path, tuple[int, int]]:
+    """The definition files of a folder, each with what changes when it does; its time alone is too coarse for a file
+    that is seen before its text is written.
+    """
+    found = {}
+    for path in sorted(folder.rglob("*.pg")):
+        with contextlib.suppress(OSError):  # somebody has just moved it away
+            told = path.stat()
+            found[path] = (told.st_mtime_ns, told.st_size)
+    return found
 
 
 def _generate_once(options: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ from generated import generate, importing
 from matrix import DEFINITIONS, ECHO, RATIO, ROWS, ratio_of, ratio_to
 from mounted import serving_http, short_folder
 from pod_client import PodClient
-from test_foreign_clients import JARS, NEEDED, NEEDED_BY_CHESHIRE, ROOT, run_typescript, tsc
+from test_foreign_clients import JARS, NEEDED, NEEDED_BY_CHESHIRE, PATIENCE, ROOT, run_typescript, tsc
 
 import bascule
 from bascule.bridge.cli.main import main
@@ -33,6 +33,8 @@ from bascule.bridge.contracts.live.transports import open_client
 from bascule.bridge.contracts.names import snake
 
 __all__ = ["tsc"]
+
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +162,7 @@ def test_erlang_calls_with_every_type(folder: Path, needs: Callable[..., None]) 
     source.write_text(ERLANG.replace("VALUES", "\n    ".join(calls)))
     application = ROOT / "deploy" / "erlang" / "py"
     sources = [*sorted(application.glob("src/*.erl")), *sorted((folder / "erlang").glob("*.erl")), source]
-    run = {"capture_output": True, "text": True, "check": False, "timeout": 100}
+    run = {"capture_output": True, "text": True, "check": False, "timeout": PATIENCE}
     compiled = subprocess.run(["erlc", "-Werror", "-o", str(ebin), *map(str, sources)], **run)
     assert compiled.returncode == 0, compiled.stdout + compiled.stderr
     shutil.copy(application / "src" / "py.app.src", ebin / "py.app")
@@ -221,7 +223,7 @@ def test_clojure_calls_with_every_type(payload: str, folder: Path, needs: Callab
         ["java", "-cp", ":".join(map(str, jars)), "clojure.main", str(source), str(folder / "clojure"), *command],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE,
         check=False,
     )
     assert (told.stdout, told.returncode) == ("OK\n", 0), told.stdout + told.stderr

@@ -21,6 +21,9 @@ JARS = Path("/usr/share/java")
 NEEDED = ("clojure", "spec.alpha", "core.specs.alpha", "nrepl", "cheshire", "tigris")
 NEEDED_BY_CHESHIRE = ("jackson-core", "jackson-dataformat-cbor", "jackson-dataformat-smile")
 
+PATIENCE = 200  # seconds that a foreign program has, however slow the machine
+pytestmark = pytest.mark.timeout(300)
+
 # A client that the mounted class can't live with, and one with a member that it never sends.
 CHANGED = SHOP.replace("price   :: Double", "price   :: String")
 WIDER = SHOP.replace("Paperback |", "Paperback | Loose |")
@@ -103,7 +106,7 @@ def run_typescript(tsc: Path, sources: Path, program: str, *arguments: str) -> N
     assert compiled.returncode == 0, compiled.stdout
     shutil.copy(sources / "package.json", sources / "out" / "package.json")
     command = ["node", str(sources / "out" / f"{program}.js"), *arguments]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    told = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert told.stdout == "OK\n", told.stdout + told.stderr
 
 
@@ -140,7 +143,7 @@ def test_an_erlang_client_calls_a_mounted_class(folder: Path, needs: Callable[..
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE,
         check=False,
     )
     assert told.stdout.endswith("OK\n"), told.stdout + told.stderr
@@ -156,7 +159,7 @@ def test_a_clojure_client_calls_a_mounted_class(service: Service, folder: Path, 
         ["java", "-cp", ":".join(map(str, jars)), "clojure.main", *client, *pod],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE,
         check=False,
     )
     assert (told.stdout, told.returncode) == ("OK\n", 0), told.stdout + told.stderr

@@ -29,7 +29,7 @@ def figures(text: str, row: str) -> list[tuple[int, int]]:
     return [(int(left), int(right)) for left, _, right in (row.partition("/") for row in rows)]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_classic_output_and_exit_statuses_are_those_of_the_real_tool() -> None:
     told = run("compare.py", COMMAND)
     for row in ("files bytes", "runtime outline", "same set of files", "same log lines", "nothing written"):
@@ -40,7 +40,7 @@ def test_classic_output_and_exit_statuses_are_those_of_the_real_tool() -> None:
     assert located[0][0] == located[0][1], told
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_classic_code_behaves_as_the_real_tools_code_does() -> None:
     assert "0 failed" in run("behave.py", COMMAND)
 

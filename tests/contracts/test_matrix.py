@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from generated import generate, importing
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matrix import DEFINITIONS, RATIO, ROWS, Row, ratio_of, ratio_to
 from states import Chain, Handle, StackDecoder, StackEncoder
@@ -242,6 +242,7 @@ print("OK")
 """
 
 
+@pytest.mark.timeout(300)
 def test_every_type_is_the_same_on_every_python(folder: Path, interpreters: dict[tuple[int, int], str]) -> None:
     (folder / "matrix.py").write_text(Path(__file__).with_name("matrix.py").read_text())
     for version, executable in interpreters.items():
@@ -342,7 +343,7 @@ FOREIGN = {
 }
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)  # what this leaves out is the profile's: no deadline, and nothing too slow
 @given(data=st.data())
 def test_decoding_undoes_encoding(way: Way, types: SimpleNamespace, data: st.DataObject) -> None:
     values = Values(types)

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
+
 WITHIN = 60.0
 _ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
@@ -69,9 +71,7 @@ class Browser:
 @contextmanager
 def chromedriver(folder: Path) -> Iterator[str]:
     """The driver's address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = folder / "chromedriver.log"
     with log.open("wb") as out:
         process = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=out, stderr=out, cwd=folder)

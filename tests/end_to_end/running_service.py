@@ -15,7 +15,7 @@ from pathlib import Path
 import bascule
 from bascule.bridge.client.blocking import Client
 
-READY_WITHIN = 30.0  # seconds: how long we wait before the test fails, not how long it should take
+READY_WITHIN = 60.0  # seconds: how long we wait before the test fails, not how long it should take
 
 
 class Service:

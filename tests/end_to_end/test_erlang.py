@@ -11,7 +11,6 @@ import hashlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -20,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPLICATION = ROOT / "deploy" / "erlang" / "py"
@@ -85,9 +86,7 @@ def _told(case: ElementTree.Element) -> str:
 @contextmanager
 def _name_server() -> Iterator[int]:
     """A port mapper of our own, on the loopback interface: nobody else's nodes are found there."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(["epmd", "-address", "127.0.0.1", "-port", str(port)])
     try:
         yield port

@@ -21,6 +21,7 @@ from running_service import READY_WITHIN, Service
 import bascule
 from bascule.bridge.errors import Denied, NoService, ServiceRefused
 from bascule.protocols.service import hello
+from tests.ports import free_port
 
 TOKEN = secrets.token_urlsafe(32)
 
@@ -30,13 +31,6 @@ def place(runtime_folder: Path, nothing_left: None) -> Iterator[Path]:
     yield runtime_folder
     for name in ("bascule.toml", "tokens", "cert.pem", "key.pem"):
         (runtime_folder / name).unlink(missing_ok=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def make_certificate(folder: Path) -> None:

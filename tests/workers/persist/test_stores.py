@@ -20,7 +20,8 @@ import pytest
 from bascule.workers.persist import Place, Store, StoreUnavailable, UnknownStore, open_place, persist
 from bascule.workers.persist.entries import Entry, Form, Stamp
 from bascule.workers.persist.sqlitecache import LIST, SqlitePlace
-from tests.workers.persist.servers import bascule_server, eve_server, free_port, mongodb_server, redis_server
+from tests.ports import free_port
+from tests.workers.persist.servers import bascule_server, eve_server, mongodb_server, redis_server
 
 LOCAL = ["file", "sqlite", "memory"]
 SERVED = ["redis", "mongodb", "eve", "bascule"]
