@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import shutil
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from running_service import READY_WITHIN, Service
+
+from tests.ports import free_port
 
 SHAPES = """\
 module Shapes where
@@ -74,7 +77,8 @@ class Plus(plus.PlusModule):
         if count < 0:
             raise plus._wire.Raised(plus.Missing("a count"))
         for number in range(count):
-            yield plus.ShapeCircle(float(number), set())
+            tags = {"no end of line:\\u2028 \\x85 \\x0b"} if count == 14 else set()
+            yield plus.ShapeCircle("two" if count == 13 and number == 2 else float(number), tags)
 
 
 class Value(classic.shapes.ShapesModule):
@@ -148,9 +152,7 @@ MOUNTED = {"shop": "implementations:Shop", "plus": "implementations:Plus", "meta
 
 def serving_http(folder: Path, runtime_folder: Path, mounts: Mapping[str, str] = MOUNTED) -> Iterator[tuple[str, str]]:
     """A service with an HTTP door that mounts some of them: where it is, and the token for it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     token = secrets.token_urlsafe(32)
     tokens = folder / "tokens"
     tokens.write_text(f"{token}\n")
@@ -164,10 +166,14 @@ def serving_http(folder: Path, runtime_folder: Path, mounts: Mapping[str, str] =
     )
     service = Service(runtime_folder, "--config", str(config))
     deadline = time.monotonic() + READY_WITHIN
-    while time.monotonic() < deadline:  # the HTTP door opens after the socket
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}", token
-    service.stop()
+    with contextlib.ExitStack() as end:
+        end.callback(service.stop)
+        while not _answers(port):  # the HTTP door opens after the socket
+            assert service.process.poll() is None and time.monotonic() < deadline, service.log()
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{port}", token
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -85,6 +85,27 @@ def test_a_blocking_client_reads_a_stream_and_may_leave_it(web: Any, made: Any) 
     assert list(client.watch(0)) == []
 
 
+def test_a_text_in_a_stream_may_have_what_some_take_for_the_end_of_a_line(web: Any, made: Any) -> None:
+    plus = made.made_plus
+
+    async def main() -> list[Any]:
+        async with open_async_http_client(plus.PlusModule, *web) as client:
+            return [each async for each in client.watch(14)]
+
+    circles = trio.run(main)
+    assert circles == list(open_http_client(plus.PlusModule, *web).watch(14))
+    assert [each.tags for each in circles] == [{"no end of line:\u2028 \x85 \x0b"}] * 14
+
+
+def test_a_wrong_value_in_a_stream_over_http_is_told_with_its_path(web: Any, made: Any) -> None:
+    seen = []
+    with pytest.raises(
+        HttpCallFailed, match=r'the result is wrong: \[2\]\.CIRCLE\.radius: expected Double, found "two"'
+    ):
+        seen.extend(open_http_client(made.made_plus.PlusModule, *web).watch(13))
+    assert [each.radius for each in seen] == [0.0, 1.0]
+
+
 def test_a_declared_error_arrives_over_http_as_what_it_is(web: Any, made: Any) -> None:
     plus = made.made_plus
     value = dataclasses.replace(everything(plus, plus._made_other), limit=0)

@@ -110,6 +110,26 @@ def test_an_awaited_client_streams_and_declared_errors(service: Any, made: tuple
         assert list(client.watch(2)) == [plus.ShapeCircle(0.0, set()), plus.ShapeCircle(1.0, set())]
 
 
+def test_a_wrong_value_in_a_stream_is_told_with_its_path(service: Any, made: tuple[Any, ...]) -> None:
+    plus, seen = made[1], []
+    with bascule.connect() as connection:
+        with pytest.raises(
+            NotEncodable, match=r'the result is wrong: \[2\]\.CIRCLE\.radius: expected Double, found "two"'
+        ):
+            seen.extend(open_client(plus.PlusModule, connection).watch(13))
+        with pytest.raises(NotEncodable, match=r"\[2\]\.CIRCLE\.radius"):
+            list(connection.stream("plus:watch", 13))
+
+    async def main() -> None:
+        async with bascule.connect_trio() as connection:
+            client = await open_async_client(plus.PlusModule, connection)
+            with pytest.raises(NotEncodable, match=r"\[2\]\.CIRCLE\.radius"):
+                assert [each async for each in client.watch(13)]
+
+    trio.run(main)
+    assert [each.radius for each in seen] == [0.0, 1.0]
+
+
 def test_every_shape_of_an_implementation_can_be_mounted(service: Any, made: tuple[Any, ...]) -> None:
     shapes = made[2]
     with bascule.connect() as connection:

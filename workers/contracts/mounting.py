@@ -249,7 +249,7 @@ class _Mounted:
         try:
             return meta, encode(result)
         except Exception as error:
-            raise CallFailed(ErrorKind.NOT_ENCODABLE, f"the result is wrong: {error}", like=TypeError) from None
+            raise _unencodable(error) from None
 
 
 class _QualName(NamedTuple):
@@ -281,20 +281,37 @@ def _encoded_each(items: Any, encode: Function) -> Any:
 
 def _encoded_here(items: Any, encode: Function) -> Any:
     try:
-        for each in items:
-            yield encode(each)
+        for index, each in enumerate(items):
+            yield _item(index, each, encode)
     except Exception as error:
         _raise_if_declared(error)
         raise
 
 
 async def _encoded_async(items: Any, encode: Function) -> Any:
+    index = 0
     try:
         async for each in items:
-            yield encode(each)
+            yield _item(index, each, encode)
+            index += 1
     except Exception as error:
         _raise_if_declared(error)
         raise
+
+
+def _item(index: int, value: Any, encode: Function) -> Any:
+    """One of a stream's values; the path of what is wrong begins with which one it is, as that of a list would."""
+    try:
+        return encode(value)
+    except wire.WireError as error:
+        where = f"[{index}]{'' if error.path.startswith('[') else '.'}{error.path}" if error.path else f"[{index}]"
+        raise _unencodable(f"{where}: {error.reason}") from None
+    except Exception as error:
+        raise _unencodable(f"[{index}]: {error}") from None
+
+
+def _unencodable(what: object) -> CallFailed:
+    return CallFailed(ErrorKind.NOT_ENCODABLE, f"the result is wrong: {what}", like=TypeError)
 
 
 def _raise_if_declared(error: Exception) -> None:

@@ -200,7 +200,7 @@ class AsyncHttpTransport(_Transport):
             if answer.status_code != 200:
                 raise self._failure(answer.status_code, await answer.aread())
             event = ""
-            async for line in answer.aiter_lines():
+            async for line in _lines(answer.aiter_bytes()):
                 event, data = _line(line, event)
                 if data is not None:
                     goes_on, value = self._event(event, data, decoder)
@@ -268,6 +268,17 @@ def _line(line: str, event: str) -> tuple[str, str | None]:
     if name == "data":
         return event, rest
     return (rest if name == "event" else ""), None
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """Lines as server-sent events have them; httpx would also end one at a U+2028 within a text of the JSON."""
+    parts: list[bytes] = []
+    async for chunk in chunks:
+        first, *more = chunk.split(b"\n")
+        parts.append(first)
+        for following in more:
+            yield b"".join(parts).decode()
+            parts = [following]
 
 
 def _events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
