@@ -7,6 +7,7 @@ types, in the trace's format (see `workers/recording/values.py`), each thing onc
 from __future__ import annotations
 
 import os
+from types import CoroutineType
 
 from bascule.protocols.calls import Op, names_in
 
@@ -95,11 +96,22 @@ class CallRecorder:
                 if op == Op.MAP:
                     self._once(number, one, None, None)
                 else:
-                    text = type(result) is str
-                    self._once(number, one, "returns", {"t": "str"} if text else self._encoder.encode(result))
+                    self._once(number, one, "returns", self._result(result))
+            if type(result) is CoroutineType and op in (Op.CALL, Op.METHOD):
+                return self._awaited(number, uses, result)
             return result
 
         return recorded
+
+    def _result(self, value: object) -> object:
+        return {"t": "str"} if type(value) is str else self._encoder.encode(value)
+
+    async def _awaited(self, number: int, uses: list[dict[str, Any]], coroutine: Any) -> Any:
+        """Stands for a coroutine, and tells what awaiting it gave."""
+        value = await coroutine
+        for one in uses:
+            self._once(number, {**one, "returns": {"t": "coroutine"}}, "awaited", self._result(value))
+        return value
 
     def _around_combined(self, target: str, function: Function, session: Callable[[], int]) -> Function:
         """A combined target: what it names was looked up; what that is called with stays in the worker."""

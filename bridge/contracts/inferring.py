@@ -1,8 +1,9 @@
 """From recorded calls to a contract that somebody can start from: `bascule contract infer TRACE`.
 
 A trace of `bascule record` says with what each function was called, and what it gave. Its calls are joined, by the
-recorder's own rules, to one type for each parameter and for the result. A result that no call of the recording tells is
-of the foreign type `Unknown`, for a person to fill in. `proposing` writes it all down; `annotated` does the same from
+recorder's own rules, to one type for each parameter and for the result: of a coroutine that is what awaiting it gave,
+and a generator is a stream. A result that no call of the recording tells is of the foreign type `Unknown`, for a
+person to fill in, as is what a generator yields. `proposing` writes it all down; `annotated` does the same from
 annotations.
 """
 
@@ -29,6 +30,7 @@ from bascule.bridge.recording.types import (
     Union,
     join,
     join_all,
+    named,
 )
 
 BUILTIN = {
@@ -44,6 +46,10 @@ KNOWN = {
     ("uuid", "UUID"): "Uuid",
     ("decimal", "Decimal"): "Decimal",
 }
+
+
+_COROUTINE = named("", "coroutine")
+_GENERATORS = (named("", "generator"), named("", "async_generator"))
 
 
 @dataclass
@@ -105,6 +111,8 @@ def infer(rows: Iterable[dict[str, Any]], module: str, origin: str) -> str:
             count = row.get("n")
             times = count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 1
             ends = "n" not in row and ("returns" in row or "raises" in row)
+            if "awaited" in row and "n" not in row:
+                times = 0  # the line before told of the same call, that it gave a coroutine
             seen.setdefault(name, _Seen()).add(given, result, times, ends=ends)
     if not seen:
         raise InferError(f"{origin} tells of no call to a function")
@@ -144,11 +152,10 @@ def _given(row: dict[str, Any]) -> dict[str, Type] | None:
 
 
 def _result(row: dict[str, Any]) -> Type:
-    """What a call gave; of a counted line, what its calls gave."""
-    if "returns" not in row:
-        return BOTTOM
-    given = row["returns"]
-    return join_all([of_value(each) for each in given]) if "n" in row else of_value(given)
+    """What a call gave, or awaiting it; of a counted line, what its calls gave."""
+    told = [row[key] for key in ("returns", "awaited") if key in row]
+    kinds = [of_value(each) for given in told for each in (given if "n" in row else [given])]
+    return join_all([kind for kind in kinds if kind != _COROUTINE])
 
 
 class _Types:
@@ -172,9 +179,16 @@ class _Types:
             result = self._proposal.foreign("object", "Unknown")
             evidence += "; no result is told."
         else:
-            result = self.written(seen.result)
+            result = self._given(seen.result)
             evidence += f", which gave: {shown(seen.result.key())}"
         self._proposal.function(name, entries, result, evidence)
+
+    def _given(self, kind: Type) -> str:
+        """What stands behind IO: of what yields, that it does, since the recorder looks at no item."""
+        kinds = kind.options if isinstance(kind, Union) else [kind]
+        if all(each in _GENERATORS for each in kinds):
+            return f"Stream {self._proposal.foreign('object', 'Unknown')}"
+        return self.written(kind)
 
     def written(self, kind: Type) -> str:
         """The type that says it; of what no definition can say, a foreign one."""

@@ -1,6 +1,7 @@
 """`record counts`: the same call from several places becomes one line with `n`, the number of those places.
 
-What came back and what was raised is gathered under `returns` and `raises`; it does not make calls different.
+What came back, what awaiting it gave and what was raised is gathered under `returns`, `awaited` and `raises`; it does
+not make calls different.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from pathlib import Path
 
 from bascule.bridge.recording.reading import Damage, read_lines, with_children
 
-_KEYS = frozenset(("location", "function", "params", "bound_params", "returns", "raises", "target"))
-_Group = tuple[set[int], dict[str, None], dict[str, None]]
+_KEYS = frozenset(("location", "function", "params", "bound_params", "returns", "awaited", "raises", "target"))
+_Group = tuple[set[int], dict[str, None], dict[str, None], dict[str, None]]
 _compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _sorted = json.JSONEncoder(separators=(",", ":"), sort_keys=True, check_circular=False).encode
 
@@ -34,17 +35,20 @@ def count(inputs: list[Path], output: Path, damage: Damage, progress: Callable[[
             continue
         location = row.pop("location")
         row.pop("target", None)  # what a client of a service named it
-        returns, raises = row.pop("returns", None), row.pop("raises", None)
-        had_returns = "returns" in row or returns is not None
-        places, given, raised = groups.setdefault(_sorted(row), (set(), {}, {}))
+        gave = {what: _compact(row.pop(what)) for what in ("returns", "awaited") if what in row}
+        raises = row.pop("raises", None)
+        places, given, raised, later = groups.setdefault(_sorted(row), (set(), {}, {}, {}))
         places.add(hash(location))
-        if had_returns:
-            given[_compact(returns)] = None
+        if "returns" in gave:
+            given[gave["returns"]] = None
+        if "awaited" in gave:
+            later[gave["awaited"]] = None
         if raises is not None:
             raised[_compact(raises)] = None
     with output.open("w", encoding="utf-8", errors="surrogatepass") as file:
-        for key, (places, given, raised) in groups.items():
+        for key, (places, given, raised, later) in groups.items():
             more = f',"returns":[{",".join(sorted(given))}]' if given else ""
+            more += f',"awaited":[{",".join(sorted(later))}]' if later else ""
             more += f',"raises":[{",".join(sorted(raised))}]' if raised else ""
             file.write(f'{key[:-1]},"n":{len(places)}{more}}}\n')
     return len(groups)

@@ -12,7 +12,7 @@ from bascule.bridge.recording.reading_types import TypeFormatError, of_value
 from bascule.bridge.recording.signatures import Signature
 from bascule.bridge.recording.types import Named, Type, Which, join_all, without_texts
 
-_KEYS = frozenset(("function", "params", "bound_params", "n", "returns", "raises"))
+_KEYS = frozenset(("function", "params", "bound_params", "n", "returns", "awaited", "raises"))
 
 
 def read_call(row: dict[str, Any], label: str) -> Signature:

@@ -128,8 +128,20 @@ def watch(till: Till, anything: Any, either: int | str) -> Iterator[Book]:
 
 async def later(seconds):
     return seconds
+
+
+async def stock(titles: list[str]):
+    """How many there are of each."""
+    return {title: await later(3) for title in titles} or None
+
+
+async def ticks(count: int):
+    for tick in range(count):
+        yield tick
 '''
 PROGRAM = """
+import asyncio
+
 import prices
 
 prices.price_of("Emma")
@@ -138,17 +150,31 @@ prices.price_of("Emma", note="sold")
 prices.weights({"ink": 1.5}, True)
 prices.weights({}, rest=3)
 prices.nothing()
+
+
+async def all_at_once():
+    await prices.later(1.5)
+    asked = asyncio.create_task(prices.stock(["Emma"]))
+    assert await asyncio.gather(asked, prices.stock([])) == [{"Emma": 3}, None]
+    assert [tick async for tick in prices.ticks(2)] == [0, 1]
+
+
+asyncio.run(all_at_once())
 """
 
 
-def recorded(folder: Path) -> Path:
-    """The trace of a program that was really run."""
+def recorded(folder: Path, python: str) -> Path:
+    """The trace of a program that was really run, on one of the Pythons that a recorder is for."""
     (folder / "prices.py").write_text(PRICES)
     (folder / "program.py").write_text(PROGRAM)
     trace = folder / "trace.jsonl"
-    words = ["record", "run", "--exhaustive", "--from", "__main__", "--to", "prices", "-o", str(trace), "program.py"]
+    words = ["record", "run", "--exhaustive", "--from", "__main__", "--to", "prices", "--python", python]
+    words += ["-o", str(trace), "program.py"]
     subprocess.run([sys.executable, "-m", "bascule", *words], cwd=folder, check=True, capture_output=True)
     return trace
+
+
+UNFINISHED = [{"t": "coroutine"}, {"t": "async_generator"}]
 
 
 def witness(told: Any) -> Any:
@@ -164,22 +190,37 @@ def witness(told: Any) -> Any:
     return {"int": -7, "float": 2.5, "bool": True, "str": "text", "NoneType": None}[told["t"]]
 
 
+@pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13)])
+@pytest.mark.parametrize("counted", [False, True], ids=["a trace", "counted"])
 def test_replaying_a_recording_through_the_proposed_codecs_loses_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    version: tuple[int, int],
+    counted: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    interpreters: dict[tuple[int, int], str],
 ) -> None:
-    trace = recorded(tmp_path)
-    assert main(["contract", "infer", str(trace), "--module", "Prices"]) == 0
+    trace = recorded(tmp_path, interpreters[version])
+    source = trace
+    if counted:
+        source = tmp_path / "counted.jsonl"
+        assert main(["record", "counts", str(trace), "-o", str(source)]) == 0
+    assert main(["contract", "infer", str(source), "--module", "Prices"]) == 0
     text = capsys.readouterr().out
     schema = load_texts({"Prices": text}).require()
     assert "-- prices.price_of: 3 calls seen, which gave: " in text
     assert "priceOf :: PriceOfArguments -> IO (Maybe Double)" in text
     assert "weights :: WeightsArguments -> IO (Map String (List Double))" in text
     assert "nothing :: Unit -> IO Unit" in text
+    assert "later :: LaterArguments -> IO Double" in text
+    assert "-- prices.stock: 2 calls seen, which gave: " in text
+    assert "stock :: StockArguments -> IO (Maybe (Map String Integer))" in text
+    assert "ticks :: TicksArguments -> IO (Stream Unknown)" in text
     options = PythonOptions("replayed", "replayed.rt", with_server=True, with_client=True)
     carry_out(plan(tmp_path, generate_python(schema, options, Dialect.MODERN), None))
     rows = [json.loads(line) for line in trace.read_text().splitlines()]
-    calls = [row for row in rows if row["function"]["v"]["module"] == "prices" and "returns" in row]
-    assert len(calls) == 6
+    ended = [row for row in rows if row["function"]["v"]["module"] == "prices" and "returns" in row]
+    calls = [row for row in ended if "awaited" in row or row["returns"] not in UNFINISHED]
+    assert len(calls) == 9
     for (module,) in importing(tmp_path, "replayed.prices"):
         transport = module.PricesModule.to_transport(
             SimpleNamespace(**dict.fromkeys(dir(module.PricesModule))), ValueDecoder(), ValueEncoder()
@@ -191,7 +232,7 @@ def test_replaying_a_recording_through_the_proposed_codecs_loses_nothing(
             given = {key: witness(value) for key, value in pairs}
             if "var_kw" in bound:
                 given[bound["var_kw"][0]] = {key: witness(each) for key, each in bound["var_kw"][1].items()}
-            result = witness(row["returns"])
+            result = witness(row.get("awaited", row["returns"]))
 
             def replay(decode: Any, encode: Any, _method: Any, request: Any) -> tuple[Any, Any]:
                 return decode(request[0]), encode(request[1])

@@ -38,6 +38,7 @@ def recorded(tmp_path: Path, runtime_folder: Path) -> Path:
             with pytest.raises(ValueError, match="math domain"):
                 client.call("math:sqrt", -1)
             assert list(client.map("math:isqrt", [1, 4])) == [1, 2]
+            assert client.call("asyncio:sleep", 0, "slept") == "slept"
             assert client.reduce("math:gcd", [12, -18], each="operator:neg") == 6
             third = client.object("fractions:Fraction", 1, 3)
             assert third.denominator == 3
@@ -59,6 +60,7 @@ def test_calls_through_a_door_become_stubs_and_an_allow_list(recorded: Path, tmp
     by_name = {line["function"]["v"]["name"]: line for line in told if isinstance(line["function"]["v"], dict)}
     assert by_name["pow"]["returns"] == {"t": "float"}
     assert by_name["sqrt"]["raises"] == {"t": "ValueError"}
+    assert (by_name["sleep"]["returns"], by_name["sleep"]["awaited"]) == ({"t": "coroutine"}, {"t": "str"})
     assert by_name["join"]["target"] == "os.path:join"
     assert by_name["add"]["bound_params"]["pos_only"][0][1] == {"t": {"module": "fractions", "name": "Fraction"}}
 
@@ -66,11 +68,12 @@ def test_calls_through_a_door_become_stubs_and_an_allow_list(recorded: Path, tmp
     assert "def isqrt(n: int, /)" in (tmp_path / "stubs" / "math.pyi").read_text()
 
     suggested = tomllib.loads(bascule_says("policy", "suggest", recorded))
-    named = ["fractions:Fraction", "math:gcd", "math:isqrt", "math:pow", "math:sqrt", "operator:neg", "os.path:join"]
+    named = ["asyncio:sleep", "fractions:Fraction"]
+    named += ["math:gcd", "math:isqrt", "math:pow", "math:sqrt", "operator:neg", "os.path:join"]
     assert suggested["allow"] == named
     assert suggested["objects"] is True
     whole = tomllib.loads(bascule_says("policy", "suggest", "--modules", recorded))
-    assert whole["allow"] == ["fractions:*", "math:*", "operator:*", "os.path:*"]
+    assert whole["allow"] == ["asyncio:*", "fractions:*", "math:*", "operator:*", "os.path:*"]
 
 
 # The same three uses through every door. What a client is called is the second half of the place.

@@ -100,6 +100,8 @@ def event(line: dict) -> str:
     text = f"{called}({', '.join(given)})"
     if "returns" in line:
         text += f" -> {shown(line['returns'])}"
+    if "awaited" in line:
+        text += f" => {shown(line['awaited'])}"
     if "raises" in line:
         text += f" !! {shown(line['raises'])}"
     return text
@@ -114,6 +116,8 @@ def told(output: Path) -> dict[str, set[str]]:
         for each in list(events):
             if " -> " in each or " !! " in each:
                 events.discard(re.split(r" (?:->|!!) ", each)[0])
+            if " => " in each:
+                events.discard(each.partition(" => ")[0])
     return found
 
 

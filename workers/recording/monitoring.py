@@ -90,6 +90,7 @@ class Monitoring:
         self._plans: dict[int, Plan] = {}
         self._at: dict[int, dict[int, tuple[Site | None, Site | None, int, int]]] = {}  # of each plan, one step nearer
         self._entrances: dict[int, int] = {}  # code of the target -> how often it is still looked at
+        self._awaited: dict[int, weakref.ref[CodeType]] = {}  # code of coroutines whose ends are told
         self._tool = -1
 
     def start(self) -> None:
@@ -113,6 +114,8 @@ class Monitoring:
         monitoring.register_callback(self._tool, events.PY_RESUME, self._entered)
         monitoring.register_callback(self._tool, events.INSTRUCTION, self._instruction())
         monitoring.register_callback(self._tool, events.RAISE, self._raised)
+        monitoring.register_callback(self._tool, events.PY_RETURN, self._returned)
+        self._telling.watch = self._watch
         wanted = events.PY_START | events.PY_RESUME
         monitoring.set_events(self._tool, wanted | events.RAISE if self._telling.results else wanted)
         monitoring.restart_events()  # places that an earlier recording switched off
@@ -127,8 +130,12 @@ class Monitoring:
             code = plan.watch() if callable(plan.watch) else None
             if code is not None:
                 monitoring.set_local_events(self._tool, code, 0)
+        for watched in list(self._awaited.values()):
+            code = watched()
+            if code is not None:
+                monitoring.set_local_events(self._tool, code, 0)
         events = monitoring.events
-        for event in (events.PY_START, events.PY_RESUME, events.INSTRUCTION, events.RAISE):
+        for event in (events.PY_START, events.PY_RESUME, events.INSTRUCTION, events.RAISE, events.PY_RETURN):
             monitoring.register_callback(self._tool, event, None)
         monitoring.free_tool_id(self._tool)
         self._tool = -1
@@ -196,7 +203,7 @@ class Monitoring:
         plan.watch = weakref.ref(code, forget)
         plans[address] = plan
         ats[address] = at
-        _monitoring.set_local_events(self._tool, code, _monitoring.events.INSTRUCTION)
+        self._add_events(code, _monitoring.events.INSTRUCTION)
 
     def _raised(self, code: CodeType, offset: int, error: BaseException) -> object:
         plan = self._plans.get(id(code))
@@ -208,6 +215,22 @@ class Monitoring:
                 if site is not None and frame in site.follow:
                     self._telling.raised(site, frame, error)
         return None
+
+    def _watch(self, code: CodeType) -> None:
+        """See the ends of a coroutine's code from now on."""
+        address, awaited = id(code), self._awaited
+        if address not in awaited:
+            awaited[address] = weakref.ref(code, lambda _: awaited.pop(address, None))
+            self._add_events(code, _monitoring.events.PY_RETURN)
+
+    def _add_events(self, code: CodeType, events: int) -> None:
+        monitoring, tool = _monitoring, self._tool
+        monitoring.set_local_events(tool, code, monitoring.get_local_events(tool, code) | events)
+
+    def _returned(self, code: CodeType, offset: int, value: object) -> None:
+        frame = sys._getframe(1)
+        if id(frame) in self._telling.awaited:
+            self._telling.ended(frame, value)
 
     def _instruction(self) -> Callable[[CodeType, int], object]:
         """The callback, with all that it needs within reach: it is called for every instruction."""

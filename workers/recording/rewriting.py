@@ -79,6 +79,7 @@ class Rewriting:
             gate.site.follow.clear()
         for entrance in self._entrances:
             entrance.clear()
+        self._telling.awaited.clear()
         self._loading.stop()
         for undo in reversed(self._undo):
             undo()
@@ -260,8 +261,26 @@ class Rewriting:
                 self._entrances.append(entrance)
         if fresh is None:
             fresh = code.replace(co_consts=consts)
+        if code.co_flags & _COROUTINE and self._telling.results:
+            fresh = self._with_end(fresh)
         self._remember(fresh, {})
         return fresh
+
+    def _with_end(self, code: CodeType) -> CodeType:
+        """A coroutine's code that tells what it returns, as long as there is a coroutine of which that is asked."""
+        telling, getframe = self._telling, sys._getframe
+
+        def ended(value: object) -> None:
+            telling.ended(getframe(1), value)
+
+        analysis = Analysis(code)
+        writer = Writer(code, analysis)
+        for each in analysis.all:
+            writer.begin(each)
+            if each.name == "RETURN_VALUE":
+                writer.call_behind(each, telling.awaited, ended, 1)
+            writer.copy(each)
+        return writer.finish(list(code.co_consts))
 
     def _entrance(self, entrance: list[bool]) -> Callable[[], None]:
         telling = self._telling
@@ -284,6 +303,7 @@ class Rewriting:
 
 
 _ENTRANCE_STACK = 3
+_COROUTINE = 0x80  # in a code object's flags
 
 
 @lru_cache(maxsize=256)

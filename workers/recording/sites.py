@@ -7,6 +7,9 @@ that becomes too much: then a line may be written twice, which counting does not
 
 from __future__ import annotations
 
+import weakref
+from types import CoroutineType
+
 from .bytecode import Does
 from .lines import as_json, line_of
 from .matching import Matcher
@@ -16,8 +19,9 @@ from .values import Encoder, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import CodeType, FrameType
+    from typing import Any
 
     from .bytecode import Step
 
@@ -84,6 +88,9 @@ class Telling:
         self.operations = Operations(matcher)
         self.paused = False
         self.faults: dict[str, int] = {}
+        # Coroutines that were given and have not ended, by the address of their frame, and what is told of their calls.
+        self.awaited: dict[int, tuple[weakref.ref[CoroutineType[Any, Any, Any]], Told]] = {}
+        self.watch: Callable[[CodeType], None] | None = None  # asks to be told of `ended` by code of this kind
         self._entries: dict[object, set[object]] = {}
 
     def site(self, code: CodeType, step: Step) -> Site:
@@ -128,14 +135,43 @@ class Telling:
         if told is None:
             return
         try:
-            key = 0 if type(value) is str else self.encoder.key(value)
-            if key in told.results or len(told.results) >= MOST_RESULTS:
-                return
-            told.results.add(key)
-            what = {"t": "str"} if type(value) is str else self.encoder.encode(value)
-            self._write(f'{told.line},"returns":{as_json(what)}}}\n')
+            if type(value) is CoroutineType:
+                self._await(told, value)
+            self._gave(told, "returns", value)
         except Exception as error:
             self._fault(error)
+
+    def ended(self, frame: FrameType, value: object) -> None:
+        """A coroutine's code returns: what whoever awaits the call is given."""
+        coroutine, told = self.awaited.pop(id(frame), (None, None))
+        if coroutine is None or told is None or self.paused:
+            return
+        try:
+            held = coroutine()
+            if held is not None and held.cr_frame is frame:  # and no later frame in its place
+                self._gave(told, "awaited", value)
+        except Exception as error:
+            self._fault(error)
+
+    def _await(self, told: Told, coroutine: CoroutineType[Any, Any, Any]) -> None:
+        frame = coroutine.cr_frame
+        if frame is None:  # it has ended already
+            return
+        address, awaited = id(frame), self.awaited
+        awaited[address] = weakref.ref(coroutine, lambda _: awaited.pop(address, None)), told
+        if self.watch is not None:
+            self.watch(coroutine.cr_code)
+
+    def _gave(self, told: Told, what: str, value: object) -> None:
+        """Write what came of a call, once for each kind of value."""
+        kind = 0 if type(value) is str else self.encoder.key(value)
+        key = kind if what == "returns" else (what, kind)
+        if key in told.results or len(told.results) >= MOST_RESULTS:
+            return
+        told.results.add(key)
+        shown = as_json({"t": "str"} if type(value) is str else self.encoder.encode(value))
+        before = '"returns":{"t":"coroutine"},' if what == "awaited" else ""
+        self._write(f'{told.line},{before}"{what}":{shown}}}\n')
 
     def raised(self, site: Site, frame: int, error: BaseException) -> None:
         """The step that the frame was in the middle of has raised."""

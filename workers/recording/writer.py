@@ -58,8 +58,8 @@ class Writer:
         self._assembler.place(done)
         self._stack = max(self._stack, 2)
 
-    def call_behind(self, each: Instruction, opened: list[bool], function: object, take: int) -> None:
-        """Unless the list is empty, call a function with copies of the topmost entries."""
+    def call_behind(self, each: Instruction, opened: object, function: object, take: int) -> None:
+        """Unless a list or a dict is empty, call a function with copies of the topmost entries."""
         emit, at = self._assembler.emit, self._position(each)
         done = Label()
         emit("LOAD_CONST", self._const(opened), at)

@@ -193,8 +193,8 @@ managed(v)
 
 
 async def coroutines():
-    async with (Session() as session):  #: Session() -> Session; Session.__aenter__(self: Session) -> coroutine; Session.__aexit__(self: Session, *error: (None, None, None)) -> coroutine
-        await session.fetch("a")  #: Session.fetch(self: Session, name: 'a') -> coroutine
+    async with (Session() as session):  #: Session() -> Session; Session.__aenter__(self: Session) -> coroutine => Session; Session.__aexit__(self: Session, *error: (None, None, None)) -> coroutine => None
+        await session.fetch("a")  #: Session.fetch(self: Session, name: 'a') -> coroutine => str
     async for _ in session:  #: aiter(async_iterable: Session); anext(Session)
         pass
     await session  #: Session.__await__(self: Session) -> tuple_iterator
