@@ -17,10 +17,10 @@
 %% worker that waits for the answer.
 -module(py_call).
 
--export([run/5, begin_call/6, await/2, poll/2, abandon/1, cast/5, release/2, ask/2, question/2]).
--export([credit/2, write/2, until/1, settle/2]).
+-export([run/5, begin_call/6, begin_call/7, await/3, poll/3, abandon/1, abandon/2, cast/5, release/2, ask/2, question/2]).
+-export([credit/2, write/2, until/1, from_now/1, settle/2, emit/2]).
 
--export_type([pending/0]).
+-export_type([pending/0, begun/0]).
 
 -include("py_wire.hrl").
 -include("py_server.hrl").
@@ -29,6 +29,7 @@
 -define(GRACE, 200).
 
 -type pending() :: #pending{}.
+-type begun() :: {ok, pending()} | {failed, py_error:error(), raise | return}.
 -type subject() :: {object, term()} | none.
 -type arguments() :: {[term()], py:keywords()}.
 
@@ -40,9 +41,12 @@ run(Op, Target, Object, Arguments, Options) ->
         {ready, Server, Choice, Id, Data} ->
             exchange(Server, Choice, Id, Data);
         {remote, Owner} ->
-            case py_remote:begin_call(node(Owner), [Op, Target, Object, Arguments, Options, 0]) of
-                {ok, Pending} -> await(Pending, infinity);
+            Inbox = py_inbox:open(),
+            try py_remote:begin_call(node(Owner), [Op, Target, Object, Arguments, Options, 0], Inbox) of
+                {ok, Pending} -> await(Inbox, Pending, infinity);
                 {failed, Error, OnError} -> fail(OnError, Error)
+            after
+                py_inbox:close(Inbox)
             end;
         {failed, Error, OnError} ->
             fail(OnError, Error)
@@ -50,13 +54,25 @@ run(Op, Target, Object, Arguments, Options) ->
 
 %% @doc The first half of it: the call is on its way. What comes of it goes to the mailbox of this process.
 -spec begin_call(byte(), binary(), subject(), arguments(), py_options:options(), Flags :: non_neg_integer()) ->
-    {ok, pending()} | {failed, py_error:error(), raise | return}.
+    begun().
 begin_call(Op, Target, Object, Arguments, Options, More) ->
+    begin_call(Op, Target, Object, Arguments, Options, More, none).
+
+%% @doc The same; what comes of it goes to an inbox, if one is given.
+-spec begin_call(
+    byte(), binary(), subject(), arguments(), py_options:options(), Flags :: non_neg_integer(), py_inbox:inbox() | none
+) -> begun().
+begin_call(Op, Target, Object, Arguments, Options, More, Inbox) ->
     {Token, Packed} = packed(Object, Arguments),
     case prepare(Options, Object, Arguments, call_frame(More, {Op, Target, Token}, Packed)) of
-        {ready, Server, Choice, Id, Data} -> send(Server, Choice, Id, Data);
-        {remote, Owner} -> py_remote:begin_call(node(Owner), [Op, Target, Object, Arguments, Options, More]);
-        Failed -> Failed
+        {ready, Server, Choice, Id, Data} -> send(Server, Choice, Id, Data, Inbox);
+        {remote, Owner} when is_pid(Inbox) ->
+            py_remote:begin_call(node(Owner), [Op, Target, Object, Arguments, Options, More], Inbox);
+        {remote, Owner} ->
+            #choice{on_error = OnError} = py_options:choose(Options, #choice{}),
+            {failed, py_error:make(handle_lost, "the object is on node ~ts, not here", [node(Owner)]), OnError};
+        Failed ->
+            Failed
     end.
 
 call_frame(More, {Op, Target, Token}, Packed) ->
@@ -118,18 +134,21 @@ release(Handles, Options) ->
 %% @doc Ask the bridge itself.
 -spec ask(map(), py_options:options()) -> term().
 ask(Request, Options) ->
-    case question(Request, Options) of
-        {ok, Pending} -> await(Pending, infinity);
+    case prepared(Request, Options) of
+        {ready, Server, Choice, Id, Data} -> exchange(Server, Choice, Id, Data);
         {failed, Error, OnError} -> fail(OnError, Error)
     end.
 
 %% @doc The first half of it.
--spec question(map(), py_options:options()) -> {ok, pending()} | {failed, py_error:error(), raise | return}.
+-spec question(map(), py_options:options()) -> begun().
 question(Request, Options) ->
-    case prepare(Options, none, {[], []}, fun(Id, _) -> py_wire:control(Id, Request) end) of
-        {ready, Server, Choice, Id, Data} -> send(Server, Choice, Id, Data);
+    case prepared(Request, Options) of
+        {ready, Server, Choice, Id, Data} -> send(Server, Choice, Id, Data, none);
         {failed, _, _} = Failed -> Failed
     end.
+
+prepared(Request, Options) ->
+    prepare(Options, none, {[], []}, fun(Id, _) -> py_wire:control(Id, Request) end).
 
 %% Which server, with which choice, under which id, and the bytes.
 prepare(Options, Object, Arguments, Frame) ->
@@ -167,18 +186,28 @@ written(#server{name = Name, owner = Owner, max_frame = Max}, Choice, Id, Frame)
             {failed, py_error:make(bad_arguments, Format, [Size, Max])}
     end.
 
-send(#server{owner = Owner} = Server, Choice, Id, Data) ->
-    Alias = monitor(process, Owner, [{alias, demonitor}]),
+send(#server{owner = Owner} = Server, Choice, Id, Data, Inbox) ->
+    Alias = expect(Inbox, Owner),
     Row = {Id, Alias, caller()},
     case is_sent(Server, Choice, Row, Data) of
         true ->
             {ok, pending(Server, Choice, Row)};
         false ->
-            case another(Server, Alias) of
-                {ok, Next} -> send(Next, Choice, Id, Data);
+            ok = forget(Inbox, Alias),
+            case py_servers:next_life(Server) of
+                {ok, Next} -> send(Next, Choice, Id, Data, Inbox);
                 {failed, Error} -> {failed, Error, Choice#choice.on_error}
             end
     end.
+
+expect(none, Sender) -> monitor(process, Sender, [{alias, demonitor}]);
+expect(Inbox, Sender) -> py_inbox:expect(Inbox, Sender).
+
+forget(none, Alias) ->
+    _ = demonitor(Alias, [flush]),
+    flush(Alias);
+forget(Inbox, Alias) ->
+    py_inbox:forget(Inbox, Alias).
 
 %% The same, and wait. The alias is made here and handed by itself to nothing but the receive that waits for it: so the
 %% compiler sees that what was in the mailbox before can't be the answer, and none of that is looked at, be it ever so
@@ -191,7 +220,9 @@ exchange(#server{owner = Owner} = Server, Choice, Id, Data) ->
             Pending = pending(Server, Choice, Row),
             answered(receive_answer(Alias, Pending, Pending#pending.until), Pending);
         false ->
-            case another(Server, Alias) of
+            %% A frame that could not be written has not run, so it waits for the next port program.
+            _ = demonitor(Alias, [flush]),
+            case py_servers:next_life(Server) of
                 {ok, Next} -> exchange(Next, Choice, Id, Data);
                 {failed, Error} -> fail(Choice#choice.on_error, Error)
             end
@@ -206,11 +237,6 @@ is_sent(#server{port = Port, calls = Calls} = Server, Choice, {Id, _, Caller} = 
         watched(Server, Caller) andalso
         traced(Port, Choice, Id) andalso
         write(Port, Data).
-
-%% A frame that could not be written has not run, so it waits for the next port program.
-another(Server, Alias) ->
-    _ = demonitor(Alias, [flush]),
-    py_servers:next_life(Server).
 
 %% The trace context goes ahead of its call.
 traced(_, #choice{traceparent = none}, _) -> true;
@@ -266,9 +292,15 @@ until(infinity) -> infinity;
 until(Timeout) -> erlang:monotonic_time(millisecond) + Timeout + ?GRACE.
 
 %% @doc The second half: wait for what comes of a call. Past `Patience' milliseconds the call is taken back.
--spec await(pending(), timeout()) -> term().
-await(#pending{alias = Alias, until = Until} = Pending, Patience) ->
-    answered(receive_answer(Alias, Pending, sooner(Until, Patience)), Pending).
+-spec await(py_inbox:inbox(), pending(), timeout()) -> term().
+await(Inbox, #pending{until = Until, choice = Choice} = Pending, Patience) ->
+    case next_answer(Inbox, Pending, sooner(Until, Patience)) of
+        timeout ->
+            ok = abandon(Inbox, Pending),
+            settle({timeout, Pending}, Choice);
+        Answer ->
+            settle(Answer, Choice)
+    end.
 
 answered(timeout, #pending{choice = Choice} = Pending) ->
     ok = abandon(Pending),
@@ -277,21 +309,34 @@ answered(Answer, #pending{choice = Choice}) ->
     settle(Answer, Choice).
 
 %% @doc What came of a call, if it is there within `Patience' milliseconds.
--spec poll(pending(), timeout()) -> {value, term()} | timeout.
-poll(#pending{alias = Alias, choice = Choice} = Pending, Patience) ->
-    case receive_answer(Alias, Pending, sooner(infinity, Patience)) of
+-spec poll(py_inbox:inbox(), pending(), timeout()) -> {value, term()} | timeout.
+poll(Inbox, #pending{choice = Choice} = Pending, Patience) ->
+    case next_answer(Inbox, Pending, sooner(infinity, Patience)) of
         timeout -> timeout;
         Answer -> {value, settle(Answer, Choice)}
     end.
 
-sooner(Until, infinity) -> Until;
-sooner(Until, Patience) -> min(Until, erlang:monotonic_time(millisecond) + Patience).
+next_answer(Inbox, #pending{alias = Alias} = Pending, Until) ->
+    case py_inbox:next(Inbox, Alias, Until) of
+        {?OUTPUT, Output} ->
+            ok = emit(Output, Pending),
+            next_answer(Inbox, Pending, Until);
+        Answer ->
+            Answer
+    end.
+
+%% Infinity is an atom, and above all numbers.
+sooner(Until, Patience) -> min(Until, from_now(Patience)).
+
+%% @doc When so many milliseconds are over.
+-spec from_now(timeout()) -> integer() | infinity.
+from_now(infinity) -> infinity;
+from_now(Patience) -> erlang:monotonic_time(millisecond) + Patience.
 
 receive_answer(Alias, Pending, Until) ->
     receive
-        {Alias, ?OUTPUT, {Flags, Text}} ->
-            #pending{server = #server{name = Name}, choice = #choice{output = Output}} = Pending,
-            py_output:emit(Output, Flags, Text, Name),
+        {Alias, ?OUTPUT, Output} ->
+            ok = emit(Output, Pending),
             receive_answer(Alias, Pending, Until);
         {Alias, Kind, Payload} ->
             _ = demonitor(Alias, [flush]),
@@ -302,17 +347,28 @@ receive_answer(Alias, Pending, Until) ->
         timeout
     end.
 
+%% @doc Show what a call has printed.
+-spec emit({non_neg_integer(), binary()}, pending()) -> ok.
+emit({Flags, Text}, #pending{server = #server{name = Name}, choice = #choice{output = Output}}) ->
+    py_output:emit(Output, Flags, Text, Name).
+
 remaining(infinity) -> infinity;
 remaining(Until) -> max(0, Until - erlang:monotonic_time(millisecond)).
 
-%% @doc Take a call back. From here on an answer is dropped, unless it is in the mailbox already.
+%% @doc Take a call back whose answer would come to this process.
 -spec abandon(pending()) -> ok.
-abandon(#pending{relay = Relay, alias = Alias}) when is_pid(Relay) ->
-    _ = demonitor(Alias, [flush]),
+abandon(Pending) -> abandon(none, Pending).
+
+%% @doc The same of one whose answer would come to an inbox. From here on an answer is dropped.
+-spec abandon(py_inbox:inbox() | none, pending()) -> ok.
+abandon(Inbox, #pending{alias = Alias} = Pending) ->
+    ok = withdraw(Pending),
+    forget(Inbox, Alias).
+
+withdraw(#pending{relay = Relay}) when is_pid(Relay) ->
     Relay ! abandon,
-    flush(Alias);
-abandon(#pending{server = #server{calls = Calls, watcher = Watcher}, id = Id, alias = Alias}) ->
-    _ = demonitor(Alias, [flush]),
+    ok;
+withdraw(#pending{server = #server{calls = Calls, watcher = Watcher}, id = Id}) ->
     try
         ets:delete(Calls, Id)
     catch
@@ -320,7 +376,7 @@ abandon(#pending{server = #server{calls = Calls, watcher = Watcher}, id = Id, al
     end,
     %% Not written here: the caller would hang on a busy port, past the timeout it asked for.
     Watcher ! {cancel, Id},
-    flush(Alias).
+    ok.
 
 flush(Alias) ->
     receive

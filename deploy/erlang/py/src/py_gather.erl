@@ -1,7 +1,7 @@
 %% @doc Makes the calls of a job, so many at a time, and collects their results.
 %%
-%% The caller's process does it all: the answers come to its mailbox, and when it dies its calls are taken back. What is
-%% lost with a worker is begun again where the job allows it, and what straggles is begun a second time.
+%% The caller's process does it all but take in the answers (see py_inbox), and when it dies its calls are taken back. What
+%% is lost with a worker is begun again where the job allows it, and what straggles is begun a second time.
 %%
 %% A job whose items are lazy has a source: units are taken from it when there is room for them, so that neither the items
 %% nor, with `into', the results are ever all there. Their chunks grow as long as they come back quickly.
@@ -80,6 +80,7 @@ setting(into, None) -> None =:= none.
     early = #{} :: #{pos_integer() => [term()]},
     turn = 1 :: pos_integer(),
     sum :: term(),
+    inbox :: py_inbox:inbox(),
     job :: #job{}
 }).
 
@@ -91,8 +92,15 @@ setting(into, None) -> None =:= none.
 -spec gather(#job{}) -> term().
 gather(#job{units = Units, source = Source, settings = #{into := Into, chunk := Chunk} = Settings} = Job) ->
     {Numbered, Next} = numbered(Units, 1),
+    Inbox = py_inbox:open(),
     State = #gathering{
-        to_do = Numbered, until = until(Settings), source = Source, next = Next, size = first_size(Chunk), job = Job
+        to_do = Numbered,
+        until = until(Settings),
+        source = Source,
+        next = Next,
+        size = first_size(Chunk),
+        inbox = Inbox,
+        job = Job
     },
     try
         case Into of
@@ -101,6 +109,8 @@ gather(#job{units = Units, source = Source, settings = #{into := Into, chunk := 
         end
     catch
         throw:{?MODULE, Error} -> error({py_error, Error})
+    after
+        py_inbox:close(Inbox)
     end.
 
 first_size(auto) -> 1;
@@ -144,23 +154,24 @@ run(#gathering{to_do = [{Number, Unit} | Others], in_flight = InFlight, job = Jo
         true -> late(State);
         false -> run(begun(Number, Unit, State#gathering{to_do = Others}))
     end;
-run(#gathering{in_flight = InFlight, until = Until} = State) ->
-    Straggling = straggling(State),
-    receive
-        {Alias, ?OUTPUT, {Flags, Text}} when is_map_key(Alias, InFlight) ->
-            #{Alias := {_, _, #pending{server = Server, choice = Choice}, _}} = InFlight,
-            py_output:emit(Choice#choice.output, Flags, Text, Server#server.name),
+run(#gathering{in_flight = InFlight, until = Until, inbox = Inbox} = State) ->
+    case py_inbox:next(Inbox, min(Until, straggling(State))) of
+        {Alias, {?OUTPUT, Output}} when is_map_key(Alias, InFlight) ->
+            #{Alias := {_, _, Pending, _}} = InFlight,
+            ok = py_call:emit(Output, Pending),
             run(State);
-        {Alias, Kind, Payload} when is_map_key(Alias, InFlight) ->
-            _ = demonitor(Alias, [flush]),
-            run(answered(Alias, {Kind, Payload}, State));
-        {'DOWN', Alias, process, _, Reason} when is_map_key(Alias, InFlight) ->
-            run(answered(Alias, {down, Reason}, State))
-    after remaining(min(Until, Straggling)) ->
-        case time_is_up(State) of
-            true -> late(State);
-            false -> run(look_for_stragglers(State))
-        end
+        {Alias, Answer} when is_map_key(Alias, InFlight) ->
+            run(answered(Alias, Answer, State));
+        timeout ->
+            case time_is_up(State) of
+                true -> late(State);
+                false -> run(look_for_stragglers(State))
+            end;
+        {down, Reason} ->
+            stop(State, py_port:lost(Reason));
+        %% Of a call that was taken back.
+        _ ->
+            run(State)
     end.
 
 %% More units, from where they come from.
@@ -173,7 +184,7 @@ filled(#gathering{source = Source, next = Next, size = Size} = State) ->
             State#gathering{to_do = Numbered, source = Others, next = After}
     end.
 
-%% The caller's own code: what it raises takes all back that is under way.
+%% The caller's own code, or its arguments: what these raise takes all back that is under way.
 guarded(Fun, State) ->
     try
         Fun()
@@ -183,11 +194,11 @@ guarded(Fun, State) ->
             erlang:raise(Class, Reason, Stack)
     end.
 
-taken_back(#gathering{in_flight = InFlight}) ->
-    lists:foreach(fun({_, _, Pending, _}) -> py_call:abandon(Pending) end, maps:values(InFlight)).
+taken_back(#gathering{in_flight = InFlight, inbox = Inbox}) ->
+    lists:foreach(fun({_, _, Pending, _}) -> py_call:abandon(Inbox, Pending) end, maps:values(InFlight)).
 
 begun(Number, #unit{start = Begin} = Unit, State) ->
-    case Begin() of
+    case guarded(fun() -> Begin(State#gathering.inbox) end, State) of
         {ok, Pending} -> in_flight({Number, Unit, Pending, now_ms()}, State);
         {failed, Error, _} -> finished(Number, Unit, {error, Error}, State)
     end.
@@ -212,7 +223,7 @@ look_for_stragglers(#gathering{in_flight = InFlight, usual = Usual} = State) ->
         fun({Number, Unit, Pending, Since}, Sofar) ->
             Once = Unit#unit{twice = false},
             Known = in_flight({Number, Once, Pending, Since}, Sofar),
-            case (Unit#unit.start)() of
+            case (Unit#unit.start)(State#gathering.inbox) of
                 {ok, Second} -> in_flight({Number, Once, Second, now_ms()}, Known);
                 {failed, _, _} -> Known
             end
@@ -223,11 +234,11 @@ look_for_stragglers(#gathering{in_flight = InFlight, usual = Usual} = State) ->
 
 now_ms() -> erlang:monotonic_time(millisecond).
 
-answered(Alias, Answer, #gathering{in_flight = InFlight, usual = Usual} = State) ->
+answered(Alias, Answer, #gathering{in_flight = InFlight, usual = Usual, inbox = Inbox} = State) ->
     {{Number, Unit, #pending{choice = Choice}, Since}, Others} = maps:take(Alias, InFlight),
     Outcome = py_call:settle(Answer, Choice#choice{on_error = return}),
     {Twins, Left} = taken_apart(Number, Others),
-    _ = [py_call:abandon(Pending) || {_, _, Pending, _} <- Twins],
+    _ = [py_call:abandon(Inbox, Pending) || {_, _, Pending, _} <- Twins],
     Took = now_ms() - Since,
     Known = State#gathering{in_flight = Left, usual = lately(Usual, Took), size = suitable(Unit, Took, State)},
     finished(Number, Unit, Outcome, Known).

@@ -9,7 +9,7 @@
 %% instead when it is lost (nothing where it must not be begun again), and whether a second one may run beside it.
 -record(unit, {
     count = 1 :: pos_integer(),
-    start :: fun(() -> term()),
+    start :: fun((py_inbox:inbox()) -> py_call:begun()),
     expand :: fun((term()) -> [{ok, term()} | {error, py_error:error()}]),
     again = [] :: fun(() -> [unit()]) | [],
     twice = false :: boolean()

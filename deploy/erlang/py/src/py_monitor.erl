@@ -34,11 +34,10 @@ monitor(Other) ->
 %% @doc End. The message is not there afterwards, even if it had come.
 -spec demonitor(ref()) -> ok.
 demonitor({py_monitor, Teller, Handle}) ->
-    Monitor = erlang:monitor(process, Teller),
-    Teller ! {demonitor, self()},
+    Monitor = erlang:monitor(process, Teller, [{alias, reply_demonitor}]),
+    Teller ! {demonitor, Monitor},
     receive
-        {Teller, demonitored} ->
-            _ = erlang:demonitor(Monitor, [flush]),
+        {Monitor, demonitored} ->
             ok;
         {'DOWN', Monitor, process, Teller, _} ->
             %% It has told, or this process is not the one that it tells.
@@ -56,7 +55,7 @@ tell(Owner, Handle) ->
             Owner ! {py_down, Handle, told(Reason)},
             ok;
         {demonitor, From} ->
-            From ! {self(), demonitored},
+            From ! {From, demonitored},
             ok;
         {'DOWN', Monitor, process, Owner, _} ->
             ok

@@ -42,6 +42,10 @@ lost({port_program_exited, Status}) ->
     Error#{details => #{exit_code => Status}};
 lost(noconnection) ->
     py_error:make(node_down, "the node that has the object went down before the answer came", []);
+lost(taken_back) ->
+    py_error:make(cancelled, "the call was taken back before its answer came", []);
+lost(noproc) ->
+    py_error:make(disconnected, "the port program died before the answer came", []);
 lost(shutdown) ->
     py_error:make(disconnected, "the server was stopped before the answer came", []);
 lost(Reason) ->
@@ -199,8 +203,8 @@ handle_info(_, State) ->
 
 deliver(Calls, Id, Kind, Payload) ->
     case ets:take(Calls, Id) of
-        [{_, Alias, _}] ->
-            Alias ! {Alias, Kind, Payload},
+        [{_, Address, _}] ->
+            ok = py_inbox:post(Address, Kind, Payload),
             true;
         [] ->
             false
@@ -209,8 +213,8 @@ deliver(Calls, Id, Kind, Payload) ->
 %% Of a call that goes on: its row stays.
 pass(Calls, Id, Kind, Content) ->
     case ets:lookup(Calls, Id) of
-        [{_, Alias, _}] ->
-            Alias ! {Alias, Kind, Content},
+        [{_, Address, _}] ->
+            ok = py_inbox:post(Address, Kind, Content),
             true;
         [] ->
             false

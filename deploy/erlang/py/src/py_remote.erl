@@ -7,28 +7,27 @@
 %% connection; the port's owner, on which all callers depend, never is.
 -module(py_remote).
 
--export([begin_call/2, on/4]).
+-export([begin_call/3, on/4]).
 -export([relay/3]).
 
 -include("py_wire.hrl").
 -include("py_server.hrl").
 
-%% @doc `py_call:begin_call' on another node, for an object of that node.
--spec begin_call(node(), [term()]) -> {ok, #pending{}} | {failed, py_error:error(), raise | return}.
-begin_call(Node, Arguments) ->
+%% @doc `py_call:begin_call' on another node, for an object of that node. An inbox takes what comes of it.
+-spec begin_call(node(), [term()], py_inbox:inbox()) -> py_call:begun().
+begin_call(Node, Arguments, Inbox) ->
     Relay = spawn(Node, ?MODULE, relay, [self(), group_leader(), Arguments]),
-    Alias = monitor(process, Relay, [{alias, demonitor}]),
+    Alias = py_inbox:alias(Inbox, Relay),
     Relay ! {begin_for, Alias},
-    receive
-        {Alias, begun, {ok, #pending{choice = #choice{timeout = Timeout}} = Pending}} ->
+    case py_inbox:next(Inbox, Alias, infinity) of
+        {begun, {ok, #pending{choice = #choice{timeout = Timeout}} = Pending}} ->
             {ok, Pending#pending{alias = Alias, relay = Relay, until = py_call:until(Timeout)}};
-        {Alias, begun, Failed} ->
-            _ = demonitor(Alias, [flush]),
+        {begun, Failed} ->
+            ok = py_inbox:forget(Inbox, Alias),
             Failed;
-        {Alias, refused, Error} ->
-            _ = demonitor(Alias, [flush]),
+        {refused, Error} ->
             error({py_error, Error});
-        {'DOWN', Alias, process, _, Reason} ->
+        {down, Reason} ->
             Format = "this handle's object was on node ~ts, which is down or has no servers any more (~0tp)",
             OnError =
                 case lists:nth(5, Arguments) of

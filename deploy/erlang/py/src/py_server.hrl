@@ -16,7 +16,7 @@
     name :: atom(),
     owner :: pid(),
     port :: port() | undefined,
-    %% {Id, Alias, Caller} of each call that has no answer yet
+    %% {Id, Address, Caller} of each call that has no answer yet
     calls :: ets:tid() | undefined,
     watcher :: pid(),
     %% {Caller} of each process whose death the watcher will see
@@ -37,7 +37,7 @@
     server :: #server{},
     choice :: #choice{},
     id :: pos_integer(),
-    alias :: reference(),
+    alias :: py_inbox:address(),
     until :: integer() | infinity,
     %% who makes the call, if that is done on another node: see py_remote
     relay :: pid() | undefined

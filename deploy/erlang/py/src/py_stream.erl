@@ -27,6 +27,7 @@
 
 -record(stream, {
     owner :: pid(),
+    inbox :: py_inbox:inbox(),
     pending :: py_call:pending(),
     window :: pos_integer(),
     %% values taken since Python was last told, and whether it is over
@@ -49,12 +50,17 @@ open(What, Object, Arguments, Options) ->
             iterate -> {?OP_ITERATE, <<>>};
             Name -> {?OP_CALL, Name}
         end,
-    case py_call:begin_call(Op, Target, Object, Arguments, CallOptions, ?STREAM) of
+    Inbox = py_inbox:open(),
+    try py_call:begin_call(Op, Target, Object, Arguments, CallOptions, ?STREAM, Inbox) of
         {ok, Pending} ->
             ok = py_call:credit(Pending, Window),
-            #stream{owner = self(), pending = Pending, window = Window, taken = counters:new(2, [])};
+            #stream{owner = self(), inbox = Inbox, pending = Pending, window = Window, taken = counters:new(2, [])};
         {failed, Error, _} ->
             error({py_error, Error})
+    catch
+        Class:Reason:Stack ->
+            ok = py_inbox:close(Inbox),
+            erlang:raise(Class, Reason, Stack)
     end.
 
 window(#{window := Window} = Options) when is_integer(Window), Window > 0 -> {Window, maps:remove(window, Options)};
@@ -70,30 +76,28 @@ next(Stream) -> next(Stream, infinity).
 next(#stream{owner = Owner}, _) when Owner =/= self() ->
     Format = "this stream's values go to the process that opened it, ~0tp: py_stream:send_to/3 sends them to another",
     py_error:raise(bad_arguments, Format, [Owner]);
-next(#stream{pending = #pending{alias = Alias, choice = Choice} = Pending, taken = Taken} = Stream, Patience) ->
+next(#stream{taken = Taken} = Stream, Patience) ->
     case counters:get(Taken, ?OVER) of
-        1 ->
+        1 -> done;
+        0 -> next_until(Stream, py_call:from_now(Patience))
+    end.
+
+next_until(#stream{inbox = Inbox, pending = #pending{alias = Alias, choice = Choice} = Pending} = Stream, Until) ->
+    case py_inbox:next(Inbox, Alias, Until) of
+        timeout ->
+            timeout;
+        {?OUTPUT, Output} ->
+            ok = py_call:emit(Output, Pending),
+            next_until(Stream, Until);
+        {?ITEM, Payload} ->
+            ok = ask_for_more(Stream),
+            {ok, py_call:settle({?REPLY, Payload}, Choice#choice{on_error = raise})};
+        {?END, _} ->
+            ok = over(Stream),
             done;
-        0 ->
-            receive
-                {Alias, ?OUTPUT, {Flags, Text}} ->
-                    py_output:emit(Choice#choice.output, Flags, Text, (Pending#pending.server)#server.name),
-                    next(Stream, Patience);
-                {Alias, ?ITEM, Payload} ->
-                    ok = ask_for_more(Stream),
-                    {ok, py_call:settle({?REPLY, Payload}, Choice#choice{on_error = raise})};
-                {Alias, ?END, _} ->
-                    ok = over(Stream),
-                    done;
-                {Alias, Kind, Payload} ->
-                    ok = over(Stream),
-                    ended(py_call:settle({Kind, Payload}, Choice#choice{on_error = raise}));
-                {'DOWN', Alias, process, _, Reason} ->
-                    ok = over(Stream),
-                    ended(py_call:settle({down, Reason}, Choice#choice{on_error = raise}))
-            after Patience ->
-                timeout
-            end
+        Answer ->
+            ok = over(Stream),
+            ended(py_call:settle(Answer, Choice#choice{on_error = raise}))
     end.
 
 -spec ended(term()) -> no_return().
@@ -101,8 +105,8 @@ ended(Value) ->
     Format = "the call gave no iterator but ~0tP: py:iterate/1 opens a stream of what can be iterated",
     py_error:raise(bad_arguments, Format, [Value, 12]).
 
-over(#stream{pending = #pending{alias = Alias}, taken = Taken}) ->
-    _ = demonitor(Alias, [flush]),
+over(#stream{inbox = Inbox, taken = Taken}) ->
+    ok = py_inbox:close(Inbox),
     counters:put(Taken, ?OVER, 1).
 
 %% When half of what was sent ahead is used up.
@@ -144,13 +148,13 @@ to_list(Stream) -> lists:reverse(fold(fun(Value, Values) -> [Value | Values] end
 
 %% @doc Take no more: a generator's `finally' blocks run.
 -spec close(stream()) -> ok.
-close(#stream{pending = Pending, taken = Taken} = Stream) ->
+close(#stream{inbox = Inbox, pending = Pending, taken = Taken} = Stream) ->
     case counters:get(Taken, ?OVER) of
         1 ->
             ok;
         0 ->
-            ok = over(Stream),
-            py_call:abandon(Pending)
+            ok = py_call:abandon(Inbox, Pending),
+            over(Stream)
     end.
 
 %% @doc Have the values sent to a process: `Open' opens the stream, `Credit' of them may come before it says so again.

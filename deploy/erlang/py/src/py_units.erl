@@ -58,7 +58,7 @@ tries(_) -> once.
 
 begin_chunk(Target, Chunk, Options) ->
     Arguments = {[[[Item] || Item <- Chunk]], []},
-    fun() -> py_call:begin_call(?OP_MAP, Target, none, Arguments, Options, 0) end.
+    fun(Inbox) -> py_call:begin_call(?OP_MAP, Target, none, Arguments, Options, 0, Inbox) end.
 
 %% MAP answers with the values, and apart from them the errors with their places, from 0.
 expand(Count) ->
@@ -80,7 +80,9 @@ expand(Count) ->
 -spec method(py:handle(), {py:name(), [term()]}, py_options:options(), tries()) -> unit().
 method({py_handle, _, _} = Handle, {Name, Arguments} = Call, Options, Tries) ->
     Target = py_wire:target(Name),
-    Begin = fun() -> py_call:begin_call(?OP_METHOD, Target, {object, Handle}, {Arguments, []}, Options, 0) end,
+    Begin = fun(Inbox) ->
+        py_call:begin_call(?OP_METHOD, Target, {object, Handle}, {Arguments, []}, Options, 0, Inbox)
+    end,
     Again = fun() -> [method(Handle, Call, Options, Tries - 1)] end,
     repeatable(#unit{start = Begin, expand = fun single/1}, Again, Tries);
 method(Other, _, _, _) ->
@@ -102,7 +104,7 @@ begin_one({Module, Function, Arguments}, Options) ->
     begin_one({Module, Function, Arguments, []}, Options);
 begin_one({Module, Function, Arguments, Keywords}, Options) ->
     Target = py_wire:target(Module, Function),
-    fun() -> py_call:begin_call(?OP_CALL, Target, none, {Arguments, Keywords}, Options, 0) end;
+    fun(Inbox) -> py_call:begin_call(?OP_CALL, Target, none, {Arguments, Keywords}, Options, 0, Inbox) end;
 begin_one(Other, _) ->
     py_error:raise(bad_arguments, "a call is {Module, Function, Arguments} and perhaps keywords, not ~0tp", [Other]).
 
@@ -111,7 +113,7 @@ single(Outcome) -> [Outcome].
 %% @doc A call that reduces so many items, or parts of them, to one: with what stands in its target.
 -spec fold(pos_integer(), binary(), [term()], py_options:options(), tries()) -> unit().
 fold(Count, Target, Items, Options, Tries) ->
-    Begin = fun() -> py_call:begin_call(?OP_CALL, Target, none, {[Items], []}, Options, 0) end,
+    Begin = fun(Inbox) -> py_call:begin_call(?OP_CALL, Target, none, {[Items], []}, Options, 0, Inbox) end,
     Again = fun() -> [fold(Count, Target, Items, Options, Tries - 1)] end,
     repeatable(#unit{count = Count, start = Begin, expand = fun single/1}, Again, Tries).
 
