@@ -7,12 +7,15 @@ give. Dialyzer finds nothing to say, edoc makes its pages, and rebar3 compiles t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +27,7 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPLICATION = ROOT / "deploy" / "erlang" / "py"
-pytestmark = pytest.mark.timeout(300)  # a suite each
+pytestmark = pytest.mark.timeout(600)  # a suite each, and the first one compiles them
 SUITES = sorted(path.stem for path in (APPLICATION / "test").glob("*_tests.erl"))
 
 
@@ -54,7 +57,7 @@ def test_the_erlang_application_keeps_its_promises(suite: str, ebin: Path, tmp_p
         env=_environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=400,
         check=False,
     )
     report = tmp_path / f"TEST-{suite}.xml"
@@ -86,13 +89,25 @@ def _told(case: ElementTree.Element) -> str:
 @contextmanager
 def _name_server() -> Iterator[int]:
     """A port mapper of our own, on the loopback interface: nobody else's nodes are found there."""
-    port = free_port()
-    process = subprocess.Popen(["epmd", "-address", "127.0.0.1", "-port", str(port)])
+    while True:
+        port = free_port()
+        process = subprocess.Popen(["epmd", "-address", "127.0.0.1", "-port", str(port)])
+        if _serves(process, port):
+            break
     try:
         yield port
     finally:
         process.kill()
         process.wait()
+
+
+def _serves(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Once it can be asked; not if it has ended, as it does where somebody else was quicker to take the port."""
+    while process.poll() is None:
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def test_several_nodes_work_together(
@@ -106,11 +121,11 @@ def test_several_nodes_work_together(
         command += ["-pa", str(ebin), "-dir", str(ebin), "-suite", "py_cluster_SUITE", "-logdir", str(logs)]
         run = subprocess.run(
             command,
-            env={**_environment(tmp_path), "ERL_EPMD_PORT": str(port)},
+            env={**_environment(tmp_path), "ERL_EPMD_PORT": str(port), "ERL_AFLAGS": "-start_epmd false"},
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=400,
             check=False,
         )
     counts = re.search(r"TEST COMPLETE, (\d+) ok, (\d+) failed(?:, (\d+) skipped)? of", run.stdout)
@@ -182,7 +197,7 @@ def test_its_pages_are_made_without_a_complaint(tmp_path: Path, needs: Callable[
     needs("erl")
     sources = ", ".join(f'"{path}"' for path in sorted(APPLICATION.glob("src/py*.erl")))
     make = f'edoc:files([{sources}], [{{dir, "{tmp_path}"}}, {{includes, ["{APPLICATION / "src"}"]}}]), halt().'
-    made = subprocess.run(["erl", "-noshell", "-eval", make], capture_output=True, text=True, timeout=100, check=False)
+    made = subprocess.run(["erl", "-noshell", "-eval", make], capture_output=True, text=True, timeout=400, check=False)
     assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
     assert "py_down" in (tmp_path / "py_monitor.html").read_text()
 
@@ -198,7 +213,7 @@ def test_rebar3_compiles_it_without_a_network(tmp_path: Path, needs: Callable[..
         "https_proxy": "http://127.0.0.1:9",
     }
     built = subprocess.run(
-        ["rebar3", "compile"], cwd=project, env=environment, capture_output=True, text=True, timeout=100, check=False
+        ["rebar3", "compile"], cwd=project, env=environment, capture_output=True, text=True, timeout=400, check=False
     )
     assert built.returncode == 0, built.stdout + built.stderr
     (application,) = project.glob("_build/default/lib/py/ebin/py.app")

@@ -13,7 +13,7 @@ from bascule.protocols import calls, etf
 from bascule.protocols.envelope import REST, REST_SIZE, Codec, Kind
 from bascule.protocols.framing import PacketReader, encode_packet
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 ETF = int(Codec.ETF)
 
 

@@ -16,7 +16,7 @@ from bascule.protocols.erlport.terms import Atom
 
 EXECUTABLE = str(Path(sys.executable).parent / "bascule-erlport")
 START = [EXECUTABLE, "-u", "-m", "erlport.cli", "--packet=4", "--use_stdio", "--compressed=0", "--buffer_size=65536"]
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -56,7 +56,7 @@ terms_come_back_as_they_went_test_() ->
         self(), make_ref(), hd(erlang:ports()), fun erlang:abs/1, fun(X) -> X + 1 end, [self() | make_ref()]
     ],
     {setup, fun() -> start([]) end, fun(P) -> stop(P) end, fun(P) ->
-        [?_assertEqual(Term, back(call(P, echo, [Term]))) || Term <- Terms]
+        [{timeout, 120, ?_assertEqual(Term, back(call(P, echo, [Term])))} || Term <- Terms]
     end}.
 
 python_sees_erlang_as_it_did_test() ->
@@ -217,7 +217,7 @@ options_of_start_test_() ->
         ?assertEqual(Term, call(P, echo, [Term])),
         ?assertEqual(5, call(P, call_erlang, [erlang, abs, [-5]]))
     end,
-    [
+    [{Title, {timeout, 120, Test}} || {Title, Test} <- [
         {"packet 1", ?_test(with([{packet, 1}], Echo))},
         {"packet 2", ?_test(with([{packet, 2}], Echo))},
         {"other descriptors", ?_test(with([nouse_stdio], Echo))},
@@ -227,7 +227,7 @@ options_of_start_test_() ->
         {"environment", ?_test(with([{env, [{"ERLPORT_TEST", "set"}]}], fun(P) ->
             ?assertEqual("set", call(P, environment, ["ERLPORT_TEST"]))
         end))}
-    ].
+    ]].
 
 large_terms_travel_compressed_test() ->
     with([{compressed, 6}], fun(P) ->

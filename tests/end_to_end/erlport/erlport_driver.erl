@@ -15,7 +15,7 @@ start() ->
     start([]).
 
 start(Options) ->
-    gen_server:start(?MODULE, Options, [{timeout, 10000}]).
+    gen_server:start(?MODULE, Options, [{timeout, 60000}]).
 
 call(Instance, Module, Function, Args) ->
     call(Instance, Module, Function, Args, []).

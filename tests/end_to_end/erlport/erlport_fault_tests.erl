@@ -37,7 +37,7 @@ one_thread_for_all_keeps_answers_apart_too_test() ->
 %% 100 MiB binary in; 1 M integers in
 
 a_hundred_mebibytes_are_no_matter_test_() ->
-    {timeout, 60, fun() ->
+    {timeout, 120, fun() ->
         with(fun(P) ->
             Binary = binary:copy(<<"0123456789abcdef">>, 100 bsl 16),
             ?assertEqual(100 bsl 20, call(P, length, [Binary])),
@@ -46,7 +46,7 @@ a_hundred_mebibytes_are_no_matter_test_() ->
     end}.
 
 a_million_integers_are_no_matter_test_() ->
-    {timeout, 60, fun() ->
+    {timeout, 120, fun() ->
         with(fun(P) ->
             Integers = lists:seq(1, 1000000),
             ?assertEqual(lists:sum(Integers), call(P, total, [Integers])),
@@ -123,12 +123,12 @@ a_forked_child_that_returns_answers_nobody_test() ->
 %% Mutual recursion 200 deep; call from a background thread while idle
 
 recursion_between_the_languages_goes_deep_test_() ->
-    {timeout, 60, fun() ->
+    {timeout, 120, fun() ->
         with(fun(P) -> ?assertEqual(400, call(P, down, [P, 400])), ?assertEqual(1, call(P, echo, [1])) end)
     end}.
 
 recursion_in_one_thread_goes_deep_test_() ->
-    {timeout, 60, fun() ->
+    {timeout, 120, fun() ->
         with(alone(), fun(P) -> ?assertEqual(400, call(P, down, [P, 400])), ?assertEqual(1, call(P, echo, [1])) end)
     end}.
 
@@ -152,7 +152,7 @@ the_next_call_does_not_wait_for_one_that_timed_out_test() ->
 %% Stop while busy
 
 an_instance_that_is_stopped_while_busy_leaves_no_process_test_() ->
-    {inparallel, [{lists:flatten(io_lib:format("~p ~p", [Function, Options])), {timeout, 60, fun() ->
+    {inparallel, [{lists:flatten(io_lib:format("~p ~p", [Function, Options])), {timeout, 120, fun() ->
         P = start(Options),
         Pid = call(P, pid, []),
         Ref = apart(fun() -> call(P, Function, Args) end),
@@ -221,7 +221,7 @@ map_keys_stay_apart_test() ->
 %% A million distinct names
 
 names_can_not_fill_the_atom_table_test_() ->
-    {timeout, 60, fun() ->
+    {timeout, 120, fun() ->
         with(fun(P) ->
             Before = erlang:system_info(atom_count),
             ?assertEqual(1000, length(call(P, make_atoms, [1000]))),

@@ -49,11 +49,11 @@ apart(Run) ->
     Ref.
 
 outcome(Ref) ->
-    receive {'DOWN', Ref, process, _, {outcome, Outcome}} -> Outcome after 60000 -> error(no_outcome) end.
+    receive {'DOWN', Ref, process, _, {outcome, Outcome}} -> Outcome after 120000 -> error(no_outcome) end.
 
 %% True once the operating system has no such process.
 gone(Pid) ->
-    gone(Pid, 1000).
+    gone(Pid, 6000).
 
 gone(_, 0) ->
     false;

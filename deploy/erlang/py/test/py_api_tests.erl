@@ -40,7 +40,7 @@
 
 py_api_test_() ->
     {setup, fun py_test_server:start/0, fun py_test_server:stop/1, [
-        {timeout, 30, fun ?MODULE:Name/0}
+        {timeout, 120, fun ?MODULE:Name/0}
      || {Name, 0} <- ?MODULE:module_info(exports), not lists:member(Name, [module_info, test, py_api_test_])
     ]}.
 
@@ -55,7 +55,7 @@ functions_are_called() ->
 dotted_names_are_resolved() ->
     ?assertEqual(65536.0, py:func('math.pow', [2, 16])),
     ?assertEqual(42, py:func('builtins.int', [<<"101010">>], [{base, 2}])),
-    ?assertEqual(42, py:func('builtins.int', [<<"101010">>], [{base, 2}], #{timeout => 5000})),
+    ?assertEqual(42, py:func('builtins.int', [<<"101010">>], [{base, 2}], #{timeout => 60_000})),
     ?assertMatch({"datetime", _}, py:func('datetime.datetime.now')),
     ?assertMatch({"datetime", _}, py:func("datetime.datetime.now")),
     ?assertEqual(3.141592653589793, py:const('math.pi')),
@@ -317,7 +317,7 @@ a_callable_handle_is_called() ->
     Deposit = py:attr(py:init(py_fixture, 'Account'), deposit),
     ?assertEqual(3, py:call(Deposit, [], [{amount, 3}])),
     ?assertEqual(65536.0, py:call('math.pow', [2, 16])),
-    ?assertEqual(65536.0, py:call('math:pow', [2, 16], #{timeout => 5000})).
+    ?assertEqual(65536.0, py:call('math:pow', [2, 16], #{timeout => 60_000})).
 
 released_handles_are_lost() ->
     Account = py:init(py_fixture, 'Account'),

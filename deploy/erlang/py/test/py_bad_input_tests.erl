@@ -16,7 +16,7 @@
 
 py_bad_input_test_() ->
     {setup, fun py_test_server:start/0, fun py_test_server:stop/1, [
-        {atom_to_list(Name), {timeout, 60, fun ?MODULE:Name/0}}
+        {atom_to_list(Name), {timeout, 120, fun ?MODULE:Name/0}}
      || {Name, 0} <- ?MODULE:module_info(exports), not lists:member(Name, [module_info, test, py_bad_input_test_])
     ]}.
 

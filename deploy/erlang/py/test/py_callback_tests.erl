@@ -3,7 +3,7 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--export([factorial/1, square/1, hung/1, hangs/1, endless/1, group/0]).
+-export([factorial/1, square/1, hung/2, hangs/1, endless/1, group/0]).
 -export([
     a_function_of_the_node_gives_its_value/0,
     a_recursion_through_both_sides_is_as_deep_as_it_is/0,
@@ -27,7 +27,7 @@
 
 py_callback_test_() ->
     {setup, fun() -> py_test_server:start([{options, #{strings => binary}}]) end, fun py_test_server:stop/1, [
-        {atom_to_list(Name), {timeout, 60, fun ?MODULE:Name/0}}
+        {atom_to_list(Name), {timeout, 120, fun ?MODULE:Name/0}}
      || {Name, 0} <- ?MODULE:module_info(exports), not lists:member(Name, [module_info, test, py_callback_test_, group])
     ]}.
 
@@ -57,9 +57,12 @@ a_call_on_top_ends_at_its_deadline_on_any_thread() ->
     Pid = py:func(os, getpid, #{server => single}),
     [
         begin
-            Marker = py_test_server:marker(),
-            ?assertEqual([timeout], Ask([<<"py_callback_tests:hung">>, [Marker]])),
-            ?assertEqual(integer_to_binary(Pid), py_test_server:read(<<Marker/binary, ".stopped">>)),
+            py_test_server:with_enough_time(fun(Milliseconds) ->
+                Marker = py_test_server:marker(),
+                ?assertEqual([timeout], Ask([<<"py_callback_tests:hung">>, [Marker, Milliseconds]])),
+                py_test_server:has_begun(Marker) andalso
+                    integer_to_binary(Pid) =:= py_test_server:read(<<Marker/binary, ".stopped">>)
+            end),
             ?assertEqual(Pid, py:func(os, getpid, #{server => single}))
         end
      || Ask <- [
@@ -69,8 +72,9 @@ a_call_on_top_ends_at_its_deadline_on_any_thread() ->
     ],
     ok = py:remove_server(single).
 
-hung(Marker) ->
-    {error, #{kind := Kind}} = py:func(py_fixture, hang, [Marker], #{timeout => 200, on_error => return, server => single}),
+hung(Marker, Milliseconds) ->
+    Options = #{timeout => Milliseconds, on_error => return, server => single},
+    {error, #{kind := Kind}} = py:func(py_fixture, hang, [Marker], Options),
     Kind.
 
 a_cancelled_call_takes_those_on_top_of_it_along() ->

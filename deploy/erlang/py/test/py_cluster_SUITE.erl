@@ -34,7 +34,7 @@ all() ->
     Others = [init_per_suite, end_per_suite, module_info],
     [Name || {Name, 1} <- ?MODULE:module_info(exports), not lists:member(Name, Last ++ Others)] ++ Last.
 
-suite() -> [{timetrap, {seconds, 60}}].
+suite() -> [{timetrap, {seconds, 120}}].
 
 init_per_suite(Config) ->
     _ = py_test_server:start(),
@@ -200,17 +200,22 @@ a_call_that_is_begun_goes_there_too(Config) ->
     [
         begin
             Hanging = py_test_server:marker(),
-            Hung = py:async(py_fixture, hang_with, [Account, Hanging], Options),
+            Hung = py:async(py_fixture, hang_with, [Account, Hanging]),
             _ = py_test_server:read(<<Hanging/binary, ".started">>),
             Stop(Hung),
             _ = py_test_server:read(<<Hanging/binary, ".stopped">>)
         end
-     || {Options, Stop} <- [
-            {#{}, fun py:cancel/1},
-            {#{}, fun(Hung) -> ?assertMatch(#{kind := timeout}, py_test_server:failure(fun() -> py:await(Hung, 10) end)) end},
-            {#{timeout => 500}, fun(Hung) -> ?assertMatch(#{kind := timeout}, py_test_server:failure(fun() -> py:await(Hung) end)) end}
+     || Stop <- [
+            fun py:cancel/1,
+            fun(Hung) -> ?assertMatch(#{kind := timeout}, py_test_server:failure(fun() -> py:await(Hung, 10) end)) end
         ]
     ],
+    py_test_server:with_enough_time(fun(Milliseconds) ->
+        Hanging = py_test_server:marker(),
+        Hung = py:async(py_fixture, hang_with, [Account, Hanging], #{timeout => Milliseconds}),
+        ?assertMatch(#{kind := timeout}, py_test_server:failure(fun() -> py:await(Hung) end)),
+        py_test_server:has_begun(Hanging) andalso is_binary(py_test_server:read(<<Hanging/binary, ".stopped">>))
+    end),
     ok = py:cast_method(Account, deposit, [94]),
     py_test_server:await(fun() -> py:attr(Account, balance) =:= 100 end),
     ?assertEqual({messages, []}, process_info(self(), messages)).

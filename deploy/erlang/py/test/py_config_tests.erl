@@ -67,7 +67,7 @@ settings_become_the_command_line_test() ->
 
 a_program_that_is_no_bridge_fails_the_start_test_() ->
     [
-        {timeout, 30, fun() ->
+        {timeout, 120, fun() ->
             ?assertMatch({error, _}, start([{command, Command}, {start_timeout, 1000}])),
             ?assertNotMatch({error, _}, application:get_all_env(py))
         end}
@@ -76,22 +76,22 @@ a_program_that_is_no_bridge_fails_the_start_test_() ->
 
 the_defaults_of_calls_are_configurable_test_() ->
     {setup, fun() -> py_test_server:start([{options, #{strings => binary, maps => true}}]) end,
-        fun py_test_server:stop/1, fun() ->
+        fun py_test_server:stop/1, {timeout, 120, fun() ->
             ?assertEqual(#{<<"a">> => <<"b">>}, py:func(py_fixture, echo, [#{<<"a">> => <<"b">>}])),
             ?assertEqual("b", py:func(py_fixture, echo, [<<"b">>], #{strings => charlist}))
-        end}.
+        end}}.
 
 the_port_programs_surroundings_are_configurable_test_() ->
     Settings = [{env, [{"PY_TEST_WORD", "harbour"}, {<<"HOME">>, false}]}, {cd, "/"}, {preload, [colorsys]}],
-    {setup, fun() -> py_test_server:start(Settings) end, fun py_test_server:stop/1, fun() ->
+    {setup, fun() -> py_test_server:start(Settings) end, fun py_test_server:stop/1, {timeout, 120, fun() ->
         ?assertEqual("harbour", py:func(os, getenv, [<<"PY_TEST_WORD">>])),
         ?assertEqual(undefined, py:func(os, getenv, [<<"HOME">>])),
         ?assertEqual("/", py:func(os, getcwd)),
         ?assertEqual(true, py:contains(py:const(sys, modules, #{want => handle}), <<"colorsys">>))
-    end}.
+    end}}.
 
 a_bridge_that_can_not_start_fails_the_start_test_() ->
-    {timeout, 30, fun() ->
+    {timeout, 120, fun() ->
         ?assertMatch({error, _}, start([{arguments, ["--no-such-option"]}]))
     end}.
 

@@ -23,7 +23,7 @@
 
 py_error_test_() ->
     {setup, fun py_test_server:start/0, fun py_test_server:stop/1, [
-        {timeout, 30, fun ?MODULE:Name/0}
+        {timeout, 120, fun ?MODULE:Name/0}
      || {Name, 0} <- ?MODULE:module_info(exports), not lists:member(Name, [module_info, test, py_error_test_])
     ]}.
 

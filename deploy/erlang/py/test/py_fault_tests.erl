@@ -20,13 +20,13 @@
 
 py_fault_test_() ->
     [
-        {setup, fun py_test_server:start/0, fun py_test_server:stop/1, {timeout, 60, fun ?MODULE:Name/0}}
+        {setup, fun py_test_server:start/0, fun py_test_server:stop/1, {timeout, 120, fun ?MODULE:Name/0}}
      || {Name, 0} <- ?MODULE:module_info(exports),
         not lists:member(Name, [module_info, test, py_fault_test_, small_packets_bound_what_a_call_may_carry])
     ] ++
         [
             {setup, fun() -> py_test_server:start([{packet, Packet}]) end, fun py_test_server:stop/1,
-                {timeout, 60, fun ?MODULE:small_packets_bound_what_a_call_may_carry/0}}
+                {timeout, 120, fun ?MODULE:small_packets_bound_what_a_call_may_carry/0}}
          || Packet <- [1, 2]
         ].
 
@@ -110,7 +110,7 @@ pending() ->
 calls_made_while_the_port_program_starts_wait_for_it() ->
     quiet(fun() ->
         kill(py_test_server:os_pid()),
-        [call(Number, fun() -> py:add(Number, 1, #{timeout => 20_000}) end) || Number <- lists:seq(1, 50)],
+        [call(Number, fun() -> py:add(Number, 1, #{timeout => 60_000}) end) || Number <- lists:seq(1, 50)],
         %% Written before the death was seen: told so. After it: answered.
         [
             case outcome(Number) of
@@ -154,7 +154,7 @@ a_killed_owner_or_watcher_is_replaced() ->
 too_many_deaths_end_the_application() ->
     ok = application:stop(py),
     quiet(fun() ->
-        _ = py_test_server:start([{max_restarts, 1}, {restart_period, 60}]),
+        _ = py_test_server:start([{max_restarts, 1}, {restart_period, 3600}]),
         Ref = monitor(process, whereis(py_sup)),
         42 = py:add(37, 5),
         First = py_test_server:port(),

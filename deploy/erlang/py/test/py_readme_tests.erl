@@ -15,7 +15,7 @@
 py_readme_test_() ->
     {setup, fun py_test_server:start/0, fun py_test_server:stop/1, fun(_) ->
         [
-            {Chapter ++ ": " ++ Shown, Check}
+            {Chapter ++ ": " ++ Shown, {timeout, 120, Check}}
          || {Chapter, Expressions} <- [
                 {"LFE, metadata", lfe_metadata()},
                 {"LFE, module level", lfe_module_level()},

@@ -2,7 +2,6 @@
 -module(py_stream_tests).
 
 -include_lib("eunit/include/eunit.hrl").
--include("../src/py_server.hrl").
 
 -export([
     values_come_one_after_the_other/0,
@@ -22,14 +21,13 @@
     a_future_that_takes_too_long_is_stopped/0,
     when_one_of_many_fails_the_others_are_stopped/0,
     a_cast_is_done_and_nobody_waits/0,
-    output_goes_to_the_logger_with_its_metadata/0,
-    a_handles_end_is_told/0
+    output_goes_to_the_logger_with_its_metadata/0
 ]).
 -export([log/2, stream_here/0]).
 
 py_stream_test_() ->
     {setup, fun py_test_server:start/0, fun py_test_server:stop/1, [
-        {atom_to_list(Name), {timeout, 60, fun ?MODULE:Name/0}}
+        {atom_to_list(Name), {timeout, 120, fun ?MODULE:Name/0}}
      || {Name, 0} <- ?MODULE:module_info(exports),
         not lists:member(Name, [module_info, test, py_stream_test_, stream_here])
     ]}.
@@ -206,28 +204,3 @@ output_goes_to_the_logger_with_its_metadata() ->
             ?assertEqual(<<"to the log">>, Text)
     end,
     ok = logger:remove_handler(?MODULE).
-
-a_handles_end_is_told() ->
-    Account = py:init(py_fixture, 'Account'),
-    _ = py:monitor(Account),
-    Not = py:monitor(Account),
-    ok = py:demonitor(Not),
-    await_watcher(),
-    ok = py:release(Account),
-    ?assertEqual({py_down, Account, released}, receive {py_down, _, _} = Down -> Down end),
-    Doomed = py:init(py_fixture, 'Account'),
-    _ = py:monitor(Doomed),
-    await_watcher(),
-    {error, _} = py:method(Doomed, die, [], [], #{on_error => return}),
-    ?assertEqual({py_down, Doomed, worker_lost}, receive {py_down, _, _} = Lost -> Lost end),
-    _ = py:monitor(Account),
-    ?assertMatch({py_down, Account, noproc}, receive {py_down, _, _} = Late -> Late end).
-
-%% The monitor is there once the bridge has answered what was asked after it.
-await_watcher() ->
-    py_test_server:await(fun() -> length([1 || {_, _, Pid} <- ets:tab2list(calls()), Pid =/= self()]) >= 1 end),
-    42 = py:add(37, 5).
-
-calls() ->
-    [#server{calls = Calls}] = ets:lookup(py_servers, default),
-    Calls.

@@ -1,7 +1,8 @@
 %% What the test suites share: starting the application beside the fixtures, and waiting for what other processes do.
 -module(py_test_server).
 
--export([start/0, start/1, stop/1, marker/0, read/1, touch/1, await/1, os_pid/0, port/0, failure/1, gone/1]).
+-export([start/0, start/1, stop/1, marker/0, read/1, touch/1, await/1, with_enough_time/1, has_begun/1]).
+-export([os_pid/0, port/0, failure/1, gone/1]).
 
 -include("../src/py_server.hrl").
 
@@ -52,6 +53,14 @@ await(Condition) ->
             timer:sleep(5),
             await(Condition)
     end.
+
+%% Where a limit is to pass, but not before something has begun: with longer ones each time, until the attempt is true.
+with_enough_time(Attempt) -> with_enough_time(Attempt, 250).
+
+with_enough_time(Attempt, Milliseconds) -> Attempt(Milliseconds) orelse with_enough_time(Attempt, Milliseconds * 4).
+
+%% Whether what tells that by this marker has run.
+has_begun(Marker) -> filelib:is_regular(<<Marker/binary, ".started">>).
 
 port() ->
     [#server{port = Port}] = ets:lookup(py_servers, default),

@@ -275,9 +275,17 @@ def die_once(marker: str) -> str:
 
 def hang_once(marker: str) -> str:
     """Comes back the second time that it is called with this marker; the first one hangs until it is stopped."""
-    if marker and not Path(marker + ".started").exists():
+    if marker and is_first(marker):
         hang(marker)
     return marker
+
+
+def is_first(marker: str) -> bool:
+    try:
+        Path(marker + ".first").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def joined(first: Any, second: Any) -> Any:
