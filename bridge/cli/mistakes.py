@@ -60,8 +60,8 @@ class Parser(argparse.ArgumentParser):
 
 def _close(word: str, known: Iterable[str]) -> str:
     """`; did you mean a or b?`, or nothing."""
-    known = sorted(known)
+    named = {each.lstrip("-"): each for each in sorted(known)}  # without dashes, which all options have in common
     bare = word.lstrip("-")
-    close = [each for each in known if bare and each.lstrip("-").startswith(bare)]
-    close += [each for each in difflib.get_close_matches(word, known, 3) if each not in close]
+    close = [each for name, each in named.items() if bare and name.startswith(bare)]
+    close += [named[name] for name in difflib.get_close_matches(bare, named, 3) if named[name] not in close]
     return f"; did you mean {' or '.join(close[:3])}?" if close else ""

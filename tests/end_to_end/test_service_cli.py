@@ -143,6 +143,7 @@ def test_a_wrong_command_line_is_status_2(shell: Shell, words: list[str]) -> Non
         (["zzz"], "allowed: serve, call, map,"),
         (["call"], "required: TARGET (see bascule call --help)"),
         (["call", "--jsn", "math:sqrt", "4"], "bascule call: error: there is no option --jsn; did you mean --json"),
+        (["cache", "stats", "--cache", "x"], "there is no option --cache; an argument that begins with a dash"),
         (["call", "math:sqrt", "-x"], "there is no option -x; an argument that begins with a dash stands behind --"),
         (["call", "--timeout", "soon", "m:f"], "argument --timeout: 'soon' is no number of seconds above 0"),
         (["map", "--chunk", "few", "m:f"], "argument --chunk: 'few' is no whole number of at least 1"),

@@ -37,6 +37,10 @@ class Cache:
         if not self._shelf.delete(self._shelf.name(key), key):
             raise KeyError(key)
 
+    def __iter__(self) -> Iterator[Any]:
+        # Without it Python would ask for the keys 0, 1, 2 ..., and say that there is none.
+        raise TypeError("the keys of these results are not stored: say storekey=True, or unhash=")
+
     def __contains__(self, key: Any) -> bool:
         return self._shelf.look(self._shelf.name(key), key, is_call=False) is not None
 

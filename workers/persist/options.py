@@ -61,9 +61,9 @@ def checked_options(
     for name, number in (("max_entries", max_entries), ("max_bytes", max_bytes)):
         if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
             raise ValueError(f"{name}= must be a whole number of at least 1, it is {number!r}")
-    limits = None
-    if max_entries is not None or max_bytes is not None:
-        limits = Limits(max_entries, max_bytes, _eviction(eviction))
+    limits: Limits | None = Limits(max_entries, max_bytes, _eviction(eviction))
+    if max_entries is None and max_bytes is None:
+        limits = None
     return Options(lifetime=lifetime, limits=limits, exceptions=_exceptions(exceptions), **others)
 
 

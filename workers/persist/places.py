@@ -17,11 +17,11 @@ KNOWN = {
     "sqlite": "one file: sqlite://results.db, or sqlite:// for the one in the user's cache folder",
     "memory": "this process alone: memory://",
     "redis": "a Redis server: redis://localhost:6379/0",
-    "rediss": "the same, encrypted",
+    "rediss": "the same, encrypted: rediss://",
     "mongodb": "a MongoDB server: mongodb://localhost:27017/results",
-    "mongodb+srv": "the same, found by DNS",
+    "mongodb+srv": "the same, found by DNS: mongodb+srv://",
     "mongodb+http": "pypersist's REST server: mongodb+http://localhost:5000/persist/",
-    "mongodb+https": "the same, encrypted",
+    "mongodb+https": "the same, encrypted: mongodb+https://",
 }
 
 _guard = threading.Lock()
@@ -33,8 +33,14 @@ def open_place(url: str) -> Place:
 
     Raises:
         UnknownStore: There is no such scheme, or an option of the URL is unknown.
+        TypeError: It is neither text nor a path.
     """
-    url = os.fspath(url)
+    try:
+        url = os.fspath(url)
+    except TypeError:
+        raise TypeError(
+            f"results are kept in a folder or at a URL, sqlite://results.db for one, not in {url!r}"
+        ) from None
     scheme, separator, rest = url.partition("://")
     if not separator:
         scheme, rest = "file", url

@@ -205,6 +205,9 @@ def test_what_can_not_be_written_is_given_and_warned_of() -> None:
         ({"max_entries": 0}, "at least 1"),
         ({"max_bytes": True}, "whole number"),
         ({"max_entries": 5, "eviction": "newest"}, "least-recently-used, oldest, largest"),
+        ({"eviction": "newest"}, "least-recently-used, oldest, largest"),
+        ({"cache": 5}, "not in 5"),
+        ({"cache": "sqlit://x"}, "no store has the scheme 'sqlit'.*rediss://.*mongodb\\+https://"),
         ({"exceptions": [int]}, "exception classes"),
         ({"hash": "md5"}, "must be callable"),
         ({"funcname": 5}, "must be text"),
@@ -213,6 +216,13 @@ def test_what_can_not_be_written_is_given_and_warned_of() -> None:
 def test_options_that_can_not_be_are_refused_at_once(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises((ValueError, TypeError), match=complaint):
         persist(len, **options)
+
+
+def test_keys_that_are_not_stored_can_not_be_gone_over() -> None:
+    f = persist(lambda x: x)
+    f(1)
+    with pytest.raises(TypeError, match="say storekey=True"):
+        list(f.cache)
 
 
 @pytest.mark.parametrize(
