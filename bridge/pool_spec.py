@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from bascule.bridge.notices import PoolPolicy
@@ -106,7 +105,8 @@ class PoolSpec(_Fields):
 
     def missing_paths(self) -> list[str]:
         """Those of `paths` that are not there: a worker passes over them, as Python does, and says nothing."""
-        return [path for path in self.paths if not Path(self.cwd or "", path).exists()]
+        # os.path: pathlib is not imported otherwise
+        return [path for path in self.paths if not os.path.exists(os.path.join(self.cwd or "", path))]  # noqa: PTH110, PTH118
 
     def allowed_exits(self, size: int) -> int:
         """The intensity for a pool that has `size` workers now: where none is given, all may die twice at once."""

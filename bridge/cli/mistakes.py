@@ -11,6 +11,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
+_NUMBERS: dict[type, str] = {int: "whole number", float: "number"}
+
 
 class Parser(argparse.ArgumentParser):
     """A command's parser; those of the commands below it are of the same class."""
@@ -49,6 +51,15 @@ class Parser(argparse.ArgumentParser):
     def _dashes(self) -> str:
         """How an argument with a dash is given, where the command takes any."""
         return "; an argument that begins with a dash stands behind --" if self._get_positional_actions() else ""
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        wanted = _NUMBERS.get(action.type) if isinstance(action.type, type) else None
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError:
+            if wanted is None:
+                raise
+            raise argparse.ArgumentError(action, f"{arg_string!r} is no {wanted}") from None
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:

@@ -27,7 +27,10 @@ def positive(text: str) -> int:
     Raises:
         ValueError: It is none.
     """
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no whole number") from None
     if number < 1:
         raise ValueError(f"{text} is less than 1")
     return number

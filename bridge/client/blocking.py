@@ -92,6 +92,7 @@ def local(
 
     Raises:
         NoService: It could not be started.
+        ValueError: It could have no worker.
     """
     place = PrivatePlace(workers=workers, python=python, paths=paths)
     client = Client(place, timeout=timeout, output=output, patience=patience)

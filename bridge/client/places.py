@@ -108,6 +108,8 @@ class PrivatePlace:
     token: str | None = None
 
     def __init__(self, *, workers: int, python: str | None, paths: Sequence[str]) -> None:
+        if workers < 1:
+            raise ValueError(f"workers= must be at least 1, it is {workers!r}")
         self._command = [sys.executable, "-P", "-m", "bascule.bridge.private", "--workers", str(workers)]
         if python is not None:
             self._command += ["--python", python]

@@ -129,7 +129,7 @@ def test_a_configuration_file_says_the_same(named: Path, tmp_path_factory: pytes
         ("modules = 1", "pod.modules: a list of texts"),
         ("colour = 1", "pod.colour: there is no such setting; there are: modules, workers"),
         ('format = "xml"', "pod.format: one of json, edn, transit"),
-        ('workers = "many"', "pod.workers: invalid literal"),
+        ('workers = "many"', "pod.workers: 'many' is no whole number"),
         ("workers = 0", "pod.workers: 0 is less than 1"),
         ("eager = 1", "pod.eager: true or false"),
         ("include = [1]", "pod.include: a list of texts"),

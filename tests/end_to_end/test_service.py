@@ -565,6 +565,11 @@ def test_a_private_bridge_lives_as_long_as_its_client(runtime_folder: Path, noth
     assert wait_gone(worker)
 
 
+def test_a_private_bridge_without_workers_is_refused_before_anything_starts(nothing_left: None) -> None:
+    with pytest.raises(ValueError, match="workers= must be at least 1, it is 0"):
+        local(workers=0)
+
+
 def test_a_private_bridge_dies_with_a_killed_client(runtime_folder: Path, nothing_left: None) -> None:
     code = (
         "import os\nfrom bascule.bridge.client import local\n"

@@ -147,6 +147,8 @@ def test_a_wrong_command_line_is_status_2(shell: Shell, words: list[str]) -> Non
         (["call", "math:sqrt", "-x"], "there is no option -x; an argument that begins with a dash stands behind --"),
         (["call", "--timeout", "soon", "m:f"], "argument --timeout: 'soon' is no number of seconds above 0"),
         (["map", "--chunk", "few", "m:f"], "argument --chunk: 'few' is no whole number of at least 1"),
+        (["pool", "scale", "default", "many"], "argument N: 'many' is no whole number"),
+        (["top", "--interval", "often"], "argument --interval: 'often' is no number"),
         (["pool", "scal", "default", "3"], "did you mean scale?"),
         (["pool", "scale", "default", "3", "4"], "bascule pool scale: error: too many arguments: 4"),
         (["map", "--reduce", "m:g", "--star", "m:f", "1"], "--star does not go with --reduce"),
