@@ -99,20 +99,26 @@ _SYMBOLS: Final = {
 _RESERVED: Final = {"module": Kind.MODULE, "where": Kind.WHERE, "import": Kind.IMPORT, "data": Kind.DATA}
 _BLANK: Final = r"[ \t\r\n\f\v]"
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
-# The words are possessive: cut in two, a word could hide the end of the pragma. There is no other pragma in them: of a
-# thousand that are not closed each ends where the next begins.
+_GAP: Final = rf"(?:{_BLANK}++|--[^\n]*+)"
+_CLOSE: Final = r"\#-\}(?![!-~])"
+_WORD: Final = rf"(?!--|{_CLOSE})[!-~]++"
+# As it has to be: two words, whatever is in them.
+_EXACT: Final = rf"\{{-\#{_BLANK}+FOREIGN{_GAP}*+{_WORD}{_GAP}++{_WORD}{_GAP}++{_CLOSE}"
+# With any number of words. They are possessive: cut in two, a word could hide the end of the pragma. There is no other
+# pragma in them: of a thousand that are not closed each ends where the next begins.
 _FOREIGN: Final = (
     rf"\{{-\#{_BLANK}+FOREIGN(?:{_BLANK}++|--[^\n]*+|(?!\#-\}}(?![!-~]))(?:(?!\{{-\#)[!-~])++)*+\#-\}}(?![!-~])"
 )
 _EXTENDED: Final = rf"\{{-\#{_BLANK}*EXTENDED\s+\#-\}}"
 _USUAL: Final = rf"{_NAME}|\n+|::|->|[=|,()}}]|--[^\n]*"
-_RARE: Final = rf"{_FOREIGN}|{_EXTENDED}|\{{-\#{_BLANK}+FOREIGN|\{{|[\t\r\f\v]+|\Z|."
+_RARE: Final = rf"{_EXACT}|{_FOREIGN}|{_EXTENDED}|\{{-\#{_BLANK}+FOREIGN|\{{|[\t\r\f\v]+|\Z|."
 _QUALIFIED: Final = r"(?:[A-Z][A-Za-z0-9_]*\.)+[A-Z][A-Za-z0-9_]*"
 _NUMBER: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _TEXT: Final = r'"(?:[^"\\\n]|\\[^\n])*"'
 _PIECES: Final = re.compile(rf"[ ]*(?:{_USUAL}|{_RARE})", re.DOTALL)
 _EXTENDED_PIECES: Final = re.compile(rf"[ ]*(?:{_QUALIFIED}|{_USUAL}|{_NUMBER}|{_TEXT}|{_RARE})", re.DOTALL)
-_PRAGMA_WORDS: Final = re.compile(rf"{_BLANK}++|--[^\n]*+|(?P<word>(?:(?!\{{-\#)[!-~])++)")
+_PRAGMA_WORDS: Final = re.compile(rf"{_GAP}|(?P<word>[!-~]++)")
+_UNCLOSED: Final = re.compile(rf"(?:{_GAP}|(?:(?!\{{-\#)[!-~])++)*+")
 _EXTENDS: Final = re.compile(rf"(?:{_BLANK}|--[^\n]*\n)*{_EXTENDED}")
 
 
@@ -223,9 +229,8 @@ def _misplaced(source: Source, position: int, word: str) -> Diagnostic:
     if word.startswith("{-#"):
         if "FOREIGN" not in word:
             return source.error(position, "the EXTENDED pragma stands before 'module'", len(word))
-        end = position + len(word)
-        while (found := _PRAGMA_WORDS.match(text, end)) is not None:
-            end = found.end()
+        found = _UNCLOSED.match(text, position + len(word))
+        end = found.end() if found is not None else len(text)
         if end == len(text) or text.startswith("{-#", end):
             return source.error(position, "this pragma is not closed: '#-}' must stand alone, after a blank", len(word))
         position = end

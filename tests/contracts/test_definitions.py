@@ -138,6 +138,14 @@ def test_pragmas_have_words_of_their_own() -> None:
     assert found.targets == {"python": "a.b", "rust": "c::D<#-}>"}
 
 
+def test_the_words_of_a_pragma_may_look_like_another_one() -> None:
+    for words in (("python", "a{-#b"), ("{-#", "FOREIGN"), ("{-#a", "{-#"), ("a#-}b", "#-}b")):
+        text = f"module A where\ndata X {{-# FOREIGN {' '.join(words)} #-}}\ndata Y = P\n"
+        found = load(text).require().modules["A"].definitions
+        assert isinstance(found[0], Foreign)
+        assert (found[0].targets, len(found)) == (dict([words]), 2)
+
+
 def test_layout_does_not_look_into_pragmas() -> None:
     schema = load("module A where\ndata X {-# FOREIGN\npython -- in the first column\na.b\n#-}\ndata Y = P\n").require()
     assert [each.ref.name for each in schema.modules["A"].definitions] == ["X", "Y"]
@@ -244,6 +252,8 @@ def test_names_are_split_where_gugugu_splits_them(name: str, snake: str) -> None
         (HEAD + "é\n" * 100_000, "more than 100 errors"),
         (HEAD + "data X {-# FOREIGN " * 20_000 + "\n", "not closed"),
         (HEAD + "data X {-# FOREIGN a\n" * 20_000 + "\n", "not closed"),
+        (HEAD + "data X {-# FOREIGN {-# {-# FOREIGN a\n" * 20_000 + "\n", "not closed"),
+        (HEAD + "data X {-# FOREIGN a {-#\n" * 20_000 + "\n", "not closed"),
         (HEAD + "".join(f"data X{i} = X{i} {{ a :: Foo{i} }}\n" for i in range(10_000)), "cannot resolve type: Foo0"),
         (
             EXTENDED + "".join(f"type X{i} = X{i + 1}\n" for i in range(1000)) + "type X1000 = Int32\n",
