@@ -189,8 +189,11 @@ class Library:
             return member
         inside = member.target.startswith(module.name + ".")
         if not (imports or inside or member.explicit or member.name in listed):
-            return member
-        return self._with_meaning(member)
+            return member.declared or member
+        followed = self._with_meaning(member)
+        if followed.of_module or isinstance(followed.meant, (Function, Class)):
+            return followed
+        return member.declared or followed
 
     def _completed(self, path: str, cls: Class, module: Module) -> Class:
         """The class with the parameters of its constructor, and so the classes in it."""

@@ -181,6 +181,8 @@ class Alias:
     """Written so that it is meant for others: `from x import y as y`."""
     of_module: bool = False
     """It stands for a module."""
+    declared: Constant | None = None
+    """What it is where it was given a type of its own, `D: str = C`, and stands for no function, class or module."""
     line: int | None = None
     runtime: bool = True
 

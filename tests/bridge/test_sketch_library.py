@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bascule.bridge.sketch import NoSuchModule, matching, public, sketch, sketch_all
-from bascule.bridge.sketch.model import Alias, Class, Function, Parameter, ParameterKind
+from bascule.bridge.sketch.model import Alias, Class, Constant, Function, Parameter, ParameterKind
 
 Write = Callable[[dict[str, str]], Path]
 
@@ -62,6 +62,35 @@ def test_a_package_offers_what_is_defined_in_it_and_below_it(write: Write) -> No
     assert "dumps" in names("pack", imports=True)
     assert {"_secret", "_hidden"} < set(names("pack", private=True))
     assert not set(sys.modules) & {"pack", "pack.api"}
+
+
+def test_what_is_given_a_type_of_its_own_is_a_constant_whatever_else_has_its_value(write: Write) -> None:
+    write(
+        {
+            "typed.py": """
+                import sys
+                from string import digits
+                class Thing: ...
+                def work(): ...
+                FIRST = 1
+                SECOND: int = FIRST
+                PLATFORM: str = sys.platform
+                DIGITS: "str" = digits
+                KIND: type[Thing] = Thing
+                DOES: object = work
+                """
+        }
+    )
+    module = sketch("typed")
+    declared = [module.member(name) for name in ("SECOND", "PLATFORM", "DIGITS")]
+    assert declared == [
+        Constant("SECOND", "int", "FIRST", line=7),
+        Constant("PLATFORM", "str", "sys.platform", line=8),
+        Constant("DIGITS", '"str"', "digits", line=9),
+    ]
+    assert {"SECOND", "PLATFORM", "DIGITS", "KIND", "DOES"} < set(names("typed"))
+    others = [module.member(name) for name in ("KIND", "DOES")]
+    assert [type(one.meant) for one in others if isinstance(one, Alias)] == [Class, Function]
 
 
 def test_a_name_is_followed_to_where_it_is_defined(write: Write) -> None:

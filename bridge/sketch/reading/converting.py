@@ -99,7 +99,7 @@ class Converter:
 
     def _alias(self, name: str, made: griffe.Alias) -> Alias:
         explicit = name in self._reader.explicit
-        return Alias(name, made.target_path, None, explicit, False, made.alias_lineno, made.runtime)
+        return Alias(name, made.target_path, explicit=explicit, line=made.alias_lineno, runtime=made.runtime)
 
     def _class(self, made: griffe.Class) -> Class:
         members: list[ClassMember] = []
@@ -203,10 +203,11 @@ class Converter:
         text = None if value is None else self._source.text(value)
         if annotation in _ALIAS_ANNOTATIONS:
             return TypeName(made.name, text, self._doc(made), made.lineno, made.runtime)
+        constant = Constant(made.name, annotation, text, self._doc(made), made.lineno, made.runtime)
         special = None if value is None else self._special(made, value, in_class=False)
-        if special is not None:
-            return special  # type: ignore[return-value]
-        return Constant(made.name, annotation, text, self._doc(made), made.lineno, made.runtime)
+        if isinstance(special, Alias) and annotation is not None:
+            return replace(special, declared=constant)
+        return constant if special is None else special  # type: ignore[return-value]
 
     def _assigned(self, made: griffe.Attribute) -> tuple[str | None, ast.expr | None]:
         """The annotation, and what is assigned; of a tuple that is unpacked, nothing."""
@@ -242,7 +243,7 @@ class Converter:
         if in_class and isinstance(value, ast.Call) and dotted(value.func) in _BINDERS and len(value.args) == 1:
             value = value.args[0]
         target = self._target(made, value)
-        return None if target is None else Alias(made.name, target, None, False, False, made.lineno, made.runtime)
+        return None if target is None else Alias(made.name, target, line=made.lineno, runtime=made.runtime)
 
     def _replaced(self, made: griffe.Attribute) -> Function | Class | None:
         """`_PyTask = Task`, where `Task` is another one by the end of the module: the one that it was."""
