@@ -75,7 +75,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_gone(pid: int, seconds: float = 10.0) -> bool:
+def wait_gone(pid: int, seconds: float = 60.0) -> bool:
     """Wait until a process is gone; whether it is."""
     deadline = time.monotonic() + seconds
     while alive(pid):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from configured import eventually
 from pod_client import PodClient, PodError, error_of
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -69,8 +70,9 @@ def say():
     print("no newline", end="")
     return "said"
 def say_later():
-    threading.Timer(0.05, lambda: print("from a thread")).start()
-    time.sleep(0.5)
+    thread = threading.Thread(target=print, args=["from a thread"])
+    thread.start()
+    thread.join()
 def flood(lines):
     for line in range(lines):
         print("x" * 99)
@@ -177,9 +179,12 @@ def test_a_module_that_kills_its_worker_hangs_nobody(folder: Path) -> None:
 
 
 def test_an_import_that_takes_too_long_is_given_up(folder: Path) -> None:
-    with PodClient("slow_mod", "my_mod", "--import-timeout", "3", cwd=folder) as pod:
+    with PodClient("slow_mod", "--import-timeout", "3", cwd=folder) as pod:
         assert list(pod.vars("slow-mod")) == ["import-error"]
-        assert error_of(pod, "slow-mod/import-error").data["kind"] == "timeout"
+        with pytest.raises(PodError) as caught:
+            pod.invoke("slow-mod/import-error")
+        assert caught.value.data["kind"] == "timeout"
+        assert pod.invoke("py/len", [1, 2]) == 2, "another call works"
 
 
 def test_a_strict_pod_ends_with_status_1_when_a_module_is_broken(folder: Path) -> None:
@@ -395,8 +400,7 @@ def test_what_a_call_prints_reaches_it_before_its_reply(pod: PodClient) -> None:
 def test_output_of_no_call_never_reaches_the_client(pod: PodClient) -> None:
     pod.invoke("my-mod/say-later")
     assert pod.invoke("my-mod/add", 1) == 3
-    seen = pod.stderr + "".join([text for _, text in pod.printed])
-    assert "from a thread" in seen
+    eventually(lambda: "from a thread" in pod.stderr + "".join([text for _, text in pod.printed]))
 
 
 def test_a_flood_of_output_is_all_told(pod: PodClient) -> None:

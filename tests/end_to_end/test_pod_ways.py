@@ -181,6 +181,7 @@ def test_a_client_may_ask_for_a_socket(folder: Path) -> None:
     while not (port_file.exists() and port_file.read_text().endswith("\n")):
         assert time.monotonic() < deadline
         assert process.poll() is None
+        time.sleep(0.01)
     with socket.create_connection(("localhost", int(port_file.read_text()))) as client, client.makefile("rb") as reader:
         client.sendall(bcoding.bencode({"op": "describe", "id": "1"}))
         assert bcoding.bdecode(reader)["format"] == "json"
@@ -192,10 +193,11 @@ def test_a_client_may_ask_for_a_socket(folder: Path) -> None:
 
 
 STARTER = """
-import os, subprocess, sys
+import os, subprocess, sys, time
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 while not os.path.exists(f".babashka-pod-{process.pid}.port"):
     assert process.poll() is None
+    time.sleep(0.01)
 print(process.pid)
 """
 

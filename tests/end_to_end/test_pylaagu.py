@@ -180,7 +180,7 @@ class Pod:
 
     def end(self) -> tuple[int, bytes, str]:
         """Its exit status, what it still wrote to the client, and what it said."""
-        rest, said = self.process.communicate(timeout=30)
+        rest, said = self.process.communicate(timeout=100)
         return self.process.returncode, rest, said.decode()
 
 
