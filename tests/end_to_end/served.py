@@ -59,6 +59,21 @@ def tick(number: int) -> int:
     return number
 
 
+def behind(gate: str | None) -> str | None:
+    """Wait until the file is there, if one is named."""
+    while gate is not None and not Path(gate).exists():
+        time.sleep(0.01)
+    return gate
+
+
+def dawdle(gate: str | None) -> str | None:
+    """Take long while the file is not there, if one is named."""
+    until = time.monotonic() + 0.3
+    while gate is not None and not Path(gate).exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    return gate
+
+
 def slow_once(mark: str, seconds: float) -> str:
     """Take long, but only the first time."""
     if mark and not Path(mark).exists():
