@@ -25,6 +25,7 @@ from typing import NoReturn, TypeVar
 
 import trio
 
+from bascule.bridge import early_signals
 from bascule.bridge.app import Bridge
 from bascule.bridge.notices import KillReason, Notice, RouterFailed, SessionClosed
 from bascule.bridge.pool import Pool
@@ -113,6 +114,7 @@ class Tree:
                     for pool in self.pools.values():
                         pool.hurry()
                 nursery.cancel_scope.cancel()
+            bridge.pump.post(bridge.core.endings.bridge_ends)
             beside.cancel_scope.cancel()
         if self._failure is not None:
             raise self._failure
@@ -214,6 +216,8 @@ class Tree:
     async def _watch_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             task_status.started()
+            if early_signals.came():
+                self._end()
             async for number in signals:
                 if number == signal.SIGHUP and self._ends_with is None:
                     if self.on_hangup is not None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 
+from bascule.bridge import early_signals
 from bascule.bridge.cli.pod_settings import OPTIONS, Install, pod_options
 from bascule.bridge.cli.stdio import cache_rules, start
 from bascule.bridge.cli.table import plainly
@@ -93,4 +94,6 @@ def run(options: argparse.Namespace | Values) -> int:
     from bascule.bridge.cli.pod_socket import one_client
 
     with one_client() as descriptor:
-        return 1 if descriptor is None else run_pod(pod, early, descriptor, cache=rules, record=record)
+        if descriptor is None:
+            return 0 if early_signals.came() else 1
+        return run_pod(pod, early, descriptor, cache=rules, record=record)

@@ -14,6 +14,8 @@ import os
 import socket
 import sys
 
+from bascule.bridge import early_signals
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +25,10 @@ _LOOK = 1.0  # seconds between two looks at whether our parent is still there
 
 @contextlib.contextmanager
 def one_client() -> Iterator[int | None]:
-    """The descriptor of the one client that connects; None, with a word on stderr, when none can."""
+    """The descriptor of the one client that connects.
+
+    None when none can, with a word on stderr, or when a signal came first.
+    """
     file = f".babashka-pod-{os.getpid()}.port"
     parent = os.getppid()
     with contextlib.ExitStack() as stack:
@@ -39,12 +44,13 @@ def one_client() -> Iterator[int | None]:
         stack.callback(_remove, file)
         listener.settimeout(_LOOK)
         client = None
-        while client is None and os.getppid() == parent:
+        while client is None and os.getppid() == parent and not early_signals.came():
             with contextlib.suppress(TimeoutError):
                 client, _ = listener.accept()
         listener.close()
         if client is None:
-            print("bascule pod: the client that started this pod is gone", file=sys.stderr)
+            if not early_signals.came():
+                print("bascule pod: the client that started this pod is gone", file=sys.stderr)
             yield None
             return
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from bascule.bridge import early_signals
 from bascule.bridge.cli.table import Option
 from bascule.bridge.early import EarlyWorker, NotStarted, start_early
 
@@ -73,6 +74,7 @@ def start(command: str, python: str | None, record: str | None = None, *, ahead:
         record: The trace of its calls, if one is wanted: workers are told to tell of them.
         ahead: A module of ours that it imports while it waits.
     """
+    early_signals.keep()
     if record is not None:
         from bascule.bridge.operations.call_trace import ask_workers
 

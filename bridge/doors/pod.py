@@ -28,7 +28,7 @@ import sys
 from bascule.bridge.doors import pod_core
 from bascule.bridge.doors.pod_arguments import BadArguments
 from bascule.bridge.doors.pod_catalogue import LANDSCAPE, MOST_WAITING, Catalogue
-from bascule.bridge.doors.pod_exports import IMPORT_ERROR, message_of
+from bascule.bridge.doors.pod_exports import message_of
 from bascule.bridge.doors.pod_formats import FORMATS
 from bascule.bridge.errormaps import error_map
 from bascule.protocols.envelope import Codec, Flag, Kind
@@ -209,7 +209,7 @@ class PodDoor:
                     self._fail(event.id, ErrorKind.OVERLOADED, message)
             elif name in export.calls:
                 self._call(event.id, export.calls[name] + self._pass_on(event.args))
-            elif name == IMPORT_ERROR and export.failure is not None:
+            elif export.failure is not None:  # its import error is asked for, or what it would have had is not known
                 self._fail_with(event.id, export.failure)
             else:
                 self._no_var(event, namespace, name, list(export.calls))

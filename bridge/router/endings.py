@@ -221,6 +221,13 @@ class Endings:
             elif what.state is not CallState.SETTLED:
                 self.abandon(what, KillReason.DEADLINE)
 
+    def bridge_ends(self) -> None:
+        """Nothing runs any more: answer what was accepted all the same. Clients may wait for it without end."""
+        for session in list(self._core.sessions.values()):
+            for call in list(session.calls.values()):
+                message = "the bridge has ended before this call was done"
+                self._core.fail(call, ErrorKind.SHUTTING_DOWN, message)
+
     def wire_closed(self, worker: Worker) -> None:
         """The worker's end of its wire is closed: it is about to be dead, or it is mute and of no use."""
         self.set_timer(self._core.now + MUTE, partial(self._core.kill, worker, KillReason.MUTE))

@@ -7,9 +7,14 @@ that is no list, of a value or ex-data that can't be read, of ex-data that is no
 from __future__ import annotations
 
 import ast
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from configured import eventually
 from pod_client import PodClient, PodError
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -88,3 +93,40 @@ def test_nothing_that_python_does_kills_the_client(tmp_path: Path, payload: str)
             pod.write(bad)
         assert pod.invoke("deadly/quiet") == 1
         assert answered == len(FUNCTIONS)
+
+
+def heeds_signals(pid: int) -> bool:
+    """Whether SIGTERM has no longer its usual effect on a process that has just been started."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) & 1 << (signal.SIGTERM - 1))
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_pod_that_is_told_to_end_while_it_starts_answers_what_it_was_asked(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """A client that remembers the description calls at once, and waits without end for what is never answered."""
+    (tmp_path / "slow.py").write_text("import time; time.sleep(600)\n")
+    with PodClient("slow", cwd=tmp_path, describe=False) as pod:
+        calls = [pod.start("slow/f"), pod.start("slow/import-error"), pod.start("py/call", "time:sleep", 600)]
+        required = pod.send("load-ns", ns="slow")
+        eventually(lambda: heeds_signals(pod.process.pid))
+        pod.process.send_signal(number)
+        for id in calls:
+            with pytest.raises(PodError):
+                list(pod.messages(id))
+        assert next(pod.messages(required))["name"] == "slow"
+        with pytest.raises(EOFError):
+            pod.receive()
+        assert pod.process.wait(60) == 0
+
+
+def test_a_pod_that_is_told_to_end_before_its_client_connects_takes_its_file_along(tmp_path: Path) -> None:
+    env = {**os.environ, "BABASHKA_POD_TRANSPORT": "socket"}
+    process = subprocess.Popen([sys.executable, "-m", "bascule", "pod"], cwd=tmp_path, env=env)
+    eventually(lambda: list(tmp_path.glob(".babashka-pod-*.port")))
+    process.terminate()
+    assert process.wait(60) == 0
+    assert not list(tmp_path.iterdir())
