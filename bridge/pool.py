@@ -1,7 +1,7 @@
 """A named set of worker processes: kept at its size, replaced when they die, recycled, grown, shrunk, drained.
 
     pool = Pool(spec, pump, undertaker, slots, prefix=core.prefix)
-    ... ChildSpec("pool:default", pool.run, shutdown=spec.stop_time)     # a child of the bridge's supervisor
+    ... ChildSpec("pool default", pool.run, shutdown=Shutdown.INFINITY)  # a child of the bridge's supervisor
     ... pool.notify(notice)                                              # each notice of the router that names it
 
 The router owns the workers' data and knows who takes calls: when an active worker dies it puts a ready spare in its

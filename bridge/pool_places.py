@@ -1,4 +1,9 @@
-"""What a pool remembers of each of its workers, and the places that they have."""
+"""What a pool remembers of each of its workers, and the places that they have.
+
+A place outlives the workers that have it: it knows when the next may be spawned there (a place whose workers die waits
+longer each time), and it holds two at once while one is recycled, so that the old one serves until the new one is
+ready. A worker that has lost its place lives on until it has answered, and is not replaced.
+"""
 
 from __future__ import annotations
 

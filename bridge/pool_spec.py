@@ -98,11 +98,6 @@ class PoolSpec(_Fields):
         need(self.default_deadline is None or self.default_deadline > 0, "default_deadline is seconds above 0, or none")
         need(self.init is None or ":" in self.init, f"init is written module:function, not {self.init!r}")
 
-    @property
-    def stop_time(self) -> float:
-        """Seconds that the pool may need to stop: for the calls that run, after TERM, after KILL."""
-        return self.drain + self.grace + 5.0
-
     def missing_paths(self) -> list[str]:
         """Those of `paths` that are not there: a worker passes over them, as Python does, and says nothing."""
         # os.path: pathlib is not imported otherwise

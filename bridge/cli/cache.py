@@ -1,4 +1,9 @@
-"""`bascule cache ACTION`: look into stores of results, tidy them, move them, serve them."""
+"""`bascule cache ACTION`: look into stores of results, tidy them, move them, serve them.
+
+It works on the files and servers themselves, with no service: on what `persist` has stored in any program, and on the
+answers that a bridge keeps. No action but `get --load` unpickles a result, since that would run the code of whoever
+stored it.
+"""
 
 from __future__ import annotations
 

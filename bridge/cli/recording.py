@@ -1,4 +1,15 @@
-"""The steps of `bascule record`, and all of them in one."""
+"""The steps of `bascule record`, and all of them in one.
+
+    run, pytest    a program -> a trace, one line for each use
+    counts         traces -> the same lines grouped, with their counts
+    infer          grouped lines -> an api.json: parameters, types, counts
+    combine        several api.json -> one
+    write          an api.json -> stubs
+    report         an api.json -> what is used most
+
+Each reads and writes files, so that the slow step (running the program) is done once and the others again and again,
+or on another machine. `bascule record -o FOLDER -- PROGRAM` does all of it in a temporary folder.
+"""
 
 from __future__ import annotations
 

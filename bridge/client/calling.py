@@ -1,4 +1,8 @@
-"""From arguments to a frame on a link: the half of a client that does no I/O, shared by the blocking and trio ones."""
+"""From arguments to a frame on a link: the half of a client that does no I/O, shared by the blocking and async ones.
+
+A call is encoded completely before it gets an id, so one that can't travel leaves no trace. Its frame is then left with
+the link, whose owner flushes: many small calls so become one write. The way back is `settling`.
+"""
 
 from __future__ import annotations
 

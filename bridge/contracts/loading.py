@@ -1,4 +1,8 @@
-"""The whole way from a folder of `.pg` files to a schema."""
+"""The whole way from a folder of `.pg` files to a schema: read, parse, check, resolve.
+
+All that is wrong is collected and told in the order of the files, never only the first mistake. But references are
+resolved only when every file could be read: a file that can't be would make wrong whatever refers to it.
+"""
 
 from __future__ import annotations
 

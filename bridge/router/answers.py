@@ -1,4 +1,12 @@
-"""What workers say: answers, streams, output, control, and what each answer teaches about the time that calls take."""
+"""What workers say: answers, streams, output, control, and what each answer teaches about the time that calls take.
+
+An answer settles its call, unless a deadline, a cancellation or the client's end has settled it before: then it is
+counted as late and goes no further. Either way its worker has room again, so the next call is placed here, a worker
+that answered its share is reported for recycling, and one that retires leaves when it was the last.
+
+Workers are ours, but user code can write to any descriptor: what is no frame costs the worker its life, and an answer
+to a call that we do not know is no error, since calls are forgotten before their workers hear of it.
+"""
 
 from __future__ import annotations
 

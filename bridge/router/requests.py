@@ -1,4 +1,13 @@
-"""What clients ask: sessions come and go, calls are accepted or refused, credit is given, handles are released."""
+"""What clients ask: sessions come and go, calls are accepted or refused, credit is given, handles are released.
+
+A door turns bytes into requests (`doors.base`); here each of them is judged: is there such a pool, is the id free, does
+the policy allow it, is there room. What passes is a `Call`, accepted, and the core places it; what does not is refused
+at once, before anything is kept of it.
+
+No client may starve the others or fill our memory. A session has `TURN` requests a turn; who does not read its answers
+is not read from (`SOFT_UNWRITTEN`), has its streams paused (`HOLD_CREDIT`) and is dropped in the end
+(`HARD_UNWRITTEN`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A sketch in the formats of `bascule sketch`: of plain data (`describing`, `classic`, `changes`), or of a module."""
+"""A sketch in the formats of `bascule sketch`: of plain data (`describing`, `classic`, `changes`), or of a module.
+
+JSON, YAML and EDN take any plain data. A pod's namespace and the text for people, which looks like Python, are made
+from the module itself: the one has names of its own, the other says things in fewer words than data can.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +35,7 @@ def as_json(data: Any) -> str:
     """Indented, in the letters that the source has."""
     try:
         return to_json(data, indent=2).decode()  # the same to the letter, in a fifth of the time
-    except (
-        PydanticSerializationError,
-        UnicodeError,
-    ):  # a lone surrogate, which only Python's own lets pass
+    except (PydanticSerializationError, UnicodeError):  # a lone surrogate, which only Python's own lets pass
         return json.dumps(data, indent=2, ensure_ascii=False)
 
 

@@ -1,4 +1,9 @@
-"""What griffe saw of a module, as our values."""
+"""What griffe saw of a module, as our values.
+
+griffe tells functions, classes and attributes apart by their syntax. What they are for is often in the value: an
+assignment may be an alias, a type, `staticmethod(f)`, a property or a function under another name; that is decided
+here, member by member. Texts (defaults, annotations, values) are cut out of the source by `cutting`.
+"""
 
 from __future__ import annotations
 
