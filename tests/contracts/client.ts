@@ -33,6 +33,10 @@ for await (const each of new PlusClient(base, options).watch(3)) {
   shapes.push(each);
 }
 check(JSON.stringify(shapes[2]) === '{"CIRCLE":{"radius":2,"tags":[]}}' && shapes.length === 3, "a stream");
+for await (const each of new PlusClient(base, options).watch(14)) {
+  const tags = typeof each === "object" && "CIRCLE" in each ? each.CIRCLE.tags : [];
+  check(tags[0] === "no end of line:\u2028 \x85 \x0b", "a text that has what some take for the end of a line");
+}
 for await (const each of new PlusClient(base, options).watch(1_000_000)) {
   check(typeof each === "object", "a stream that is left");
   break;

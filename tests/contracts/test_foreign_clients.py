@@ -116,6 +116,49 @@ def test_a_typescript_client_calls_a_mounted_class(web: tuple[str, str], folder:
     run_typescript(tsc, sources, "client", *web)
 
 
+IN_THE_WAY = """\
+{-# EXTENDED #-}
+module Error where
+import Transport
+
+data Record = Record { readonly :: Map String Unit, array :: List Promise }
+data Readonly = Readonly { value :: Set Other, big :: Int64 }
+data Promise = Promise { next :: Maybe AsyncGenerator }
+data AsyncGenerator = AsyncGenerator { it :: Bool }
+data ReadonlyArray = First | Second
+data Error = Error { what :: Integer }
+data Connection = Connection { options :: Options }
+data Options = Options { whole :: Whole }
+data Whole = Whole { number :: Duration }
+data Transport = Transport { other :: Other }
+data ErrorClient = One | Two
+await :: Record -> IO (Stream Promise) raises Error, Problem
+new :: Connection -> IO ReadonlyArray raises Transport_ProblemRaised
+data Transport_ProblemRaised = Transport_ProblemRaised { why :: String }
+"""
+NAMED_TRANSPORT = """\
+{-# EXTENDED #-}
+module Transport where
+data Other = Here | There
+data Problem = Problem { key :: Int64 }
+"""
+
+
+def test_definitions_may_have_typescripts_own_names(tmp_path: Path, tsc: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "Error.pg").write_text(IN_THE_WAY)
+    (tmp_path / "in" / "Transport.pg").write_text(NAMED_TRANSPORT)
+    assert (
+        main(["contract", "generate", "-i", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "-t", "typescript"]) == 0
+    )
+    (tmp_path / "out" / "program.ts").write_text(
+        'import { ErrorClient_, type Record } from "./error.js";\n'
+        "const given: Record = { readonly: { a: {} }, array: [{ next: { it: true } }] };\n"
+        'console.log(new ErrorClient_("http://127.0.0.1").connection && given ? "OK" : "");\n'
+    )
+    run_typescript(tsc, tmp_path / "out", "program")
+
+
 @pytest.mark.usefixtures("runtime_folder", "nothing_left")
 def test_an_erlang_client_calls_a_mounted_class(folder: Path, needs: Callable[..., None]) -> None:
     needs("erl", "erlc")

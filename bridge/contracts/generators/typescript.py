@@ -1,8 +1,12 @@
 """TypeScript clients over HTTP: types for what goes over the wire, and a class that posts it.
 
 JSON is TypeScript's own, so values need no conversion: records are interfaces with the wire's names, enums unions of
-texts, nothing is null. One file per module, and `transport.ts` with what they share; nothing needs a library, `fetch`
-is the platform's. A function that streams gives an `AsyncGenerator`, over server-sent events.
+texts, nothing is null. Only whole numbers that a `number` would round, which JSON.parse does, are `bigint`s, and may be
+given as such. One file per module, and `transport.ts` with what they share; nothing needs a library, `fetch` is the
+platform's. A function that streams gives an `AsyncGenerator`, over server-sent events.
+
+Definitions keep their names: what is imported gets out of their way, and what is TypeScript's own is named in full
+where a definition has its name (`globalThis.Promise`).
 
 An error that a function's definition names is an `Error` of a class of its own, with the record as its `value`:
 `MissingRaised` for the record Missing.
@@ -35,12 +39,11 @@ from bascule.bridge.contracts.schema import (
 )
 
 _TYPES = {
-    Builtin.UNIT: "Record<string, never>",
     Builtin.BOOL: "boolean",
     Builtin.INT32: "number",
-    Builtin.INT64: "number",
-    Builtin.INTEGER: "number",
-    Builtin.DURATION: "number",
+    Builtin.INT64: "transport.Whole",
+    Builtin.INTEGER: "transport.Whole",
+    Builtin.DURATION: "transport.Whole",
     Builtin.DOUBLE: "number",
 }
 _TRANSPORT = """\
@@ -48,6 +51,35 @@ _TRANSPORT = """\
 
 /** Headers that go with a call, and come back with its answer. */
 export type Metadata = Record<string, string>;
+
+/** A whole number: a `bigint` where a `number` would be another one. */
+export type Whole = number | bigint;
+
+// Before what stands for a bigint as a text, while it is read or written: nothing that anybody would send.
+const mark = `bigint ${Math.random()} ${Math.random()} `;
+const written = new RegExp(`"${mark}(-?[0-9]+)"`, "g");
+
+/** A value of its JSON, with no digit lost. */
+export function read(text: string): unknown {
+  if (!/[0-9]{16}/.test(text)) {
+    return JSON.parse(text);
+  }
+  const marked = text.replace(/"[^"\\\\]*(?:\\\\.[^"\\\\]*)*"|-?[0-9][0-9.eE+-]*/g, (token) =>
+    /^-?[0-9]{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"${mark}${token}"` : token,
+  );
+  return JSON.parse(marked, (_, value: unknown) =>
+    typeof value === "string" && value.startsWith(mark) ? BigInt(value.slice(mark.length)) : value,
+  );
+}
+
+/** The JSON of a value, which may have bigints. */
+export function write(value: unknown): string {
+  const text = JSON.stringify(value, function (this: Readonly<Record<string, unknown>>, key, each: unknown) {
+    const given = this[key]; // as it was before anybody's toJSON
+    return typeof given === "bigint" ? `${mark}${given}` : each;
+  });
+  return text.replace(written, "$1");
+}
 
 /** The server did not answer with a result. */
 export class CallFailed extends Error {
@@ -66,7 +98,7 @@ export type Declared = Readonly<Record<string, (value: never) => Error>>;
 /** What to throw for an answer that is no result. */
 function failure(status: number, body: string, declared: Declared): Error {
   try {
-    const told = JSON.parse(body) as { readonly raised?: string; readonly value?: unknown };
+    const told = read(body) as { readonly raised?: string; readonly value?: unknown };
     const made = Object.hasOwn(declared, told.raised ?? "") ? declared[told.raised ?? ""] : undefined;
     if (made !== undefined) {
       return made(told.value as never);
@@ -75,6 +107,14 @@ function failure(status: number, body: string, declared: Declared): Error {
     // It is no JSON, so it is no error that a definition names.
   }
   return new CallFailed(status, body);
+}
+
+/** What a line of an event says; only a line feed ends one. */
+function line(event: string, name: string): string | undefined {
+  return event
+    .split("\\n")
+    .find((each) => each.startsWith(name))
+    ?.slice(name.length);
 }
 
 /** What is mounted is of another contract, and that would hurt. */
@@ -119,7 +159,7 @@ export class Connection {
   /** POST /NAMESPACE/FUNCTION with the argument as JSON. */
   async post<A, B>(name: string, argument: A, declared: Declared = {}): Promise<B> {
     await this.connect();
-    return JSON.parse(await (await this.send(name, argument, "application/json", declared)).text()) as B;
+    return read(await (await this.send(name, argument, "application/json", declared)).text()) as B;
   }
 
   /** The same for what comes as server-sent events, one for each value. */
@@ -130,15 +170,15 @@ export class Connection {
     let rest = "";
     try {
       for (;;) {
-        const read = await reader?.read();
-        if (read === undefined || read.done) {
+        const chunk = await reader?.read();
+        if (chunk === undefined || chunk.done) {
           throw new CallFailed(answer.status, "the stream broke off");
         }
-        const events = (rest + read.value).split("\\n\\n");
+        const events = (rest + chunk.value).split("\\n\\n");
         rest = events.pop() ?? "";
         for (const event of events) {
-          const name = /^event: (.*)$/m.exec(event)?.[1];
-          const data = /^data: (.*)$/m.exec(event)?.[1];
+          const name = line(event, "event: ");
+          const data = line(event, "data: ");
           if (name === "end") {
             return;
           }
@@ -146,7 +186,7 @@ export class Connection {
             throw failure(answer.status, data ?? "", declared);
           }
           if (data !== undefined) {
-            yield JSON.parse(data) as B;
+            yield read(data) as B;
           }
         }
       }
@@ -168,7 +208,7 @@ export class Connection {
     const answer = await send(`${this.base.replace(/\\/$/, "")}/${this.namespace}/${name}`, {
       method: "POST",
       headers: { "content-type": "application/json", accept, ...this.options.headers },
-      body: JSON.stringify(argument),
+      body: write(argument),
     });
     if (!answer.ok) {
       throw failure(answer.status, await answer.text(), declared);
@@ -183,7 +223,7 @@ export class Connection {
 def generate(schema: Schema, package: str) -> list[File]:
     """The files; `package` is the folder they are in."""
     folder = f"{package.replace('.', '/')}/" if package else ""
-    files = {f"{folder}transport.ts": _TRANSPORT}
+    files = {f"{folder}{_transport(schema)}.ts": _TRANSPORT}
     for module in schema.modules.values():
         files[f"{folder}{_file(module.name)}.ts"] = _TypeScriptModule(schema, module).text()
     return in_order(files)
@@ -193,11 +233,22 @@ def _file(module: str) -> str:
     return snake(module).replace("_", "-")
 
 
+def _transport(schema: Schema) -> str:
+    """What the file is called that all of them share, where no module has its name."""
+    name = "transport"
+    while name in {_file(each.name) for each in schema.modules.values()}:
+        name += "_"
+    return name
+
+
 class _TypeScriptModule:
     def __init__(self, schema: Schema, module: Module) -> None:
         self._schema = schema
         self._module = module
         everything = schema.modules.values()
+        self._taken = {each.ref.name for each in module.definitions}
+        self._client_class = self._free(f"{module.name}Client")
+        self._taken.add(self._client_class)
         self._raised = sorted({ref for each in everything for function in each.functions for ref in function.raises})
 
     def text(self) -> str:
@@ -219,14 +270,25 @@ class _TypeScriptModule:
         kinds += [Type(ref) for each in functions for ref in each.raises]
         kinds += [kind for each in self._module.definitions for kind in types_of(each)]
         others = sorted({ref.module for kind in kinds for ref in refs_in(kind)} - {self._module.name})
-        lines = [f'import type * as {name} from "./{_file(name)}.js";' for name in others]
+        lines = [f'import type * as {self._free(name)} from "./{_file(name)}.js";' for name in others]
         raised = {ref for each in functions for ref in each.raises if ref.module != self._module.name}
         for ref in sorted(raised):
             name = self._error_name(ref)
             lines.append(f'import {{ {name} as {self._error_here(ref)} }} from "./{_file(ref.module)}.js";')
-        if functions:
-            lines.append('import { Connection, type Options } from "./transport.js";')
+        whole = any("transport." in self._type(kind) for kind in kinds)
+        if functions or whole or any(ref.module == self._module.name for ref in self._raised):
+            lines.append(f'import * as transport from "./{_transport(self._schema)}.js";')
         return lines
+
+    def _free(self, name: str) -> str:
+        """A name that no definition of this module has."""
+        while name in self._taken:
+            name += "_"
+        return name
+
+    def _own(self, name: str) -> str:
+        """A name of TypeScript's own, in full where a definition of this module has it."""
+        return f"globalThis.{name}" if name in self._taken else name
 
     def _error_name(self, ref: Ref) -> str:
         """The class of an error; the definitions of its module have their names first."""
@@ -239,15 +301,15 @@ class _TypeScriptModule:
     def _error_here(self, ref: Ref) -> str:
         """What this module calls it."""
         name = self._error_name(ref)
-        return name if ref.module == self._module.name else f"{ref.module}_{name}"
+        return name if ref.module == self._module.name else self._free(f"{ref.module}_{name}")
 
     def _error(self, ref: Ref) -> str:
         name = self._error_name(ref)
         return f"""\
 /** {ref.name}, as the error that a call ends with. */
-export class {name} extends Error {{
+export class {name} extends globalThis.Error {{
   constructor(readonly value: {ref.name}) {{
-    super(`{ref.name}: ${{JSON.stringify(value)}}`);
+    super(`{ref.name}: ${{transport.write(value)}}`);
     this.name = "{name}";
   }}
 }}"""
@@ -288,16 +350,18 @@ export class {name} extends Error {{
     def _type(self, kind: Type) -> str:
         target = kind.target
         if isinstance(target, Ref):
-            return target.name if target.module == self._module.name else f"{target.module}.{target.name}"
+            return target.name if target.module == self._module.name else f"{self._free(target.module)}.{target.name}"
         inner = [self._type(each) for each in kind.arguments]
         if target is Builtin.MAYBE:
             return f"{inner[0]} | null"
         if target is Builtin.WRAPPED:
             return f"{{ readonly just: {inner[0]} }} | null"
         if target in (Builtin.LIST, Builtin.SET):
-            return f"ReadonlyArray<{inner[0]}>"
+            return f"{self._own('ReadonlyArray')}<{inner[0]}>"
         if target is Builtin.MAP:
-            return f"Readonly<Record<string, {inner[1]}>>"
+            return f"{self._own('Readonly')}<{self._own('Record')}<string, {inner[1]}>>"
+        if target is Builtin.UNIT:
+            return f"{self._own('Record')}<string, never>"
         return _TYPES.get(target, "string")
 
     def _client(self, functions: list[Function]) -> str:
@@ -305,18 +369,16 @@ export class {name} extends Error {{
         contract = json.dumps(whole_contract(self._schema, self._module), ensure_ascii=False)
         namespace = "/".join(self._module.namespace)
         lines = [f"const contract =\n  {contract};", ""]
-        lines += [f"{doc}export class {self._module.name}Client {{", "  readonly connection: Connection;", ""]
-        lines += ["  constructor(base: string, options: Options = {}) {"]
-        lines += [f'    this.connection = new Connection(base, "{namespace}", contract, options);', "  }"]
+        lines += [f"{doc}export class {self._client_class} {{"]
+        lines += ["  readonly connection: transport.Connection;", ""]
+        lines += ["  constructor(base: string, options: transport.Options = {}) {"]
+        lines += [f'    this.connection = new transport.Connection(base, "{namespace}", contract, options);', "  }"]
         for each in functions:
             argument, result = self._type(each.argument), self._type(each.result)
             kind, method = (
-                (f"AsyncGenerator<{result}, void, void>", "stream")
+                (f"{self._own('AsyncGenerator')}<{result}, void, void>", "stream")
                 if each.stream
-                else (
-                    f"Promise<{result}>",
-                    "post",
-                )
+                else (f"{self._own('Promise')}<{result}>", "post")
             )
             name = f"{each.name}_" if each.name in ("connection", "constructor") else each.name
             lines += ["", f"{_comment(each.doc, '  ')}  {name}(argument: {argument}): {kind} {{"]
