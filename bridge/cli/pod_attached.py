@@ -40,7 +40,7 @@ class PodOpener:
         if any(module.partition("=")[0].endswith(".py") for module in values["modules"]):
             raise ValueError("a file can't be attached: name a module that the service's workers can import")
         values["workers"] = self._workers
-        return PodDoor(pod_options(told, read_file=False), _say)
+        return PodDoor(pod_options(told, read_file=False), _say, remote=True)
 
 
 def _understood(arguments: list[str]) -> Values:

@@ -27,9 +27,11 @@ import sys
 
 from bascule.bridge.doors import pod_core
 from bascule.bridge.doors.pod_arguments import BadArguments
+from bascule.bridge.doors.pod_asking import Asking
 from bascule.bridge.doors.pod_catalogue import LANDSCAPE, MOST_WAITING, Catalogue
 from bascule.bridge.doors.pod_exports import message_of
 from bascule.bridge.doors.pod_formats import FORMATS
+from bascule.bridge.doors.pod_gathering import Gathering
 from bascule.bridge.errormaps import error_map
 from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
 
     from bascule.bridge.doors.base import Request
     from bascule.bridge.doors.pod_options import PodOptions
-    from bascule.bridge.doors.pod_runs import Run
     from bascule.protocols.envelope import Payload
     from bascule.protocols.pod_events import Event, Id
 
@@ -72,8 +73,13 @@ class PodDoor:
 
     takes_callbacks = True
 
-    def __init__(self, options: PodOptions, warn: Callable[[str], None] = warn_on_stderr) -> None:
-        """`warn` takes what is for people, in whole lines or as user code printed it."""
+    def __init__(
+        self, options: PodOptions, warn: Callable[[str], None] = warn_on_stderr, *, remote: bool = False
+    ) -> None:
+        """`warn` takes what is for people, in whole lines or as user code printed it.
+
+        `remote`: the client's people don't see that. What is wrong with a module is told with the next call, too.
+        """
         self.closing = False
         self.exit_status = 0
         """What the process should end with: 1 when the client spoke nonsense, or (strict) a module is broken."""
@@ -88,16 +94,25 @@ class PodDoor:
         self._requests: list[Request] = []  # not handed to the router yet
         self._streams: dict[Hashable, int] = {}  # open streams: items since the last credit
         self._keys: dict[str, Id] = {}  # calls that were begun under a key
-        self._runs: dict[Hashable, Run] = {}
         self._trace = b""  # what the call belongs to that is being read
-        self._asked: dict[int, Id] = {}  # functions of the client that Python waits for: number -> the call that asks
-        self._catalogue = Catalogue(options, self._pod, self._put, warn)
+        self._gathering = Gathering(options.workers, self._format, self._pod, self._put, self._fail_with)
+        self._asking = Asking(self._format, self._pod, self._put)
+        self._asked = self._asking.asked
+        self._remote = remote
+        self._untold = ""  # to the people at a remote client
+        self._catalogue = Catalogue(options, self._pod, self._put, self._warn_of_module)
         self._exports = self._catalogue.exports
         self._heads, self._tails = self._catalogue.heads, self._catalogue.tails
         self._catalogue.ask_all()
 
     def _put(self, request: Request) -> None:
         self._requests.append(request)
+
+    def _warn_of_module(self, text: str) -> None:
+        self._warn(text)
+        if self._remote:
+            self._untold += text
+            self._plain = False
 
     # -- what the client says ------------------------------------------------------------------------------------
 
@@ -154,7 +169,7 @@ class PodDoor:
             self._end_calls(ErrorKind.REFUSED, f"the pod ended, since its input could not be understood: {error}")
             self.exit_status = 1
             raise
-        self._plain = pod.plain and not self._asked
+        self._plain = pod.plain and not (self._asked or self._untold)
 
     def receive_eof(self) -> list[Request]:
         """The client's input ended; what it asked for is still answered, if anybody reads."""
@@ -175,6 +190,9 @@ class PodDoor:
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, Invoke):
+            if self._untold:
+                self._pod.send_output(event.id, self._untold.encode("utf-8", "replace"), err=True)
+                self._untold = ""
             self._invoke(event)
         elif isinstance(event, Describe):
             self._catalogue.describe()
@@ -247,11 +265,11 @@ class PodDoor:
             self._call(event.id, call)
             self._open[event.id] = CALLING
         elif name in (pod_core.ANSWER, pod_core.FAILED):
-            self._answer(event, failed=name == pod_core.FAILED)
+            self._asking.answer(event, failed=name == pod_core.FAILED)
         elif name in pod_core.RUNS:
-            self._begin_run(event, name)
+            self._gathering.begin(event, name, self._trace)
         elif name in pod_core.RESULTS:
-            self._exchange(event, name)
+            self._gathering.exchange(event, name, self._trace)
         else:
             known = [known for known in (*pod_core.FUNCTIONS, *pod_core.OF_THE_DOOR) if known[0] != "-"]
             self._no_var(event, self._options.core_namespace, name, known)
@@ -285,96 +303,11 @@ class PodDoor:
         id = self._keys.pop(key, None)
         if id is None or id not in self._open:
             return False
-        run = self._runs.pop(id, None)
-        if run is not None:
-            self._requests += run.cancel()
+        if self._gathering.cancel(id):
             self._fail(id, ErrorKind.CANCELLED, "the client cancelled it")
         else:
             self._requests.append((_CANCEL, self._codec, 0, id, 0, b""))
         return True
-
-    def _begin_run(self, event: Invoke, name: str) -> None:
-        from bascule.bridge.doors.pod_scatter import begin
-
-        args = self._format.read_arguments(event.args)
-        columns = name == pod_core.PMAP
-        run = begin(event.id, self._format, name, args, workers=self._options.workers, columns=columns)
-        run.trace = self._trace
-        self._runs[event.id] = run
-        self._go_on(run)
-
-    def _exchange(self, event: Invoke, name: str) -> None:
-        from bascule.bridge.doors.pod_results import converse
-
-        args = self._format.read_arguments(event.args)
-        workers = self._options.workers
-        run, said = converse(name, event.id, args, self._runs, self._format, workers=workers, trace=self._trace)
-        if run is not None:
-            self._go_on(run)
-        if said is not None:
-            self._pod.send_value(event.id, self._format.write(said))
-
-    def _ask_client(self, id: Hashable, number: int, body: bytes) -> None:
-        """Python calls a function of the client."""
-        if isinstance(id, bytes) and self._open.get(id) is CALLING:
-            self._pod.send_item(id, self._format.listed(b'"py/callback"', b"%d" % number, body))
-            self._asked[number] = id
-            self._plain = False
-            return
-        message = "this call was not begun with py/calling: its client can't be called back"
-        problem = self._format.write(error_map(ErrorKind.REFUSED, message))
-        self._requests.append((_ERROR, self._codec, 0, number, 0, problem))
-
-    def _not_asked(self, number: int) -> None:
-        self._asked.pop(number, None)
-        self._plain = self._pod.plain and not self._asked
-
-    def _answer(self, event: Invoke, *, failed: bool) -> None:
-        """A function of the client has ended. An answer that nobody waits for is dropped by the router."""
-        number, *outcome = self._format.read_arguments(event.args) or [None]
-        if type(number) is not int or number < 0 or len(outcome) != 1 + failed:
-            raise BadArguments("it takes the number of what was asked, then the outcome")
-        self._not_asked(number)
-        if failed:
-            error = {"kind": "clojure", "class": str(outcome[0]), "message": str(outcome[1])}
-            self._requests.append((_ERROR, self._codec, 0, number, 0, self._format.write(error)))
-        else:
-            self._requests.append((_REPLY, self._codec, 0, number, 0, self._format.write(outcome[0])))
-        self._pod.send_value(event.id, self._format.nothing)
-
-    def _take_part(self, kind: int, id: Id, number: int, content: bytes) -> None:
-        """A worker answered, or failed, one call of a run; or the router answered the run itself."""
-        run = self._runs.get(id)
-        if run is None:
-            return
-        if kind == _CONTROL:
-            from bascule.bridge.router.messages import read_control
-
-            run.heard(read_control(content))
-            self._go_on(run)
-            return
-        try:
-            found = self._format.read(content)
-        except RemoteProtocolError as error:
-            kind, found = _ERROR, error_map(ErrorKind.NOT_ENCODABLE, f"its results can't be read: {error}")
-        told = run.take(number, None, found) if kind == _ERROR else run.take(number, found, None)
-        if told:
-            self._pod.send_output(id, told.encode(), err=True)
-        self._go_on(run)
-
-    def _go_on(self, run: Run) -> None:
-        """Ask what a run wants to ask now; answer the client when it is over."""
-        self._requests += run.take_requests()
-        answer = run.take_answer()
-        if run.over:
-            del self._runs[run.id]
-            self._requests += run.cancel()
-        if answer is not None:
-            id, value, failure = answer
-            if failure is None:
-                self._pod.send_value(id, value)
-            else:
-                self._fail_with(id, failure)
 
     def _no_var(self, event: Invoke, namespace: str, name: str, names: list[str]) -> None:
         from difflib import get_close_matches
@@ -384,7 +317,7 @@ class PodDoor:
         self._fail(event.id, ErrorKind.NOT_FOUND, f"the namespace {namespace!r} has no var {name!r}{there}")
 
     def _end_calls(self, kind: ErrorKind, message: str) -> None:
-        self._runs.clear()
+        self._gathering.forget()
         for id in self._pod.open_calls:
             self._fail(id, kind, message)
 
@@ -411,9 +344,10 @@ class PodDoor:
         # A large one comes as a bytearray: good to pass on, not to look into.
         said = b"" if kind in (_REPLY, _ITEM) and not isinstance(call_id, tuple) else bytes(payload)
         if kind == _CANCEL:
-            self._not_asked(call_id)  # type: ignore[arg-type]
+            self._asked.pop(call_id, None)  # type: ignore[call-overload]
         elif kind == _CALLBACK:
-            self._ask_client(call_id, int.from_bytes(said[:8], "little"), said[8:])
+            self._asking.ask(call_id, int.from_bytes(said[:8], "little"), said[8:])
+            self._plain = False
         elif not isinstance(call_id, bytes) or call_id not in open_:  # output of no call, or an answer to the door
             if kind == _OUTPUT:
                 self._warn(said.decode("utf-8", "replace"))
@@ -422,7 +356,7 @@ class PodDoor:
                     self.closing = True
                     self.exit_status = 1
             elif isinstance(call_id, tuple):
-                self._take_part(kind, call_id[1], call_id[2], said)
+                self._gathering.take(kind, call_id[1], call_id[2], said)
         elif kind == _REPLY and open_[call_id] is CALLING:
             pod.send_item(call_id, self._format.listed(b'"py/result"', bytes(payload)))
             pod.send_done(call_id)
@@ -439,8 +373,8 @@ class PodDoor:
             self._send_failure(call_id, said)
         if kind in (_REPLY, _END, _ERROR):
             self._streams.pop(call_id, None)
-            for number in [number for number, id in self._asked.items() if id == call_id]:
-                self._not_asked(number)
+            if self._asked:
+                self._asking.ended(call_id)  # type: ignore[arg-type]
         return pod.take()
 
     def _item_was_written(self, id: Hashable) -> None:

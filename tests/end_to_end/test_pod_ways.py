@@ -247,6 +247,19 @@ def test_scripts_attach_to_the_service_and_share_its_workers(service: Service) -
     assert len(pids) <= 2
 
 
+def test_who_attaches_is_told_on_err_what_is_wrong_with_a_module(service: Service) -> None:
+    """The service's log has it too; but the person at the client sees nothing of that."""
+    with PodClient(command=attached(service, "my_mod", "broken_mod", "--eager")) as pod:
+        assert [each["name"] for each in pod.description["namespaces"]] == ["my-mod", "broken-mod", "py"]
+        assert pod.invoke("my-mod/add", 1) == 3
+        ((stream, text),) = pod.printed
+        assert stream == "err"
+        assert text.startswith("bascule pod: module broken_mod can't be imported: RuntimeError: not today\nTraceback")
+        assert [pod.invoke("my-mod/add", number) for number in range(3)] == [2, 3, 4]
+        assert len(pod.printed) == 1, "it is told once"
+    assert "module broken_mod can't be imported: RuntimeError: not today" in service.log()
+
+
 def test_a_relay_needs_nothing_of_bascule_on_its_path(service: Service, folder: Path) -> None:
     from bascule.bridge.cli import relay
 
