@@ -36,15 +36,19 @@ def test_without_standard_error_a_pod_still_serves() -> None:
     assert b"4:math" in ended.stdout
 
 
-def test_a_second_signal_ends_the_service_at_once_and_in_good_order(runtime_folder: Path, nothing_left: None) -> None:
-    service = Service(runtime_folder, workers=1)
+def test_a_second_signal_ends_the_service_at_once_and_in_good_order(
+    runtime_folder: Path, tmp_path: Path, nothing_left: None
+) -> None:
+    config = tmp_path / "bascule.toml"
+    config.write_text("[pools.default]\nsize = 1\ndrain = 3600\n")
+    service = Service(runtime_folder, "--config", str(config))
     with service.client() as client:
-        call = client.submit("time:sleep", 60)
+        call = client.submit("time:sleep", 3600)
         service.process.send_signal(signal.SIGTERM)
         while "drains and ends" not in service.log():
             assert service.process.poll() is None
         service.process.send_signal(signal.SIGTERM)
-        assert service.process.wait(8) == 0  # the drain alone would take ten
+        assert service.process.wait(60) == 0  # the drain alone would take an hour
         with pytest.raises(BasculeError):
             call.result()
     assert not service.socket.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,16 @@ import pytest
 from bascule.protocols.calls import Op
 from tests.workers.conftest import PROJECT
 from tests.workers.harness import Worker, wait_until
+
+
+def wait_for_output(worker: Worker, holds: Callable[[], bool]) -> None:
+    """Until what the worker has written so far makes it true; no call is awaited."""
+
+    def holds_by_now() -> bool:
+        worker.poll()
+        return holds()
+
+    wait_until(holds_by_now)
 
 
 def test_what_a_call_prints_comes_before_its_answer_and_bears_its_id(worker: Worker) -> None:
@@ -58,7 +69,7 @@ def test_the_streams_look_like_streams(worker: Worker) -> None:
 def test_a_line_arrives_while_the_call_still_runs(worker: Worker, tmp_path: Path) -> None:
     go = tmp_path / "go"
     call_id = worker.start("things:print_then_wait", str(go))
-    wait_until(lambda: bool(worker.poll()) or worker.printed(call=call_id) == "connecting\n")
+    wait_for_output(worker, lambda: worker.printed(call=call_id) == "connecting\n")
     go.touch()
     worker.result(call_id)
 
@@ -66,7 +77,7 @@ def test_a_line_arrives_while_the_call_still_runs(worker: Worker, tmp_path: Path
 def test_a_flushed_part_of_a_line_arrives_while_the_call_still_runs(worker: Worker, tmp_path: Path) -> None:
     go = tmp_path / "go"
     call_id = worker.start("things:print_partial_then_wait", str(go), True)
-    wait_until(lambda: bool(worker.poll()) or worker.printed(call=call_id) == "half a line")
+    wait_for_output(worker, lambda: worker.printed(call=call_id) == "half a line")
     go.touch()
     worker.result(call_id)
 
@@ -122,7 +133,7 @@ def test_what_is_printed_between_calls_belongs_to_none(worker: Worker, tmp_path:
     )
     worker.output.clear()
     go.touch()
-    wait_until(lambda: bool(worker.poll()) or worker.output == [(0, False, "late\n")])
+    wait_for_output(worker, lambda: worker.output == [(0, False, "late\n")])
 
 
 def test_the_real_descriptors_are_there_for_c_code_and_children(worker: Worker) -> None:
