@@ -1,7 +1,7 @@
 %% @doc Python on other nodes, by way of OTP's own distribution: `erpc' carries the calls, `pg' knows who is there.
 %%
 %% A node that is not there, or goes down while it works, is an error of the calls that it had, with kind `node_down';
-%% the others are not affected.
+%% the others are not affected. When a caller dies, what runs for it on other nodes is stopped.
 -module(py_cluster).
 
 -export([start/1, start/2, stop/1, nodes/0]).
@@ -82,14 +82,15 @@ call(Node, Module, Function, Arguments) -> call(Node, Module, Function, Argument
 
 -spec call(node(), py:name(), py:name(), [term()], py_options:options()) -> term().
 call(Node, Module, Function, Arguments, Options) ->
-    case {py_remote:on(Node, py, func, [Module, Function, Arguments, raising(Options)]), Options} of
+    case {py_remote:on_behalf(self(), Node, py, func, [Module, Function, Arguments, raising(Options)]), Options} of
         {{ok, Value}, #{on_error := return}} -> {ok, Value};
         {{ok, Value}, _} -> Value;
         {{error, Error}, #{on_error := return}} -> {error, Error};
         {{error, Error}, _} -> error({py_error, Error})
     end.
 
-raising(Options) -> Options#{on_error => raise}.
+raising(Options) when is_map(Options) -> Options#{on_error => raise};
+raising(Options) -> py_error:raise(bad_arguments, "options are a map, not ~0tp", [Options]).
 
 %% @doc Call it on any node that has servers.
 -spec any(py:name(), py:name(), [term()]) -> term().
@@ -108,8 +109,10 @@ all(Module, Function, Arguments) -> all(Module, Function, Arguments, #{}).
 
 -spec all(py:name(), py:name(), [term()], py_options:options()) -> [{node(), {ok, term()} | {error, py_error:error()}}].
 all(Module, Function, Arguments, Options) ->
+    Self = self(),
+    Raising = raising(Options),
     together([
-        {Node, fun() -> py_remote:on(Node, py, func, [Module, Function, Arguments, raising(Options)]) end}
+        {Node, fun() -> py_remote:on_behalf(Self, Node, py, func, [Module, Function, Arguments, Raising]) end}
      || Node <- ?MODULE:nodes()
     ]).
 
@@ -119,6 +122,7 @@ all(Module, Function, Arguments, Options) ->
 %% have failed with `node_down'; with `idempotent => true' among the options the nodes that are left do them.
 -spec map(py:name(), py:name(), [term()], map()) -> [{ok, term()} | {error, py_error:error()}].
 map(Module, Function, Items, Options) ->
+    _ = raising(Options),
     Numbered = lists:enumerate(Items),
     Done = map_on(?MODULE:nodes(), Module, Function, Numbered, Options),
     [Result || {_, Result} <- lists:keysort(1, Done)].
@@ -130,11 +134,12 @@ map_on(Nodes, Module, Function, Numbered, Options) ->
     Share = max(1, (length(Numbered) + length(Nodes) - 1) div length(Nodes)),
     Parts = py_units:chunks(Numbered, Share),
     Shares = lists:zip(lists:sublist(Nodes, length(Parts)), Parts),
+    Self = self(),
+    Collecting = (maps:without([idempotent], Options))#{errors => collect, order => input},
     Answers = together([
         {{Node, Some}, fun() ->
             Items = [Item || {_, Item} <- Some],
-            Collecting = (maps:without([idempotent], Options))#{errors => collect, order => input},
-            py_remote:on(Node, py, pmap, [Module, Function, Items, Collecting])
+            py_remote:on_behalf(Self, Node, py, pmap, [Module, Function, Items, Collecting])
         end}
      || {Node, Some} <- Shares
     ]),

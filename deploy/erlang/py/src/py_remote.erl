@@ -7,8 +7,8 @@
 %% connection; the port's owner, on which all callers depend, never is.
 -module(py_remote).
 
--export([begin_call/3, on/4]).
--export([relay/3]).
+-export([begin_call/3, on/4, on_behalf/5]).
+-export([relay/3, do_for/4]).
 
 -include("py_wire.hrl").
 -include("py_server.hrl").
@@ -79,6 +79,26 @@ hand_on(#pending{alias = Own} = Pending, Alias, Monitor) ->
         {'DOWN', Monitor, process, _, _} ->
             py_call:abandon(Pending)
     end.
+
+%% @doc The same as {@link on/4} for a process: when that dies, what runs there is stopped.
+-spec on_behalf(pid(), node(), module(), atom(), [term()]) -> {ok, term()} | {error, py_error:error()}.
+on_behalf(Caller, Node, Module, Function, Arguments) ->
+    on(Node, ?MODULE, do_for, [Caller, Module, Function, Arguments]).
+
+%% @private
+%% `erpc' lets go on what nobody waits for any more. Who is killed has its calls cancelled, see py_watcher.
+-spec do_for(pid(), module(), atom(), [term()]) -> term().
+do_for(Caller, Module, Function, Arguments) ->
+    Self = self(),
+    _ = spawn(fun() ->
+        Waiting = monitor(process, Caller),
+        Working = monitor(process, Self),
+        receive
+            {'DOWN', Waiting, process, _, _} -> exit(Self, kill);
+            {'DOWN', Working, process, _, _} -> true
+        end
+    end),
+    apply(Module, Function, Arguments).
 
 %% @doc A function on a node: its value, or an error map. That the node is not there, or goes down, is an error as well.
 -spec on(node(), module(), atom(), [term()]) -> {ok, term()} | {error, py_error:error()}.

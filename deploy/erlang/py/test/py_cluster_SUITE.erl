@@ -12,6 +12,7 @@
     a_call_runs_on_all_nodes/1,
     a_map_runs_on_all_nodes_in_order/1,
     a_node_that_is_not_there_is_an_error/1,
+    options_that_are_no_map_are_refused/1,
     calls_of_a_node_that_goes_down_are_reported/1,
     what_may_run_again_is_done_by_the_nodes_that_are_left/1,
     a_handle_is_called_on_the_node_that_owns_it/1,
@@ -22,6 +23,7 @@
     many_calls_go_where_their_objects_are/1,
     what_is_printed_there_is_seen_here/1,
     a_caller_that_dies_takes_its_call_there_back/1,
+    what_a_dead_caller_has_running_on_nodes_is_stopped/1,
     a_handle_of_a_node_that_is_down_is_lost/1,
     a_monitor_tells_that_the_node_is_down/1,
     a_call_under_way_learns_that_the_node_is_down/1,
@@ -128,6 +130,17 @@ a_node_that_is_not_there_is_an_error(_) ->
         py_cluster:call('nobody@127.0.0.1', math, sqrt, [4], #{on_error => return})
     ),
     ?assertMatch({error, #{kind := node_down}}, py_cluster:start('nobody@127.0.0.1')).
+
+options_that_are_no_map_are_refused(Config) ->
+    [
+        ?assertMatch(#{kind := bad_arguments}, py_test_server:failure(Call))
+     || Call <- [
+            fun() -> py_cluster:call(?config(node, Config), math, sqrt, [4], none) end,
+            fun() -> py_cluster:any(math, sqrt, [4], none) end,
+            fun() -> py_cluster:all(math, sqrt, [4], none) end,
+            fun() -> py_cluster:map(math, sqrt, [4], none) end
+        ]
+    ].
 
 %% The second item goes to the other node, and its worker says that it runs; then that node goes down.
 in_the_middle_of_a_map(Config, Options) ->
@@ -279,6 +292,24 @@ a_caller_that_dies_takes_its_call_there_back(Config) ->
     _ = py_test_server:read(<<Marker/binary, ".started">>),
     exit(Caller, kill),
     ?assertMatch(<<_/binary>>, py_test_server:read(<<Marker/binary, ".stopped">>)).
+
+what_a_dead_caller_has_running_on_nodes_is_stopped(Config) ->
+    Node = ?config(node, Config),
+    [
+        begin
+            Marker = py_test_server:marker(),
+            Caller = spawn(fun() -> Call(Marker) end),
+            _ = py_test_server:read(<<Marker/binary, ".started">>),
+            exit(Caller, kill),
+            ?assertMatch(<<_/binary>>, py_test_server:read(<<Marker/binary, ".stopped">>))
+        end
+     || Call <- [
+            fun(Marker) -> py_cluster:call(Node, py_fixture, hang, [Marker]) end,
+            fun(Marker) -> py_cluster:all(py_fixture, hang, [Marker]) end,
+            fun(Marker) -> py_cluster:map(py_fixture, hang, [Marker], #{}) end
+        ]
+    ],
+    ?assertEqual([{ok, -1}, {ok, -2}], py_cluster:map(operator, neg, [1, 2], #{})).
 
 a_call_under_way_learns_that_the_node_is_down(Config) ->
     Account = account_on(?config(node, Config)),
