@@ -18,7 +18,7 @@
 -module(py_call).
 
 -export([run/5, begin_call/6, begin_call/7, await/3, poll/3, abandon/1, abandon/2, cast/5, release/2, ask/2, question/2]).
--export([credit/2, write/2, until/1, from_now/1, settle/2, emit/2]).
+-export([credit/2, write/2, until/1, from_now/1]).
 
 -export_type([pending/0, begun/0]).
 
@@ -44,12 +44,12 @@ run(Op, Target, Object, Arguments, Options) ->
             Inbox = py_inbox:open(),
             try py_remote:begin_call(node(Owner), [Op, Target, Object, Arguments, Options, 0], Inbox) of
                 {ok, Pending} -> await(Inbox, Pending, infinity);
-                {failed, Error, OnError} -> fail(OnError, Error)
+                {failed, Error, OnError} -> py_answer:fail(OnError, Error)
             after
                 py_inbox:close(Inbox)
             end;
         {failed, Error, OnError} ->
-            fail(OnError, Error)
+            py_answer:fail(OnError, Error)
     end.
 
 %% @doc The first half of it: the call is on its way. What comes of it goes to the mailbox of this process.
@@ -89,7 +89,7 @@ cast(Op, Target, Object, Arguments, Options) ->
             Choice = py_options:choose(Options, Defaults),
             Id = erlang:unique_integer([positive]),
             case written(Server, Choice, Id, call_frame(?CAST, {Op, Target, Token}, Packed)) of
-                {failed, Error} -> fail(Choice#choice.on_error, Error);
+                {failed, Error} -> py_answer:fail(Choice#choice.on_error, Error);
                 Data -> _ = traced(Port, Choice, Id) andalso write(Port, Data), ok
             end;
         {remote, Owner} ->
@@ -136,7 +136,7 @@ release(Handles, Options) ->
 ask(Request, Options) ->
     case prepared(Request, Options) of
         {ready, Server, Choice, Id, Data} -> exchange(Server, Choice, Id, Data);
-        {failed, Error, OnError} -> fail(OnError, Error)
+        {failed, Error, OnError} -> py_answer:fail(OnError, Error)
     end.
 
 %% @doc The first half of it.
@@ -224,7 +224,7 @@ exchange(#server{owner = Owner} = Server, Choice, Id, Data) ->
             _ = demonitor(Alias, [flush]),
             case py_servers:next_life(Server) of
                 {ok, Next} -> exchange(Next, Choice, Id, Data);
-                {failed, Error} -> fail(Choice#choice.on_error, Error)
+                {failed, Error} -> py_answer:fail(Choice#choice.on_error, Error)
             end
     end.
 
@@ -297,29 +297,29 @@ await(Inbox, #pending{until = Until, choice = Choice} = Pending, Patience) ->
     case next_answer(Inbox, Pending, sooner(Until, Patience)) of
         timeout ->
             ok = abandon(Inbox, Pending),
-            settle({timeout, Pending}, Choice);
+            py_answer:settle({timeout, Pending}, Choice);
         Answer ->
-            settle(Answer, Choice)
+            py_answer:settle(Answer, Choice)
     end.
 
 answered(timeout, #pending{choice = Choice} = Pending) ->
     ok = abandon(Pending),
-    settle({timeout, Pending}, Choice);
+    py_answer:settle({timeout, Pending}, Choice);
 answered(Answer, #pending{choice = Choice}) ->
-    settle(Answer, Choice).
+    py_answer:settle(Answer, Choice).
 
 %% @doc What came of a call, if it is there within `Patience' milliseconds.
 -spec poll(py_inbox:inbox(), pending(), timeout()) -> {value, term()} | timeout.
 poll(Inbox, #pending{choice = Choice} = Pending, Patience) ->
     case next_answer(Inbox, Pending, sooner(infinity, Patience)) of
         timeout -> timeout;
-        Answer -> {value, settle(Answer, Choice)}
+        Answer -> {value, py_answer:settle(Answer, Choice)}
     end.
 
 next_answer(Inbox, #pending{alias = Alias} = Pending, Until) ->
     case py_inbox:next(Inbox, Alias, Until) of
         {?OUTPUT, Output} ->
-            ok = emit(Output, Pending),
+            ok = py_answer:emit(Output, Pending),
             next_answer(Inbox, Pending, Until);
         Answer ->
             Answer
@@ -336,7 +336,7 @@ from_now(Patience) -> erlang:monotonic_time(millisecond) + Patience.
 receive_answer(Alias, Pending, Until) ->
     receive
         {Alias, ?OUTPUT, Output} ->
-            ok = emit(Output, Pending),
+            ok = py_answer:emit(Output, Pending),
             receive_answer(Alias, Pending, Until);
         {Alias, Kind, Payload} ->
             _ = demonitor(Alias, [flush]),
@@ -346,11 +346,6 @@ receive_answer(Alias, Pending, Until) ->
     after remaining(Until) ->
         timeout
     end.
-
-%% @doc Show what a call has printed.
--spec emit({non_neg_integer(), binary()}, pending()) -> ok.
-emit({Flags, Text}, #pending{server = #server{name = Name}, choice = #choice{output = Output}}) ->
-    py_output:emit(Output, Flags, Text, Name).
 
 remaining(infinity) -> infinity;
 remaining(Until) -> max(0, Until - erlang:monotonic_time(millisecond)).
@@ -383,33 +378,3 @@ flush(Alias) ->
         {Alias, _, _} -> flush(Alias)
     after 0 -> ok
     end.
-
-%% @doc What a caller is given for an answer.
--spec settle(term(), #choice{}) -> term().
-settle({?REPLY, Payload}, #choice{on_error = OnError}) ->
-    try binary_to_term(Payload, [safe]) of
-        Value when OnError =:= raise -> Value;
-        Value -> {ok, Value}
-    catch
-        error:badarg ->
-            Message = "the answer holds an atom or a fun that this node does not know",
-            fail(OnError, py_error:make(not_encodable, Message, []))
-    end;
-settle({?CONTROL, Payload}, #choice{on_error = OnError}) ->
-    case binary_to_term(Payload, [safe]) of
-        #{<<"op">> := <<"refused">>, <<"message">> := Why} -> fail(OnError, py_error:make(refused, "~ts", [Why]));
-        Answer when OnError =:= raise -> Answer;
-        Answer -> {ok, Answer}
-    end;
-settle({?ERROR, Payload}, #choice{on_error = OnError}) ->
-    fail(OnError, py_error:decode(Payload));
-settle({timeout, #pending{choice = #choice{timeout = infinity}}}, #choice{on_error = OnError}) ->
-    fail(OnError, py_error:make(timeout, "no answer within the time that was waited, and the call was taken back", []));
-settle({timeout, #pending{choice = #choice{timeout = Timeout}}}, #choice{on_error = OnError}) ->
-    Error = py_error:make(timeout, "no answer within ~b ms, and the bridge did not say why", [Timeout]),
-    fail(OnError, Error);
-settle({down, Reason}, #choice{on_error = OnError}) ->
-    fail(OnError, py_port:lost(Reason)).
-
-fail(return, Error) -> {error, Error};
-fail(raise, Error) -> error({py_error, Error}).

@@ -158,7 +158,7 @@ run(#gathering{in_flight = InFlight, until = Until, inbox = Inbox} = State) ->
     case py_inbox:next(Inbox, min(Until, straggling(State))) of
         {Alias, {?OUTPUT, Output}} when is_map_key(Alias, InFlight) ->
             #{Alias := {_, _, Pending, _}} = InFlight,
-            ok = py_call:emit(Output, Pending),
+            ok = py_answer:emit(Output, Pending),
             run(State);
         {Alias, Answer} when is_map_key(Alias, InFlight) ->
             run(answered(Alias, Answer, State));
@@ -236,7 +236,7 @@ now_ms() -> erlang:monotonic_time(millisecond).
 
 answered(Alias, Answer, #gathering{in_flight = InFlight, usual = Usual, inbox = Inbox} = State) ->
     {{Number, Unit, #pending{choice = Choice}, Since}, Others} = maps:take(Alias, InFlight),
-    Outcome = py_call:settle(Answer, Choice#choice{on_error = return}),
+    Outcome = py_answer:settle(Answer, Choice#choice{on_error = return}),
     {Twins, Left} = taken_apart(Number, Others),
     _ = [py_call:abandon(Inbox, Pending) || {_, _, Pending, _} <- Twins],
     Took = now_ms() - Since,

@@ -87,8 +87,8 @@ wait(Teller, Token, Name) ->
 
 reason(#pending{alias = Alias, choice = Choice} = Pending, Monitor) ->
     receive
-        {Alias, Kind, Payload} -> why(py_call:settle({Kind, Payload}, Choice));
-        {'DOWN', Alias, process, _, Reason} -> why(py_call:settle({down, Reason}, Choice));
+        {Alias, Kind, Payload} -> why(py_answer:settle({Kind, Payload}, Choice));
+        {'DOWN', Alias, process, _, Reason} -> why(py_answer:settle({down, Reason}, Choice));
         {'DOWN', Monitor, process, _, _} -> py_call:abandon(Pending)
     end.
 

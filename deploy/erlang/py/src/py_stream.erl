@@ -87,17 +87,17 @@ next_until(#stream{inbox = Inbox, pending = #pending{alias = Alias, choice = Cho
         timeout ->
             timeout;
         {?OUTPUT, Output} ->
-            ok = py_call:emit(Output, Pending),
+            ok = py_answer:emit(Output, Pending),
             next_until(Stream, Until);
         {?ITEM, Payload} ->
             ok = ask_for_more(Stream),
-            {ok, py_call:settle({?REPLY, Payload}, Choice#choice{on_error = raise})};
+            {ok, py_answer:settle({?REPLY, Payload}, Choice#choice{on_error = raise})};
         {?END, _} ->
             ok = over(Stream),
             done;
         Answer ->
             ok = over(Stream),
-            ended(py_call:settle(Answer, Choice#choice{on_error = raise}))
+            ended(py_answer:settle(Answer, Choice#choice{on_error = raise}))
     end.
 
 -spec ended(term()) -> no_return().
