@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from bascule.bridge.contracts import syntax
 from bascule.bridge.contracts.names import NameRules, Transformer
 from bascule.bridge.contracts.sources import Diagnostic, Source
+from bascule.workers.contracts.comparing import CONTRACT_NAME
 
 _OPERATIONS = frozenset(
     f"encode_{of}"
@@ -46,6 +47,7 @@ class _FileCheck:
         functions = [each for each in file.declarations if isinstance(each, syntax.Function)]
         self._unique("type", types, rules.type_code, rules.type_func)
         self._unique("function", functions, rules.func_code, rules.func_value)
+        self._functions(functions)
         for each in types:
             self._parameters(each)
             if isinstance(each, syntax.Data):
@@ -91,6 +93,27 @@ class _FileCheck:
     def _parameters(self, each: syntax.Data | syntax.Alias) -> None:
         if len(set(each.parameters)) != len(each.parameters):
             self._problem(each.offset, f"two parameters of {each.name} have one name", len("data"))
+        if not each.parameters:
+            return
+        waiting = [each.type] if isinstance(each, syntax.Alias) else []
+        if isinstance(each, syntax.Data):
+            waiting += [field.type for one in each.constructors for field in one.fields or ()]
+        while waiting:
+            name, arguments, offset = waiting.pop()
+            waiting += arguments
+            if not name[0].isupper() and name not in each.parameters:
+                self._problem(offset, f"{name} is no parameter of {each.name}", len(name))
+
+    def _functions(self, functions: Sequence[syntax.Function]) -> None:
+        for each in functions:
+            if self._rules.func_value(each.name) == CONTRACT_NAME:
+                message = f"what a mounted module tells its contract by is called {CONTRACT_NAME}"
+                self._problem(each.offset, message, len(each.name))
+            seen: set[str] = set()
+            for raised in each.raises:
+                if raised.name in seen:
+                    self._problem(raised.offset, f"{each.name} raises {raised.name} twice", len(raised.name))
+                seen.add(raised.name)
 
     def _constructors(self, data: syntax.Data) -> None:
         rules, constructors = self._rules, data.constructors

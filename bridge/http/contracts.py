@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bascule.bridge.contracts.live.over_http import EVENTS, TIMEOUT, metadata_of, seconds_of, status_of, target_of
 from bascule.bridge.errors import CallError, NotFound
 from bascule.workers.contracts import wire
-from bascule.workers.contracts.mounting import CONTRACT_NAME
+from bascule.workers.contracts.comparing import CONTRACT_NAME
 from bascule.workers.contracts.wire.json_text import Huge, Twice
 
 if TYPE_CHECKING:

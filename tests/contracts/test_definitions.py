@@ -95,6 +95,10 @@ def test_a_module_becomes_records_enums_foreign_types_and_functions() -> None:
         (f"{EXTENDED}data X = X {{ a :: Double = 1e999 }}\n", "A.pg:3:28", "this default is no Double"),
         (f"{EXTENDED}data X a a = X {{ b :: a }}\n", "A.pg:3:1", "two parameters of X have one name"),
         (f'{EXTENDED}data X = X {{ a :: String = "\\q" }}\n', "A.pg:3:28", "an escape that is not known"),
+        (f"{EXTENDED}data P a = P {{ x :: Maybe b }}\n", "A.pg:3:27", "b is no parameter of P"),
+        (f"{EXTENDED}type P a = Map a b\n", "A.pg:3:18", "b is no parameter of P"),
+        (f"{EXTENDED}data E = E {{ a :: Bool }}\nf :: Unit -> IO Unit raises E, E\n", "A.pg:4:32", "raises E twice"),
+        ("module A where\ncontract__ :: Unit -> IO Unit\n", "A.pg:2:1", "tells its contract by"),
         (f"{EXTENDED}type X = Y\ntype Y = X\n", "A.pg:4:10", "stands for itself"),
     ],
 )

@@ -159,6 +159,33 @@ def test_definitions_may_have_typescripts_own_names(tmp_path: Path, tsc: Path) -
     run_typescript(tsc, tmp_path / "out", "program")
 
 
+PREDEFINED = """\
+{-# EXTENDED #-}
+module String where
+import Other
+data Map = Map { end :: Int32, receive :: List Atom, k :: Maybe Binary, color :: Color }
+data Atom = End | Undefined | True | Nil
+data Binary = Binary { just :: Maybe (Maybe Int32) }
+data Integer = Case { of :: Int32 } | Receive
+data OtherColor = Odd | Even
+data GetError = GetError { term :: OtherColor }
+end :: Map -> IO Atom
+receive :: Binary -> IO (Stream Integer) raises Binary
+get :: Map -> IO Map raises GetError
+"""
+
+
+def test_definitions_may_have_erlangs_own_names(tmp_path: Path, needs: Callable[..., None]) -> None:
+    needs("erlc")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "String.pg").write_text(PREDEFINED)
+    (tmp_path / "in" / "Other.pg").write_text(OTHER)
+    assert main(["contract", "generate", "-i", str(tmp_path / "in"), "-o", str(tmp_path), "-t", "erlang"]) == 0
+    command = ["erlc", "-Werror", "-o", str(tmp_path), *map(str, tmp_path.glob("*.erl"))]
+    compiled = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
+
+
 @pytest.mark.usefixtures("runtime_folder", "nothing_left")
 def test_an_erlang_client_calls_a_mounted_class(folder: Path, needs: Callable[..., None]) -> None:
     needs("erl", "erlc")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Contract = dict[str, Any]
 
 __all__ = [
+    "CONTRACT_NAME",
     "Breaks",
     "Difference",
     "breaking",
@@ -28,6 +29,10 @@ __all__ = [
     "unfit",
     "whole",
 ]
+
+
+CONTRACT_NAME = "contract__"
+"""The function of a mounted module that tells its contract: definitions with a function of this name are refused."""
 
 
 def digest(contract: Contract) -> str:

@@ -23,16 +23,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bascule.protocols.errors import ErrorKind
 from bascule.workers.contracts import wire
 from bascule.workers.contracts.codecs import ValueDecoder, ValueEncoder
-from bascule.workers.contracts.comparing import digest, read_contract, unfit, whole
+from bascule.workers.contracts.comparing import CONTRACT_NAME, digest, read_contract, unfit, whole
 from bascule.workers.errors import CallFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     Function = Callable[..., Any]
-
-CONTRACT_NAME = "contract__"
-"""The function of a mounted module that tells its contract: no definition can have this name, after snake_case."""
 
 
 class MountError(Exception):

@@ -17,6 +17,7 @@ Before its first call a module has the server compare contracts, `connect/0,1`; 
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from bascule.bridge.contracts.generators import File, in_order
 from bascule.bridge.contracts.generators.description import ref_name, whole_contract
@@ -101,6 +102,17 @@ def generate(schema: Schema, package: str) -> list[File]:
     return in_order(files)
 
 
+_PREDEFINED_TEXT: Final = """
+    any arity atom binary bitstring bool boolean byte char cons dynamic float fun function identifier integer iodata
+    iolist list map maybe_improper_list mfa module neg_integer nil no_return node non_neg_integer none
+    nonempty_binary nonempty_bitstring nonempty_improper_list nonempty_list nonempty_maybe_improper_list
+    nonempty_string nonempty_tuple number pid port pos_integer product range record reference string term timeout
+    tuple union
+"""
+_PREDEFINED: Final = frozenset(_PREDEFINED_TEXT.split())
+"""Types that no module can define."""
+
+
 class _ErlangModule:
     def __init__(self, schema: Schema, module: Module, name: str) -> None:
         self._schema = schema
@@ -110,6 +122,21 @@ class _ErlangModule:
         self._encoded = self._reached([each.argument for each in functions])
         raised = [Type(ref) for each in functions for ref in each.raises]
         self._decoded = self._reached([*(each.result for each in functions), *raised])
+        # This module's own definitions come first; those of others get out of their way.
+        used = sorted({*self._encoded, *self._decoded}, key=lambda ref: (ref.module != module.name, ref))
+        self._atoms = self._named(used, set())
+        self._types = self._named(used, {*_PREDEFINED, *(f"{each.wire}_error" for each in functions)})
+
+    def _named(self, refs: list[Ref], taken: set[str]) -> dict[Ref, str]:
+        """A name for each definition that nothing else has."""
+        found = {}
+        for ref in refs:
+            name = snake(ref.name) if ref.module == self._module.name else f"{snake(ref.module)}_{snake(ref.name)}"
+            while name in taken:
+                name += "_"
+            taken.add(name)
+            found[ref] = name
+        return found
 
     def _reached(self, kinds: list[Type]) -> list[Ref]:
         found: dict[Ref, None] = {}
@@ -130,7 +157,7 @@ class _ErlangModule:
             for arity in ((3, 4) if each.stream else (1, 2))
         )
         errors = [f"{self._called(each)}_error" for each in self._functions if each.raises]
-        types = ", ".join(f"'{name}'/0" for name in [*map(self._atom, both), *errors])
+        types = ", ".join(f"'{name}'/0" for name in [*map(self._types.__getitem__, both), *errors])
         doc = self._module.doc or f"The module {self._module.name}."
         lines = [*(f"%% {line}".rstrip() for line in doc.splitlines()), "%%"]
         lines += [f"%% Made from {self._module.name}.pg by `bascule contract generate': do not edit."]
@@ -153,15 +180,11 @@ class _ErlangModule:
         pieces = _PIECE.findall(text)
         return "<<\n" + "\n".join(f'        "{each}"' for each in pieces) + "/utf8\n    >>"
 
-    def _atom(self, ref: Ref) -> str:
-        own = snake(ref.name)
-        return own if ref.module == self._module.name else f"{snake(ref.module)}_{own}"
-
     # ---- Types
 
     def _type_of(self, definition: Definition) -> str:
         doc = "".join(f"%% {line}\n" for line in definition.doc.splitlines())
-        return f"{doc}-type '{self._atom(definition.ref)}'() :: {self._spelled(definition)}."
+        return f"{doc}-type '{self._types[definition.ref]}'() :: {self._spelled(definition)}."
 
     def _spelled(self, definition: Definition) -> str:
         if isinstance(definition, Enum):
@@ -181,7 +204,7 @@ class _ErlangModule:
 
     def _type(self, kind: Type) -> str:
         if isinstance(kind.target, Ref):
-            return f"'{self._atom(kind.target)}'()"
+            return f"'{self._types[kind.target]}'()"
         inner = [self._type(each) for each in kind.arguments]
         if kind.target is Builtin.MAYBE:
             return f"{'unit' if kind.arguments[0].target is Builtin.UNIT else inner[0]} | undefined"
@@ -197,11 +220,11 @@ class _ErlangModule:
 
     def _called(self, each: Function) -> str:
         """A function's name here: what the module itself has comes first."""
-        own = {f"{way}_{self._atom(ref)}" for way in ("encode", "decode") for ref in {*self._encoded, *self._decoded}}
+        own = {f"{way}_{self._atoms[ref]}" for way in ("encode", "decode") for ref in {*self._encoded, *self._decoded}}
         return f"{each.wire}_" if each.wire in own | _OWN else each.wire
 
     def _error_type(self, each: Function) -> str:
-        cases = " | ".join(f"{{'{self._atom(ref)}', '{self._atom(ref)}'()}}" for ref in each.raises)
+        cases = " | ".join(f"{{'{self._atoms[ref]}', '{self._types[ref]}'()}}" for ref in each.raises)
         name = self._called(each)
         return f"%% What '{name}' may raise, as `error:Reason'.\n-type '{name}_error'() :: {cases}."
 
@@ -210,7 +233,7 @@ class _ErlangModule:
         if not each.raises:
             return lines
         decoders = ", ".join(
-            f"<<\"{ref_name(ref)}\">> => fun(Value) -> {{'{self._atom(ref)}', 'decode_{self._atom(ref)}'(Value)}} end"
+            f"<<\"{ref_name(ref)}\">> => fun(Value) -> {{'{self._atoms[ref]}', 'decode_{self._atoms[ref]}'(Value)}} end"
             for ref in each.raises
         )
         body = [f"    {line}" for line in lines]
@@ -271,7 +294,7 @@ class _ErlangModule:
         ]
 
     def _coder(self, way: str, definition: Definition) -> list[str]:
-        name = f"'{way}_{self._atom(definition.ref)}'"
+        name = f"'{way}_{self._atoms[definition.ref]}'"
         encodes = way == "encode"
         if isinstance(definition, Foreign):
             return ["", f"{name}(Value) -> Value."]
@@ -324,7 +347,7 @@ class _ErlangModule:
     def _code(self, way: str, kind: Type, name: str) -> str:
         target = kind.target
         if isinstance(target, Ref):
-            return f"'{way}_{self._atom(target)}'({name})"
+            return f"'{way}_{self._atoms[target]}'({name})"
         if target is Builtin.UNIT:
             return "#{}" if way == "encode" else "undefined"
         if target is Builtin.DOUBLE:

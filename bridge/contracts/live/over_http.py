@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bascule.bridge.contracts.live.transports import compare_with, declared, is_stream, opened
 from bascule.workers.contracts import wire
-from bascule.workers.contracts.mounting import CONTRACT_NAME
+from bascule.workers.contracts.comparing import CONTRACT_NAME
 
 if TYPE_CHECKING:
     from bascule.bridge.errors import CallError

@@ -17,8 +17,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from bascule.bridge.errors import CallError, PythonError
-from bascule.workers.contracts.comparing import Difference, digest, unfit, whole
-from bascule.workers.contracts.mounting import CONTRACT_NAME, codecs_for
+from bascule.workers.contracts.comparing import CONTRACT_NAME, Difference, digest, unfit, whole
+from bascule.workers.contracts.mounting import codecs_for
 
 Coder = Callable[[Any], Any]
 
