@@ -32,16 +32,26 @@ def cancelled(worker: Worker, target: str, *args: object) -> dict[str, object]:
     return caught.value.error
 
 
-def test_a_python_loop_is_interrupted(worker: Worker) -> None:
-    error = cancelled(worker, "things:spin")
+def cancelled_inside(worker: Worker, target: str, begun: Path) -> dict[str, object]:
+    """The same, once the function itself says that it has begun: a call may be cancelled before its first line."""
+    call_id = worker.start(target, str(begun))
+    wait_until(begun.exists)
+    worker.cancel(call_id)
+    with pytest.raises(CallError) as caught:
+        worker.result(call_id)
+    return caught.value.error
+
+
+def test_a_python_loop_is_interrupted(worker: Worker, tmp_path: Path) -> None:
+    error = cancelled_inside(worker, "things:spin", tmp_path / "begun")
     assert error["kind"] == "cancelled"
     assert "spin" in str(error["traceback"])
     assert worker.call("things:add", 1, 1) == 2
 
 
-def test_finally_blocks_run(worker: Worker) -> None:
+def test_finally_blocks_run(worker: Worker, tmp_path: Path) -> None:
     worker.call("things:taken")
-    cancelled(worker, "things:spin_cleanly")
+    assert cancelled_inside(worker, "things:spin_cleanly", tmp_path / "begun")["kind"] == "cancelled"
     assert worker.call("things:taken") == ["cleaned up"]
 
 
@@ -53,19 +63,9 @@ def test_a_loop_that_prints_is_interrupted_and_the_wire_stays_whole(worker: Work
     worker.output.clear()
 
 
-def cancelled_inside(worker: Worker, target: str, begun: Path) -> object:
-    """The same for a coroutine, once it says that it has begun: before, it is the event loop that is interrupted."""
-    call_id = worker.start(target, str(begun))
-    wait_until(begun.exists)
-    worker.cancel(call_id)
-    with pytest.raises(CallError) as caught:
-        worker.result(call_id)
-    return caught.value.kind
-
-
 def test_awaiting_is_interrupted_the_way_asyncio_does_it(worker: Worker, tmp_path: Path) -> None:
     worker.call("things:taken")
-    assert cancelled_inside(worker, "things:asleep_forever", tmp_path / "begun") == "cancelled"
+    assert cancelled_inside(worker, "things:asleep_forever", tmp_path / "begun")["kind"] == "cancelled"
     assert worker.call("things:taken") == ["cancelled inside"]
     assert worker.call("things:aadd", 1, 2) == 3
 
@@ -91,12 +91,14 @@ def test_a_stream_is_interrupted_while_it_makes_an_item(worker: Worker) -> None:
     assert caught.value.kind == "cancelled"
 
 
-def test_code_that_swallows_it_answers_all_the_same(worker: Worker) -> None:
-    call_id = worker.start("things:stubborn", 1)
-    worker.wait_until_running(call_id)
+def test_code_that_swallows_it_answers_all_the_same(worker: Worker, tmp_path: Path) -> None:
+    worker.call("things:taken")
+    begun = tmp_path / "begun"
+    call_id = worker.start("things:stubborn", str(begun))
+    wait_until(begun.exists)
     worker.cancel(call_id)
     assert worker.result(call_id) == "still here"
-    worker.call("things:taken")
+    assert worker.call("things:taken") == ["caught"]
 
 
 def test_many_cancellations_at_any_moment_never_hit_another_call(worker: Worker) -> None:
@@ -157,7 +159,7 @@ def test_a_sleep_is_interrupted() -> None:
 
 def test_a_coroutine_that_never_awaits_is_interrupted(tmp_path: Path) -> None:
     with Worker(paths=[str(PROJECT)], preload=["things"]) as worker:
-        assert cancelled_inside(worker, "things:abusy", tmp_path / "begun") == "cancelled"
+        assert cancelled_inside(worker, "things:abusy", tmp_path / "begun")["kind"] == "cancelled"
         assert worker.call("things:aadd", 1, 2) == 3
 
 

@@ -206,7 +206,9 @@ def taken() -> list[str]:
     return found
 
 
-def spin() -> None:
+def spin(begun: str | None = None) -> None:
+    if begun is not None:
+        open(begun, "w").close()
     while True:
         pass
 
@@ -216,21 +218,22 @@ def sleep(seconds: float) -> float:
     return seconds
 
 
-def spin_cleanly() -> None:
+def spin_cleanly(begun: str) -> None:
     try:
+        open(begun, "w").close()
         while True:
             pass
     finally:
         calls.append("cleaned up")
 
 
-def stubborn(times: int) -> str:
-    for _ in range(times):
-        try:
-            while True:
-                pass
-        except BaseException:
-            calls.append("caught")
+def stubborn(begun: str) -> str:
+    try:
+        open(begun, "w").close()
+        while True:
+            pass
+    except BaseException:
+        calls.append("caught")
     return "still here"
 
 
