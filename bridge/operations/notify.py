@@ -9,6 +9,9 @@ import os
 import socket
 import time
 from collections.abc import Mapping, MutableMapping
+from typing import Final
+
+_PATIENCE: Final = 2.0  # seconds for which a manager may be too busy to take one more message
 
 
 class Notifier:
@@ -31,6 +34,7 @@ class Notifier:
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         message = "\n".join(f"{name}={_line(value)}" for name, value in fields.items())
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            sock.settimeout(_PATIENCE)  # few messages wait unread: the next one would hold us up until one is read
             try:
                 sock.sendto(message.encode(), address)
             except OSError:

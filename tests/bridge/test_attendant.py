@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -44,3 +46,14 @@ async def test_time_to_end_is_asked_for_while_calls_may_be_finished_and_not_for_
     asked = [at - began for at, fields in told.notes if "EXTEND_TIMEOUT_USEC" in fields]
     assert 600.0 <= asked[-1] <= 700.0
     assert max(after - before for before, after in zip(asked, asked[1:], strict=False)) < 10.0  # before each is over
+
+
+def test_a_manager_that_reads_nothing_holds_nobody_up(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(str(tmp_path / "notify"))
+        told = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        while not told.lost:  # the kernel keeps some of them, and has the next one wait
+            told.send(STATUS="x" * 4000)
+        assert deaf.recv(8192).startswith(b"STATUS=x")
+        told.ready("again")
+        assert told.lost == 1
