@@ -14,6 +14,7 @@ import contextlib
 import errno
 import logging
 import resource
+import select
 import socket
 import ssl
 import sys
@@ -44,6 +45,7 @@ _log = logging.getLogger(__name__)
 RESERVED = 64  # descriptors that clients can't have: a lost worker could not be replaced
 _RETRY = 0.1  # seconds to wait when there are no descriptors left
 _HELLO_TIMEOUT = 10.0  # on the socket of our own user
+_LATER = 1.0  # seconds until we see whether what a client said was read
 _OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -283,7 +285,7 @@ class Listener:
             bridge.left[session.id] = partial(self._left, carrying)
             if patience is not None:
                 core = bridge.core
-                core.endings.set_timer(core.now + patience, partial(_drop_silent, core, session, patience))
+                core.endings.set_timer(core.now + patience, partial(_drop_silent, core, session, patience, fd))
 
         pool = self.rule.admission.pool or bridge.default_pool()
         bridge.pump.attach_client(
@@ -320,13 +322,23 @@ class _TurnedAway(Exception):
     """There is no room for a client; the message says why."""
 
 
-def _drop_silent(core: RouterCore, session: Session, patience: float) -> None:
-    """It has not said in time who it is."""
+def _drop_silent(core: RouterCore, session: Session, patience: float, fd: int) -> None:
+    """It has not said in time who it is. One whose words lie there unread has: the delay is ours."""
     door = session.door
-    if not session.dead and (isinstance(door, FrontDoor) or (isinstance(door, ServiceDoor) and door.hello is None)):
-        session.outbox.append(refusal(f"no hello came within {patience:g} s"))
-        core.mark(session)
-        core.requests.close_session(session)
+    if session.dead or not (isinstance(door, FrontDoor) or (isinstance(door, ServiceDoor) and door.hello is None)):
+        return
+    if _has_unread(fd):
+        core.endings.set_timer(core.now + _LATER, partial(_drop_silent, core, session, patience, fd))
+        return
+    session.outbox.append(refusal(f"no hello came within {patience:g} s"))
+    core.mark(session)
+    core.requests.close_session(session)
+
+
+def _has_unread(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def listen_tcp(address: str) -> socket.socket:
