@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import struct
 import threading
 import time
 from collections import deque
@@ -36,6 +37,9 @@ _unpack = HEADER.unpack_from
 _CHUNK: Final = (64 << 10,)  # bytes of one read, as the argument list of recv
 _LARGE_CHUNK: Final = (256 << 10,)  # the same while a large frame is under way; making room for them costs more
 _NAP: Final = 1.0  # seconds after which a follower looks for itself whether it was forgotten
+_AWAKE: Final = struct.pack("ll", int(_NAP), 0)
+"""The longest that a read waits before it is begun again. A signal that comes between Python's last look for signals
+and the system call does not interrupt it: else that Ctrl-C would wait for the next answer, which may never come."""
 _SHORTLY: Final = 0.0005  # seconds between two looks at a claim that must be had
 _BLOCKED_MS: Final = 50  # how long a writer leaves reading to another thread before it looks again
 
@@ -71,6 +75,7 @@ class Link(Settling):
     def __init__(self, connection: Connection, sock: socket.socket, reader: FrameReader, on_output: OnOutput) -> None:
         super().__init__(connection, Outbox(sock, self._wait_to_write), reader, Proxy, on_output)
         self._sock = sock
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _AWAKE)
         self._recv, self._send = sock.recv, sock.send
         self._inbox: deque[bytes] = deque()
         self._reads: dict[int, int] = {}
@@ -196,9 +201,11 @@ class Link(Settling):
                 while in_time and not entry.state and self.broken is None:
                     if until is not None:
                         remaining = until - time.monotonic()
-                        in_time = remaining > 0 and bool(self._read_poll.poll(remaining * 1000))
+                        in_time = remaining > 0
                         if not in_time:
                             break
+                        if not self._read_poll.poll(min(remaining, _NAP) * 1000):
+                            continue
                     self._read()
             finally:
                 self._leading = False
@@ -226,6 +233,8 @@ class Link(Settling):
             try:
                 # All in C: a signal's exception comes either before anything was read, or when it is in the inbox.
                 inbox.extend(map(self._recv, _CHUNK if self._whole else _LARGE_CHUNK))
+            except BlockingIOError:
+                return  # it said nothing for a while
             except OSError as error:
                 self.fail(_reason(error))
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import random
@@ -756,6 +757,30 @@ def test_a_signal_while_waiting_costs_nothing_but_the_wait(
         with pytest.raises(KeyboardInterrupt):
             client.call("m:first")
         assert client.call("m:second") == "second"
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("timeout", [None, 3600.0])
+def test_a_signal_that_no_system_call_was_interrupted_by_is_noticed(scripted: Connect, timeout: float | None) -> None:
+    """As it happens to one that comes just before the thread begins to wait."""
+
+    class Noticed(Exception):
+        pass
+
+    def notice(*_: Any) -> None:
+        raise Noticed
+
+    def script(peer: Peer) -> None:
+        first = peer.call()
+        _thread.interrupt_main(signal.SIGUSR1)  # for Python a signal, and nothing that the system knows of
+        assert peer.expect(Kind.CANCEL)[3] == first.id
+
+    client = scripted(script)
+    before = signal.signal(signal.SIGUSR1, notice)
+    try:
+        with pytest.raises(Noticed):
+            client.call("m:first", timeout=timeout)
     finally:
         signal.signal(signal.SIGUSR1, before)
 
