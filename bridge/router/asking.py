@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from bascule.bridge.router.peers import Session
     from bascule.protocols.envelope import Payload
 
-LOOK = 0.05  # seconds between two looks whether all workers are there
 MOST_WAITING = 1_000  # questions of one session that wait for workers; one more is answered with those that are there
+_SWEEP = 256
+_FOR_EVER = 1e6  # seconds: who waits for so long needs nobody to tell the time
 
 
 def answer_door(core: RouterCore, session: Session, number: Hashable, payload: Payload) -> None:
@@ -41,25 +42,44 @@ def answer_workers(core: RouterCore, session: Session, number: Hashable, asked: 
     wait_ms, copies = asked.get("wait_ms"), asked.get("copies")
     seconds = wait_ms / 1000 if isinstance(wait_ms, int) and session.asking < MOST_WAITING else 0.0
     enough = copies if isinstance(copies, int) and copies > 0 else None
-    session.asking += 1
-    _look(core, session, number, core.now + seconds, enough)
+    question = _Question(core, session, number, core.now + seconds, enough)
+    if not question.look():
+        if len(core.waiting) % _SWEEP == _SWEEP - 1:
+            core.workers_changed()  # those whose clients have left are forgotten
+        core.waiting.append(question.look)
+        if seconds < _FOR_EVER:
+            core.endings.set_timer(core.now + seconds, core.workers_changed)
 
 
-def _look(core: RouterCore, session: Session, number: Hashable, until: float, enough: int | None) -> None:
-    """Answer, or look again later."""
-    if session.dead:
-        return
-    answer = workers_of(core, session)
-    size: int = answer["size"]
-    missing = len(answer["slots"]) < (size if enough is None else min(size, enough))
-    if missing and "why" not in answer and core.now < until and not core.draining:
-        core.endings.set_timer(core.now + LOOK, partial(_look, core, session, number, until, enough))
-        return
-    session.asking -= 1
-    core.answer_control(session, number, answer)
-    if session.input_over:  # it may have waited for nothing else
-        core.requests.door_requests(session)
-        core.requests.close_if_done(session)
+class _Question:
+    """One that waits for workers. The core has it look again whenever there may be others, or none any more."""
+
+    __slots__ = ("_core", "_enough", "_number", "_session", "_until")
+
+    def __init__(self, core: RouterCore, session: Session, number: Hashable, until: float, enough: int | None) -> None:
+        self._core = core
+        self._session = session
+        self._number = number
+        self._until = until
+        self._enough = enough
+        session.asking += 1
+
+    def look(self) -> bool:
+        """Answer if it is time; whether it was."""
+        core, session = self._core, self._session
+        if session.dead:
+            return True
+        answer = workers_of(core, session)
+        size: int = answer["size"]
+        missing = len(answer["slots"]) < (size if self._enough is None else min(size, self._enough))
+        if missing and "why" not in answer and core.now < self._until and not core.draining:
+            return False
+        session.asking -= 1
+        core.answer_control(session, self._number, answer)
+        if session.input_over:  # it may have waited for nothing else
+            core.requests.door_requests(session)
+            core.requests.close_if_done(session)
+        return True
 
 
 def workers_of(core: RouterCore, session: Session) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class RouterCore:
         self.settled = {"reply": 0, "error": 0, "late": 0}
         self.dirty: list[Peer] = []
         self.busy: list[Session] = []  # sessions with requests left for the next turn
+        self.waiting: list[Callable[[], bool]] = []  # for workers: each looks whether they are there, and is then done
         self.notices: list[Notice] = []
         self.effects: list[tuple[Worker, Effect]] = []
         self.dropped: list[Session] = []  # sessions that the pump must disconnect
@@ -103,17 +104,20 @@ class RouterCore:
         pool = self.pools.pop(name, None)
         if pool is not None:
             self._fail_queue(pool, f"pool {name!r} was removed")
+            self.workers_changed()
 
     def fail_pool(self, name: str, message: str) -> None:
         """The pool can't keep workers alive: answer everything at once until it is restored."""
         pool = self.pools[name]
         pool.failed = message
         self._fail_queue(pool, message)
+        self.workers_changed()
 
     def close_pool(self, name: str, message: str) -> None:
         """The pool takes nothing new from now on; what waits in it is still done."""
         if name in self.pools:
             self.pools[name].failed = message
+            self.workers_changed()
 
     def restore_pool(self, name: str) -> None:
         """The pool tries again."""
@@ -175,6 +179,13 @@ class RouterCore:
             worker = pool.spares.pop(0)
             worker.state = WorkerState.ACTIVE
             insort(pool.active, worker, key=_slot)
+        if self.waiting:
+            self.endings.set_timer(self.now, self.workers_changed)  # once this turn's work is done
+
+    def workers_changed(self) -> None:
+        """There may be other workers now, or it may be too late for them: whoever waits looks again."""
+        waiting, self.waiting = self.waiting, []
+        self.waiting += [look for look in waiting if not look()]
 
     def leave_if_idle(self, worker: Worker) -> None:
         """A retired worker without work has its wire closed: it ends by itself."""

@@ -132,6 +132,7 @@ class RouterPump:
 
         def refuse() -> None:
             self.core.draining = True
+            self.core.workers_changed()
 
         self.post(refuse)
 
