@@ -57,7 +57,8 @@ class Gathering(Operations):
         """Call a function with each item; the results come in order, while later items are still worked on.
 
         Args:
-            target: The function.
+            target: The function; or, with a dot before it, a method: each item is an object, whose method is called
+                where it lives. With `star` its arguments follow it.
             items: Its arguments, one each, or the path of a file of JSON lines. May be endless: no more is taken
                 from it than the results' reader allows.
             chunk: How many items travel together. None: as many as suits their number, size and speed.

@@ -27,7 +27,7 @@ from bascule.protocols.calls import Op
 if TYPE_CHECKING:
     from bascule.bridge.client.calling import Calling
 
-_MAP: Final = int(Op.MAP)
+_MAP, _METHOD = int(Op.MAP), int(Op.METHOD)
 _SEQUENCES: Final = frozenset((list, tuple))
 _MOST_BYTES: Final = 4 << 20  # of a chunk of more than one item
 _CHUNKS_EACH: Final = 4  # chunks for each worker, so that none is left with much when others are done
@@ -130,6 +130,21 @@ class Chunk(NamedTuple):
     started: float  # monotonic
 
 
+def call_method(calling: Calling[Any], target: str, item: Any, *, star: bool, timeout: float | None) -> Future:
+    """Call the method of a target like `.name` of an item that is an object; with `star` its arguments follow it.
+
+    Raises:
+        TypeError: The item is no object of a worker's.
+        NotSendable, HandleLost: It can't be called.
+    """
+    args = item if star else (item,)
+    if not args or not isinstance(args[0], Remote):
+        raise TypeError(f"{target} is called of objects that live in a worker; {item!r:.80} is none")
+    call: Future = calling.start(_METHOD, target[1:], args, None, takes_object=True, timeout=timeout, entry_type=Future)
+    call.link.flush()
+    return call
+
+
 def read_results(results: Any) -> tuple[list[Any], CallError | None, list[Any]]:
     """What a MAP answered: the values up to the first error, that error, and every item's value or error."""
     values, errors = results
@@ -165,9 +180,11 @@ class MapRun:
         workers = os.cpu_count() or 1
         self._calling = calling
         self._target = target
+        self._of_objects = target.startswith(".")
+        self._star = star
         items = each_of(items)
         self._feed = items if isinstance(items, Feed) else None
-        self._chunker = Chunker(items, chunk=chunk, star=star, workers=workers)
+        self._chunker = Chunker(items, chunk=1 if self._of_objects else chunk, star=star, workers=workers)
         self._window = window or max(8, workers * _CHUNKS_EACH * 2)
         self._until = None if timeout is None else time.monotonic() + timeout
         self._timeout = timeout
@@ -194,7 +211,8 @@ class MapRun:
         """The results of a chunk that has ended, and the error that is to be raised after them."""
         self._chunker.learn(chunk.items, time.monotonic() - chunk.started, waited=waited)
         try:
-            values, error, every = read_results(chunk.future.result())
+            answer = chunk.future.result()
+            values, error, every = ([answer], None, [answer]) if self._of_objects else read_results(answer)
         except CallError as lost:
             return ([], lost) if self._raises else ([lost] * chunk.items, None)
         return (values, error) if self._raises else (every, None)
@@ -237,8 +255,12 @@ class MapRun:
         return left
 
     def _start(self, chunk: list[Any]) -> None:
-        deadline = milliseconds(self._time_left())
+        left = self._time_left()
         try:
+            if self._of_objects:
+                future = call_method(self._calling, self._target, chunk[0], star=self._star, timeout=left)
+                self.started.append(Chunk(future, 1, time.monotonic()))
+                return
             arguments, kept = self._calling.encode(self._chunker.arguments(chunk), None)
         except (NotSendable, HandleLost) as why:
             if self._raises:
@@ -254,6 +276,8 @@ class MapRun:
             for piece in pieces:
                 self._start(piece)
             return
-        future = self._calling.launch(_MAP, self._target, arguments, kept, deadline_ms=deadline, entry_type=Future)
+        future = self._calling.launch(
+            _MAP, self._target, arguments, kept, deadline_ms=milliseconds(left), entry_type=Future
+        )
         future.link.flush()  # each as soon as it is ready: the workers begin while we encode the next
         self.started.append(Chunk(future, len(chunk), time.monotonic()))

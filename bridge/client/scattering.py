@@ -27,9 +27,8 @@ from bascule.bridge.client.encoding import NotSendable, milliseconds, size_of
 from bascule.bridge.client.feed import Feed
 from bascule.bridge.client.futures import Future
 from bascule.bridge.client.items import Items, each_of
-from bascule.bridge.client.mapping import Chunker, Refused, read_results
+from bascule.bridge.client.mapping import Chunker, Refused, call_method, read_results
 from bascule.bridge.client.progress import Shown, Told
-from bascule.bridge.client.proxy import Remote
 from bascule.bridge.errors import CallError, HandleLost, Timeout
 from bascule.bridge.pacing import Pace, may_try_again
 from bascule.protocols.calls import Op
@@ -37,7 +36,7 @@ from bascule.protocols.calls import Op
 if TYPE_CHECKING:
     from bascule.bridge.client.calling import Calling
 
-_MAP, _METHOD = int(Op.MAP), int(Op.METHOD)
+_MAP = int(Op.MAP)
 
 
 class Errors(enum.Enum):
@@ -124,8 +123,8 @@ class ScatterRun:
         self._calling = calling
         self._target = target
         self._options = options
-        self._method = target[1:] if target.startswith(".") else None
-        chunk = options.chunk if self._method is None else 1
+        self._of_objects = target.startswith(".")
+        chunk = 1 if self._of_objects else options.chunk
         self._chunker = Chunker(items, chunk=chunk, star=options.star, workers=workers)
         self._window = options.window or max(8, workers * 8)
         self._started = time.monotonic()
@@ -259,7 +258,7 @@ class ScatterRun:
         self._chunker.learn(len(piece.items), seconds, waited=True)
         try:
             answer = future.result()
-            every = read_results(answer)[2] if self._method is None else [answer]
+            every = [answer] if self._of_objects else read_results(answer)[2]
         except CallError as lost:
             if self._try_again(piece, lost):
                 return None
@@ -279,7 +278,7 @@ class ScatterRun:
 
     def _start(self, piece: Piece) -> None:
         try:
-            if self._method is not None:
+            if self._of_objects:
                 self._launch(piece)
                 return
             arguments, kept = self._calling.encode(self._chunker.arguments(piece.items), None)
@@ -302,15 +301,6 @@ class ScatterRun:
             self._start(Piece(first, part, piece.tries))
             first += len(part)
 
-    def _call_method(self, name: str, item: Any, timeout: float | None) -> Future:
-        args = item if self._options.star else (item,)
-        if not args or not isinstance(args[0], Remote):
-            raise TypeError(f"{self._target} is called of objects that live in a worker; {item!r:.80} is none")
-        call: Future = self._calling.start(
-            _METHOD, name, args, None, takes_object=True, timeout=timeout, entry_type=Future
-        )
-        return call
-
     def _time_left(self) -> float | None:
         if self._until is None:
             return None
@@ -322,8 +312,8 @@ class ScatterRun:
 
     def _launch(self, piece: Piece, encoded: Any = None) -> None:
         left = self._time_left()
-        if self._method is not None:
-            future = self._call_method(self._method, piece.items[0], left)
+        if self._of_objects:
+            future = call_method(self._calling, self._target, piece.items[0], star=self._options.star, timeout=left)
         else:
             arguments, kept = encoded or self._calling.encode(self._chunker.arguments(piece.items), None)
             # Not marked as idempotent for the bridge, which would run the whole chunk again: here it is tried item by
