@@ -31,7 +31,7 @@ import pytest
 
 SOAK = os.environ.get("BASCULE_SOAK") == "1"
 ROOT = Path(__file__).resolve().parent.parent
-GONE_WITHIN = 20.0  # seconds that a process or a descriptor has to disappear once the test is over
+GONE_WITHIN = 30.0  # seconds that a process or a descriptor has to disappear once the test is over
 
 _SLOW = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture]
 hypothesis.settings.register_profile("usual", deadline=None, suppress_health_check=_SLOW)

@@ -94,7 +94,7 @@ class Client:
         event, box = self._waiting[call_id] = (trio.Event(), [])
         async with self._sending:
             await self._stream.send_all(encode_frame(Kind.CALL, Codec.MSGPACK, 0, call_id, 0, deadline_ms, payload))
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             await event.wait()
         value = packed.loads(box[1])
         if box[0] == Kind.ERROR:
@@ -136,7 +136,7 @@ class World:
     async def start_pool(self, **options: Any) -> Pool:
         pool = self.make_pool(**options)
         await self.nursery.start(pool.run)
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             await pool.wait_ready()
         return pool
 

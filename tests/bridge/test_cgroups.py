@@ -129,7 +129,7 @@ def test_what_a_worker_left_behind_is_killed_with_its_leaf(mounted: Path | None,
             assert (unit / "worker-1.1/cgroup.kill").read_text() == "1"
             os.kill(stray, signal.SIGKILL)
             worker.kill()
-        assert worker.wait(30) == -signal.SIGKILL
+        assert worker.wait(60) == -signal.SIGKILL
         leaf.close()
         while mounted is not None and (unit / "worker-1.1").exists():  # until the last one in it is gone
             delegated.sweep()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import threading
@@ -14,9 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.ports import free_port
-
-WITHIN = 60.0
+WITHIN = 100.0
 _ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -71,17 +70,16 @@ class Browser:
 @contextmanager
 def chromedriver(folder: Path) -> Iterator[str]:
     """The driver's address."""
-    port = free_port()
     log = folder / "chromedriver.log"
     with log.open("wb") as out:
-        process = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=out, stderr=out, cwd=folder)
+        process = subprocess.Popen(["chromedriver", "--port=0"], stdout=out, stderr=out, cwd=folder)
     try:
         deadline = time.monotonic() + WITHIN
-        while b"started successfully" not in log.read_bytes():
+        while not (started := re.search(r"started successfully on port (\d+)", log.read_text(errors="replace"))):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{started[1]}"
     finally:
         process.terminate()
         process.wait(WITHIN)

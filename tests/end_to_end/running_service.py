@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +78,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_gone(pid: int, seconds: float = 60.0) -> bool:
+def wait_gone(pid: int, seconds: float = READY_WITHIN) -> bool:
     """Wait until a process is gone; whether it is."""
     deadline = time.monotonic() + seconds
     while alive(pid):
@@ -102,6 +105,33 @@ def descendants(pid: int) -> list[int]:
             if parent_of(child) == pid and alive(child):
                 found += [child, *descendants(child)]
     return found
+
+
+class Terminal:
+    """A pseudo-terminal whose reader keeps up with whoever writes to it.
+
+    Attributes:
+        theirs: The descriptor to write to. It is closed by `drawn`.
+    """
+
+    def __init__(self) -> None:
+        self._ours, self.theirs = os.openpty()
+        self._shown = bytearray()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):  # that is how the end of a terminal shows
+            while data := os.read(self._ours, 1 << 16):
+                self._shown += data
+
+    def drawn(self) -> str:
+        """All that was written, once every writer has closed it."""
+        os.close(self.theirs)
+        self._reader.join(READY_WITHIN)
+        assert not self._reader.is_alive(), "somebody has the terminal open"
+        os.close(self._ours)
+        return self._shown.decode()
 
 
 @contextmanager

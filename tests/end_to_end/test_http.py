@@ -46,7 +46,7 @@ class Web:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             given.setdefault("content-type", "application/json")
-        with contextlib.suppress(BrokenPipeError):  # it is refused by its headers, and answered before its body is sent
+        with contextlib.suppress(ConnectionError):  # it is refused by its headers, and answered before its body is sent
             connection.request(method, path, body, given)
         response = connection.getresponse()
         data = response.read()
@@ -481,25 +481,38 @@ def test_tokens_and_policy_are_the_listeners_own(runtime_folder: Path, nothing_l
 # ---- The dashboard ------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def fresh() -> Iterator[Web]:
+    """A service that no other test has called: the page shows the slowest functions alone."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="bsc-", dir="/tmp") as folder:
+        web = Web(Path(folder))
+        try:
+            yield web
+        finally:
+            web.service.stop()
+
+
 def test_the_dashboard_shows_a_worker_die_and_another_come(
-    web: Web, tmp_path: Path, needs: Callable[..., None]
+    fresh: Web, tmp_path: Path, needs: Callable[..., None]
 ) -> None:
+    web = fresh
     needs("chromium", "chromedriver")
     with chromedriver(tmp_path) as driver, tunnel(web.path) as port:
         browser = Browser(driver, tmp_path / "profile")
         try:
             browser.open(f"http://localhost:{port}/")
             browser.wait_for("document.querySelectorAll('[data-worker]').length >= 3")
-            assert browser.run("document.getElementById('state').textContent") == "live"
+            browser.wait_for("document.getElementById('state').textContent == 'live'")
             with web.service.client() as client:
-                # Slower than whatever other tests have called: the page shows the slowest ones alone.
                 futures = [client.submit("served:rest", 0.3) for _ in range(4)]
                 assert [future.result(READY_WITHIN) for future in futures]
                 browser.wait_for(
                     "[...document.querySelectorAll('#slowest td')].some(c => c.textContent == 'served:rest')"
                 )
                 victim = next(row for row in client.status()["workers"] if row["state"] == "active")
-                assert browser.run(f"!!document.querySelector('[data-worker=\"{victim['name']}\"]')")
+                browser.wait_for(f"!!document.querySelector('[data-worker=\"{victim['name']}\"]')")
                 os.kill(victim["pid"], signal.SIGKILL)
                 browser.wait_for(f"!document.querySelector('[data-worker=\"{victim['name']}\"]')")
                 browser.wait_for(f"document.getElementById('events').innerText.includes('{victim['name']} ended')")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from configured import Configured, eventually, pool
+from running_service import READY_WITHIN
 
 import bascule
 from bascule.bridge.errors import HandleLost, PoolUnavailable, ServiceRefused
@@ -31,8 +32,8 @@ def test_calls_go_on_while_a_reload_replaces_their_workers(place: Path) -> None:
             service.write(pool(env={"COLOUR": "blue"}, size=3))
             done = service.command("reload")
             assert (done.returncode, done.stdout) == (0, "pools.default: size, env changed\n"), done.stderr
-            assert all(future.result(60) for future in many)
-            assert long.result(60)
+            assert all(future.result(READY_WITHIN) for future in many)
+            assert long.result(READY_WITHIN)
             assert client.call("served:colour") == "blue"
             assert client.status()["pools"]["default"]["size"] == 3
             eventually(lambda: before not in [worker["pid"] for worker in client.status()["workers"]])
@@ -84,10 +85,12 @@ def test_sighup_reloads_and_pools_come_and_go(place: Path) -> None:
         eventually(lambda: "reloaded: pools.extra: added" in service.log())
         with bascule.connect(str(service.socket), pool="extra") as client:
             running = client.submit("time:sleep", 0.5)
+            client.flush()
+            eventually(lambda: client.status()["calls"]["outstanding"])
             service.write(pool())
             done = service.command("reload")
             assert (done.returncode, done.stdout) == (0, "pools.extra: removed\n")
-            assert running.result(30) is None  # it was accepted, so it was done
+            assert running.result(READY_WITHIN) is None  # it was accepted, so it was done
             with pytest.raises(PoolUnavailable):
                 client.call("math:sqrt", 4)
     finally:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import trio
+from configured import eventually
 from running_service import READY_WITHIN, Service, own_service, wait_gone
 from wire_page import VECTORS
 
@@ -208,7 +209,7 @@ def test_a_cast_is_carried_out_unheard(client: Client) -> None:
     client.cast("builtins:setattr", 1, "x", 2)
     marks.append(1)
     assert list(marks) == [1]
-    assert client.status()["calls"]["outstanding"] == 0
+    eventually(lambda: client.status()["calls"]["outstanding"] == 0)  # whichever worker carries them out
 
 
 # ---- Proxies -------------------------------------------------------------------------------------------------------
@@ -421,14 +422,14 @@ def test_streams_run_side_by_side_with_calls(client: Client) -> None:
         assert client.call("math:sqrt", 4) == 2.0
     for stream in streams:
         stream.close()
-    assert client.status()["calls"]["outstanding"] == 0
+    eventually(lambda: client.status()["calls"]["outstanding"] == 0)
 
 
 def test_a_dropped_stream_stops_over_there(client: Client) -> None:
     for number in client.stream("faulty:count_up"):
         if number == 100:
             break
-    assert client.status()["calls"]["outstanding"] == 0
+    eventually(lambda: client.status()["calls"]["outstanding"] == 0)
 
 
 def test_a_map_keeps_order_whatever_the_items_are(client: Client) -> None:
@@ -527,33 +528,32 @@ def test_a_client_waits_for_a_service_that_is_being_restarted(runtime_folder: Pa
         thread = threading.Thread(target=lambda: results.append(client.call("math:sqrt", 9)))
         thread.start()
         second = Service(runtime_folder)
-        thread.join(30)
+        thread.join(READY_WITHIN)
         assert results == [3.0]
     assert second.stop() == 0
 
 
 def test_a_killed_client_leaves_nothing_of_its_own(service: Service, client: Client) -> None:
-    others = client.status()["sessions"]
     code = (
         "import bascule, os, sys\n"
-        f"client = bascule.connect({str(service.socket)!r})\n"
+        f"client = bascule.connect({str(service.socket)!r}, name='to be killed')\n"
         "held = client.object('builtins:list')\n"
         "future = client.submit('time:sleep', 60)\n"
         "client.flush()\n"
-        "print(client.status()['sessions'], flush=True)\n"
+        "print(client.status()['calls']['outstanding'], flush=True)\n"
         "sys.stdin.read()\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdin is not None
-    assert int(process.stdout.readline()) == others + 1
+    assert int(process.stdout.readline()) >= 1
+    assert "to be killed" in [row["client"] for row in client.ask("sessions")["sessions"]]
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
     process.stdin.close()
-    while client.status()["sessions"] != others:
-        pass
-    assert client.status()["calls"]["outstanding"] == 0
+    eventually(lambda: "to be killed" not in [row["client"] for row in client.ask("sessions")["sessions"]])
+    eventually(lambda: client.status()["calls"]["outstanding"] == 0)
     assert [client.call("math:sqrt", 4) for _ in range(8)] == [2.0] * 8
 
 
@@ -629,7 +629,8 @@ async def test_a_cancelled_task_cancels_its_call(service: Service) -> None:
         with trio.move_on_after(0.05) as scope:
             await client.call("time:sleep", 60)
         assert scope.cancelled_caught
-        assert (await client.status())["calls"]["outstanding"] == 0
+        while (await client.status())["calls"]["outstanding"]:
+            pass
         with pytest.raises(Timeout):
             await client.call("time:sleep", 60, timeout=0.05)
         stream = client.stream("faulty:count_up")
@@ -637,7 +638,8 @@ async def test_a_cancelled_task_cancels_its_call(service: Service) -> None:
             async for _ in stream:
                 pass
         stream.close()
-        assert (await client.status())["calls"]["outstanding"] == 0
+        while (await client.status())["calls"]["outstanding"]:
+            pass
 
 
 @pytest.mark.trio
@@ -671,7 +673,7 @@ async def test_a_trio_client_comes_back_after_a_restart(runtime_folder: Path, no
 
 def test_what_the_page_says_is_what_a_real_service_answers(service: Service) -> None:
     with socket.socket(socket.AF_UNIX) as raw:
-        raw.settimeout(30)
+        raw.settimeout(READY_WITHIN)
         raw.connect(str(service.socket))
         reader = FrameReader()
         heard: list[Any] = []

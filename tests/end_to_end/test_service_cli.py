@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_service import Service, own_service, wait_gone
+from running_service import READY_WITHIN, Service, Terminal, own_service, wait_gone
 
 HERE = Path(__file__).parent
 BASCULE = [sys.executable, "-m", "bascule"]
@@ -31,7 +31,7 @@ class Shell:
     def __call__(self, command: str, *words: str, stdin: str = "") -> tuple[int, str, str]:
         """Status, standard output, standard error."""
         arguments = [*BASCULE, command, "--socket", self._socket, *words]
-        done = subprocess.run(arguments, input=stdin, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(arguments, input=stdin, capture_output=True, text=True, check=False, timeout=READY_WITHIN)
         return done.returncode, done.stdout, done.stderr
 
 
@@ -311,15 +311,9 @@ def test_a_map_ends_at_the_first_error_or_keeps_going(shell: Shell) -> None:
 
 def test_a_map_s_progress_is_shown_where_somebody_sees_it(shell: Shell, service: Service) -> None:
     """With standard error on a terminal, and the results going elsewhere."""
-    ours, theirs = os.openpty()
-    with os.fdopen(theirs, "wb") as terminal:
-        done = subprocess.run(
-            [*BASCULE, "map", "--socket", str(service.socket), "math:isqrt", "1", "4"],
-            stdout=subprocess.PIPE,
-            stderr=terminal,
-            check=False,
-        )
-    shown = os.read(ours, 1 << 16)
-    os.close(ours)
+    terminal = Terminal()
+    line = [*BASCULE, "map", "--socket", str(service.socket), "math:isqrt", "1", "4"]
+    done = subprocess.run(line, stdout=subprocess.PIPE, stderr=terminal.theirs, check=False)
+    shown = terminal.drawn()
     assert (done.returncode, done.stdout) == (0, b"1\n2\n")
-    assert b"2/2" in shown
+    assert "2/2" in shown

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from running_service import Service
+from configured import Configured, eventually, pool
+from running_service import READY_WITHIN
 
 import bascule
 from bascule.bridge.config import ConfigError
@@ -24,35 +25,36 @@ COMMAND = [sys.executable, "-m", "bascule"]
 @pytest.mark.parametrize("command", ["pod math", "port"])
 def test_a_client_that_is_not_there_is_named_at_once(command: str, closed: str, name: str) -> None:
     line = f"{sys.executable} -m bascule {command} {closed}"
-    ended = subprocess.run(["sh", "-c", line], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(
+        ["sh", "-c", line], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=READY_WITHIN
+    )
     assert ended.returncode == 2
     assert f"the standard {name} is closed" in ended.stderr
 
 
 def test_without_standard_error_a_pod_still_serves() -> None:
     line = f"{sys.executable} -m bascule pod math 2>&-"
-    ended = subprocess.run(["sh", "-c", line], input=b"d2:op8:describee", capture_output=True, timeout=30)
+    ended = subprocess.run(["sh", "-c", line], input=b"d2:op8:describee", capture_output=True, timeout=READY_WITHIN)
     assert ended.returncode == 0
     assert b"4:math" in ended.stdout
 
 
-def test_a_second_signal_ends_the_service_at_once_and_in_good_order(
-    runtime_folder: Path, tmp_path: Path, nothing_left: None
-) -> None:
-    config = tmp_path / "bascule.toml"
-    config.write_text("[pools.default]\nsize = 1\ndrain = 3600\n")
-    service = Service(runtime_folder, "--config", str(config))
+def test_a_second_signal_ends_the_service_at_once_and_in_good_order(runtime_folder: Path, nothing_left: None) -> None:
+    service = Configured(runtime_folder, pool(size=1, drain=600))
     with service.client() as client:
-        call = client.submit("time:sleep", 3600)
+        call = client.submit("time:sleep", 600)
+        client.flush()
+        eventually(lambda: client.status()["calls"]["outstanding"] == 1)
         service.process.send_signal(signal.SIGTERM)
-        while "drains and ends" not in service.log():
-            assert service.process.poll() is None
+        eventually(lambda: "drains and ends" in service.log())
+        assert service.process.poll() is None
         service.process.send_signal(signal.SIGTERM)
-        assert service.process.wait(60) == 0  # the drain alone would take an hour
+        assert service.process.wait(READY_WITHIN) == 0  # the drain alone would take ten minutes
         with pytest.raises(BasculeError):
             call.result()
     assert not service.socket.exists()
     service.stop()
+    service.file.unlink()
 
 
 def test_clients_cannot_use_up_the_descriptors_that_a_new_worker_needs(
@@ -83,8 +85,8 @@ def test_clients_cannot_use_up_the_descriptors_that_a_new_worker_needs(
         for one in crowd:
             one.close()
         service.terminate()
-        assert service.wait(20) == 0
-        service.stderr.close()
+        service.communicate(timeout=READY_WITHIN)  # reads what it says to the end: a full pipe would hold it up
+        assert service.returncode == 0
 
 
 BROKEN_ROUTER = """
@@ -117,7 +119,7 @@ def test_a_service_whose_router_failed_ends_and_takes_its_workers_along(
         pass
     with bascule.connect(str(path)) as client:
         call = client.submit("time:sleep", 60)
-        _, said = service.communicate("now\n", timeout=20)
+        _, said = service.communicate("now\n", timeout=READY_WITHIN)
         with pytest.raises(BasculeError):
             call.result()
     assert service.returncode not in (0, None)
@@ -145,7 +147,7 @@ def test_with_no_input_and_a_file_as_output_it_ends_in_peace(command: str, tmp_p
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=READY_WITHIN,
             check=False,
         )
     assert (done.returncode, done.stderr) == (0, b"")

@@ -20,6 +20,7 @@ from configured import SERVED, Configured, eventually, pool
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
 from pod_client import PodClient, PodError
+from running_service import READY_WITHIN
 from test_callbacks import FIBONACCI, Answering
 
 import bascule
@@ -241,9 +242,9 @@ def _post(path: Path, method: str, context: str) -> str:
     """A call over HTTP with the header that carries a trace context."""
     from http.client import HTTPConnection
 
-    connection = HTTPConnection("localhost", timeout=30)
+    connection = HTTPConnection("localhost", timeout=READY_WITHIN)
     connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.settimeout(30)
+    connection.sock.settimeout(READY_WITHIN)
     connection.sock.connect(str(path))
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method})
     connection.request("POST", "/rpc", body, {"content-type": "application/json", "traceparent": context})
@@ -272,12 +273,12 @@ def test_a_bridge_for_one_client_is_told_by_its_environment(
         for kind, number, body in frames
     )
     port = subprocess.Popen([sys.executable, "-m", "bascule", "port"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    port.communicate(said, timeout=60)
+    port.communicate(said, timeout=READY_WITHIN)
     assert collector.the("math:sqrt").parent_span_id.hex() == SPAN
     assert collector.the("math:cos").trace_id.hex() == "ab" * 16
     with_context = [sys.executable, "-m", "bascule", "call", "math:sqrt", "16"]
-    assert subprocess.run(with_context, stdout=subprocess.PIPE, check=True, timeout=60).stdout == b"4.0\n"
-    assert len(collector.named("math:sqrt")) == 2  # the bridge of this one call traces, too
+    assert subprocess.run(with_context, stdout=subprocess.PIPE, check=True, timeout=READY_WITHIN).stdout == b"4.0\n"
+    eventually(lambda: len(collector.named("math:sqrt")) == 2)  # the bridge of this one call traces, too
 
 
 def test_an_erlang_node_says_of_a_call_what_it_belongs_to(
