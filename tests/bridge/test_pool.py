@@ -21,6 +21,15 @@ from bascule.bridge.supervision.starting import MARK
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
+GATE = """
+import pathlib, time
+
+def wait(begun, go):
+    pathlib.Path(begun).touch()
+    while not pathlib.Path(go).exists():
+        time.sleep(0.001)
+"""
+
 
 @pytest.mark.trio
 async def test_a_pool_answers_calls_and_leaves_nothing():
@@ -242,15 +251,18 @@ async def test_a_worker_with_too_much_memory_is_recycled_when_it_has_answered(tm
 
 
 @pytest.mark.trio
-async def test_rolling_replacement_loses_no_call():
+async def test_rolling_replacement_loses_no_call(tmp_path: Path):
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    (tmp_path / "gate.py").write_text(GATE)
     async with world() as made:
-        pool = await made.start_pool(size=2)
+        pool = await made.start_pool(size=2, paths=[str(tmp_path)])
         client = await made.client()
         old = {worker["pid"] for worker in pool.status()["workers"]}
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(client.call, "time:sleep", 0.5)
-            await trio.sleep(0.05)
+            nursery.start_soon(client.call, "gate:wait", str(begun), str(go))
+            await until(begun.exists)
             pool.recycle_all("the modules changed")
+            go.touch()
         await until(lambda: all(is_gone(pid) for pid in old))
         assert await client.call("os:getpid") not in old
 
@@ -269,19 +281,22 @@ async def test_workers_that_are_only_starting_are_replaced_as_well():
 
 
 @pytest.mark.trio
-async def test_a_pool_grows_and_shrinks_at_run_time():
+async def test_a_pool_grows_and_shrinks_at_run_time(tmp_path: Path):
+    begun, go = [tmp_path / f"begun{number}" for number in range(4)], tmp_path / "go"
+    (tmp_path / "gate.py").write_text(GATE)
     async with world() as made:
-        pool = await made.start_pool(size=1)
+        pool = await made.start_pool(size=1, paths=[str(tmp_path)])
         client = await made.client()
         pool.scale(4)
         with trio.fail_after(60):
             await pool.wait_ready()
         assert len(pool.status()["workers"]) == 4
         async with trio.open_nursery() as nursery:
-            for _ in range(4):
-                nursery.start_soon(client.call, "time:sleep", 0.3)
-            await trio.sleep(0.05)
+            for each in begun:
+                nursery.start_soon(client.call, "gate:wait", str(each), str(go))
+            await until(lambda: all(each.exists() for each in begun))
             pool.scale(1)
+            go.touch()
         await until(lambda: len(pool.status()["workers"]) == 1)
         assert await client.call("operator:add", 1, 1) == 2
         with pytest.raises(PoolSpecError, match="size is from 1"):
@@ -290,15 +305,13 @@ async def test_a_pool_grows_and_shrinks_at_run_time():
 
 @pytest.mark.trio
 async def test_stopping_lets_calls_finish_and_then_ends_what_does_not(tmp_path: Path):
+    (tmp_path / "gate.py").write_text(GATE)
     (tmp_path / "stubborn.py").write_text(
         "import pathlib, signal, time\n"
         "def stay(here):\n"
         "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "    pathlib.Path(here).touch()\n"
         "    time.sleep(3600)\n"
-        "def until(there, here):\n"
-        "    pathlib.Path(here).touch()\n"
-        "    while not pathlib.Path(there).exists(): time.sleep(0.001)\n"
     )
     ends: dict[str, Any] = {}
     async with world() as made:
@@ -321,12 +334,12 @@ async def test_stopping_lets_calls_finish_and_then_ends_what_does_not(tmp_path: 
 
         async with trio.open_nursery() as calls:
             calls.start_soon(call, "stubborn:stay", str(tmp_path / "stays"))
-            calls.start_soon(call, "stubborn:until", str(tmp_path / "enough"), str(tmp_path / "waits"))
+            calls.start_soon(call, "gate:wait", str(tmp_path / "waits"), str(tmp_path / "enough"))
             await until(lambda: (tmp_path / "stays").exists() and (tmp_path / "waits").exists())
             scope.cancel()
             await trio.lowlevel.checkpoint()
             (tmp_path / "enough").touch()
-        assert ends == {"stubborn:until": None, "stubborn:stay": "worker_lost"}
+        assert ends == {"gate:wait": None, "stubborn:stay": "worker_lost"}
         with pytest.raises(CallError, match="is stopped"):
             await client.call("operator:add", 1, 1)
 
