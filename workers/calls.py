@@ -3,10 +3,6 @@
 `make_plan` is asked once for each different head; the loop keeps its answer (the call-site cache). A plan is a plain
 Python callable, and for the usual case, a function of a module, it is that very function: the loop calls it with the
 decoded arguments and nothing stands between. The object of a method or operator call is the first argument.
-
-A kept plan must not outlive what it stands for. `watch` is the namespace that the function was found in: the loop
-looks there, each time, whether the name still means this function (a reload, a monkey patch), and whether the module
-is still the one in sys.modules. What is reached through further attributes is looked up at each call.
 """
 
 from __future__ import annotations
@@ -19,70 +15,17 @@ from bascule.protocols.calls import Op, Want, names_in
 from bascule.protocols.errors import ErrorKind
 from bascule.workers.errors import CallFailed
 from bascule.workers.names import did_you_mean, get, not_found, resolve, walk
+from bascule.workers.plan import Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
     from typing import Any, Final
 
     from bascule.workers.names import Named
 
     Function = Callable[..., Any]
     MapItems = Callable[..., Any]  # (function, items, *columns)
-
-PLAIN: Final = frozenset([type(None), bool, int, float, str, bytes, list, dict, tuple])
-"""Results of these types are encoded at once: they are not awaited, and not iterated."""
-
-
-class Plan:
-    """What to do for one call head.
-
-    Attributes:
-        function: Takes the call's arguments, the object first.
-        awaits: An awaitable result is awaited.
-        iterates: Any iterable result may be streamed, not only an iterator.
-        plain: Results of these types need no second look.
-        watch: The namespace to look into, or None: `watched` is to be found there as `name`.
-        module: The module of that namespace, to be found in sys.modules as `module_name`.
-        patience: Above 0, replies that wait are sent before the call is run, since it may be a slow one.
-        decode: Set by whoever runs the plan: bytes to arguments.
-        encode: Set by whoever runs the plan: result to bytes.
-        codec, style: How the client writes, and wants its results.
-    """
-
-    __slots__ = (
-        "awaits",
-        "codec",
-        "decode",
-        "encode",
-        "function",
-        "iterates",
-        "module",
-        "module_name",
-        "name",
-        "patience",
-        "plain",
-        "style",
-        "watch",
-        "watched",
-    )
-
-    def __init__(self, function: Function, *, awaits: bool = False, iterates: bool = False) -> None:
-        self.function = function
-        self.awaits = awaits
-        self.iterates = iterates
-        self.plain = PLAIN
-        self.watch: dict[str, Any] | None = None
-        self.watched: object = None
-        self.name = ""
-        self.module: ModuleType | None = None
-        self.module_name = ""
-        self.patience = 1
-        self.decode: Callable[[bytes], Any]
-        self.encode: Callable[[Any], bytes]
-        self.codec = 0
-        self.style = 0
 
 
 def make_plan(op: int, target: str, want: int, map_items: MapItems) -> Plan:

@@ -26,7 +26,8 @@ MAX_NOTES: Final = 20
 MAX_CAUSES: Final = 8  # how deep a chain of causes is followed
 
 _ROOMS: Final = __file__.rpartition("/")[0].rpartition("/")[0]
-_OWN_FOLDERS: Final = (_ROOMS + "/workers/", _ROOMS + "/protocols/")
+_OWN_FOLDERS: Final = (_ROOMS + "/workers/", _ROOMS + "/protocols/", "bascule/workers/", "bascule/protocols/")
+"""Compiled modules name their files as they were given to the compiler, from the root of the sources."""
 _FROZEN_IMPORT: Final = "<frozen importlib"
 
 
@@ -54,6 +55,12 @@ class Misrouted(Exception):
     def __init__(self, tokens: list[str]) -> None:
         super().__init__(f"{len(tokens)} handles live elsewhere")
         self.tokens = tokens
+
+
+def because(error: Exception, cause: BaseException | None) -> Exception:
+    """`error`, to be raised as by `raise error from cause`: compiled code (mypyc) leaves out what is after `from`."""
+    error.__cause__ = cause
+    return error
 
 
 def error_map(

@@ -17,12 +17,14 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from signal import SIG_DFL, SIGINT, SIGTERM, SIGURG, default_int_handler, signal
-    from typing import NoReturn
+    from typing import Final, NoReturn
 
     from bascule.workers.state import WorkerState
 else:  # lighter than the signal module, see cancel
     from _signal import SIG_DFL, SIGINT, SIGTERM, SIGURG, default_int_handler, signal
 
+_FOLDERS: Final = (__file__.rpartition("/")[0], "bascule/workers")
+"""Where our own code is; as a compiled module names its file, too."""
 _in_child = False
 
 
@@ -95,7 +97,7 @@ def _is_touch(error: BaseException) -> bool:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     code_file = trace.tb_frame.f_code.co_filename if trace is not None else ""
-    return isinstance(error, (ValueError, IndexError)) and code_file.rpartition("/")[0] == __file__.rpartition("/")[0]
+    return isinstance(error, (ValueError, IndexError)) and code_file.rpartition("/")[0] in _FOLDERS
 
 
 def _status(error: SystemExit) -> int:

@@ -7,12 +7,12 @@ answer for that item alone. Only a cancellation ends the whole.
 from __future__ import annotations
 
 from bascule.protocols.errors import ErrorKind
-from bascule.workers.calls import PLAIN
 from bascule.workers.cancel import Cancelled
 from bascule.workers.coroutines import is_awaitable
 from bascule.workers.errors import CallFailed
 from bascule.workers.explain import ENCODING, explained
 from bascule.workers.page import ARMED
+from bascule.workers.plan import PLAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from bascule.protocols.limits import MAX_FRAME
 from bascule.workers.calls import make_plan
 from bascule.workers.cancel import Cancelled, ThreadGate
 from bascule.workers.coroutines import Awaiter, is_awaitable
-from bascule.workers.errors import CallFailed, Misrouted, error_map, plain_error_map
+from bascule.workers.errors import CallFailed, Misrouted, because, error_map, plain_error_map
 from bascule.workers.explain import DECODING, ENCODING, RUNNING, explained, read_arguments, target_text, too_large
 from bascule.workers.mapping import Mapping
 from bascule.workers.page import ARMED, CANCEL, STARTED
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
     from bascule.protocols.envelope import Frame, Payload
     from bascule.protocols.tokens import Handle
-    from bascule.workers.calls import Plan
     from bascule.workers.cancel import Gate
+    from bascule.workers.plan import Plan
     from bascule.workers.state import WorkerState
 
 _CACHED: Final = 4096  # plans kept for one codec
@@ -65,8 +65,8 @@ _HANDLE: Final = int(Want.HANDLE)
 _NONE_BEFORE: Final[tuple[bytes, int, int, int, Plan | None]] = (b"\0", 0, 0, 0, None)
 """Head, codec, where the head's target ends, length of the object behind it, plan."""
 
-_lengths = Struct("<4xHH").unpack_from
-_reply_header = Struct("<IIQII").pack
+_lengths: Final = Struct("<4xHH").unpack_from
+_reply_header: Final = Struct("<IIQII").pack
 """envelope.HEADER for replies: kind, codec and flags, which are 0, as one number."""
 
 
@@ -126,6 +126,7 @@ class Runner:
         last_head, last_codec, split, object_length, plan = self._last  # the call before's: often this one's as well
         self.plan = plan
         failure: BaseException
+        body: Payload
         while frames:
             kind, codec, flags, call_id, session, deadline, payload = frames.pop()
             if kind != _CALL:
@@ -166,8 +167,7 @@ class Runner:
                         body = payload[split + object_length :]
                     else:  # a large one, a bytearray that is ours alone
                         del payload[: split + object_length]
-                        # msgpack's reader takes it as it is
-                        body = payload if codec == _MSGPACK else bytes(payload)  # type: ignore[assignment]
+                        body = payload if codec == _MSGPACK else bytes(payload)  # msgpack's reader takes it as it is
                     payload = b""
                     args: Any = ()
                     kwargs = None
@@ -329,10 +329,11 @@ class Runner:
             self._copies = {token: pickle.loads(data) for token, data in pickles.items()}
             self._odd_handles = True
         except Exception as error:
-            raise CallFailed(
+            failed = CallFailed(
                 ErrorKind.HANDLES_APART,
                 f"an object of another worker could not be copied here: {type(error).__name__} while it was unpickled",
-            ) from error
+            )
+            raise because(failed, error)  # noqa: B904
         finally:
             self.cell[ARMED] = 0
 

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-    from bascule.workers.calls import Plan
+    from bascule.workers.plan import Plan
     from bascule.workers.running import Runner
     from bascule.workers.streams import Stream
 

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-    from bascule.workers.calls import Plan
+    from bascule.workers.plan import Plan
 
 
 PROMPT: Final = frozenset(map(type, map(iter, ((), [], {}, {}.values(), {}.items(), set(), range(0), "", b""))))

@@ -27,6 +27,7 @@ from bascule.protocols.errors import LocalProtocolError, RemoteProtocolError
 from bascule.protocols.limits import MAX_DEPTH, MAX_FRAME
 from bascule.protocols.tokens import Handle
 from bascule.workers import converters
+from bascule.workers.errors import because
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ _EVERYWHERE: Final = frozenset((type(None), bool, int, float, str, bytes, list, 
 _MAX_REPLACED: Final = 8  # converters in a row, each for what the one before it gave
 _REMEDY: Final = "ask for a handle to keep it in the worker"
 _NUMBERS: Final = frozenset((type(None), bool, int, float))
+most_bytes = MAX_FRAME  # of one payload; a Final would be fixed when it is compiled, and tests make it small
 
 
 class ArgumentsError(ValueError):
@@ -106,7 +108,7 @@ class ValueCodec:
         """An error map as a part of a value."""
         self._keywords: Callable[[Any], dict[str, Any]] = module.keywords
         self._loads: Callable[..., Any] = module.loads
-        self._loader: Callable[[Resolve, int], Callable[[bytes], Any]] | None = getattr(module, "loader", None)
+        self._loader: Callable[[Resolve, int], Callable[[Payload], Any]] | None = getattr(module, "loader", None)
 
     def decode_value(self, payload: Payload, resolve_handle: Resolve | None, style: int = 0) -> Any:
         """One value: a client's answer.
@@ -115,24 +117,28 @@ class ValueCodec:
             ArgumentsError: It can't be read.
         """
         try:
-            return self._loads(payload, handle=resolve_handle, style=style)
+            return self._loads(self._readable(payload), handle=resolve_handle, style=style)
         except RemoteProtocolError as error:
-            raise ArgumentsError(f"the answer can't be read: {error}") from None
+            raise because(ArgumentsError(f"the answer can't be read: {error}"), None)  # noqa: B904
 
     def decode_error(self, payload: Payload) -> dict[str, Any]:
         """An error map, from a client."""
         try:
-            error = self._keywords(self._loads(payload))
+            error = self._keywords(self._loads(self._readable(payload)))
         except (RemoteProtocolError, ValueError, TypeError) as problem:
             return {"kind": "refused", "message": f"the client's error can't be read: {problem}"}
         return error
 
-    def decoder(self, resolve_handle: Resolve, style: int = 0) -> Callable[[bytes], Any]:
+    def _readable(self, payload: Payload) -> Payload:
+        """A large one is a bytearray, which only msgpack's reader takes."""
+        return payload if self.name == "msgpack" else bytes(payload)
+
+    def decoder(self, resolve_handle: Resolve, style: int = 0) -> Callable[[Payload], Any]:
         """A function from bytes to what they hold, for a loop that takes `[args, kwargs]` apart itself.
 
         It raises RemoteProtocolError, what `resolve_handle` raises, and ArgumentsError for a converter that failed.
         """
-        plainly: Callable[[bytes], Any] = (
+        plainly: Callable[[Payload], Any] = (
             self._loader(resolve_handle, style)
             if self._loader is not None
             else partial(self._loads, handle=resolve_handle, style=style)
@@ -142,7 +148,7 @@ class ValueCodec:
         if not converters.receives():
             return plainly
 
-        def decode(tail: bytes) -> Any:
+        def decode(tail: Payload) -> Any:
             value = plainly(tail)
             if type(value) is not list or not value or type(value[0]) is not list:
                 return value
@@ -150,7 +156,7 @@ class ValueCodec:
             try:
                 args, kwargs = converters.received(value[0], kwargs, self.name)
             except converters.ConverterFailed as error:
-                raise ArgumentsError(str(error)) from error.__cause__
+                raise because(ArgumentsError(str(error)), error.__cause__)  # noqa: B904
             return [args, kwargs] if kwargs else [args]
 
         return decode
@@ -187,7 +193,7 @@ class ValueCodec:
             except Exception:
                 pass
             else:
-                if len(data) <= MAX_FRAME:
+                if len(data) <= most_bytes:
                     return data
             return carefully(value)
 
@@ -200,7 +206,7 @@ class ValueCodec:
         """The payload of an ERROR frame. It never fails: what does not fit is written as text."""
         try:
             data = self._dumps_error(error_map)
-            if len(data) <= MAX_FRAME:
+            if len(data) <= most_bytes:
                 return data
         except Exception:  # user code's own texts and numbers are in there
             pass
@@ -216,9 +222,9 @@ class ValueCodec:
         failure: Exception | None = None
         try:
             data = self._dumps(value, default=replace, style=style)
-            if len(data) <= MAX_FRAME:
+            if len(data) <= most_bytes:
                 return data
-            problem, too_much = f"{len(data)} bytes are over the limit of {MAX_FRAME} for one frame", True
+            problem, too_much = f"{len(data)} bytes are over the limit of {most_bytes} for one frame", True
         except Exception as error:
             failure = error
             problem, too_much = self._what_failed(error), _is_too_much(error, value)
@@ -230,7 +236,7 @@ class ValueCodec:
             from bascule.workers.unencodable import path_to
 
             where = path_to(value, replace.offender, replace.inside)
-            raise NotEncodable(f"{failure}{where}; {_REMEDY}", type_name=failure.type_name) from failure.__cause__
+            raise because(NotEncodable(f"{failure}{where}; {_REMEDY}", type_name=failure.type_name), failure.__cause__)
         if too_much and want != _VALUE:
             return self._dumps(make_handle(value), style=style)
         raise NotEncodable(f"{problem}; {_REMEDY}")
@@ -254,15 +260,22 @@ def codec_for(codec: int) -> ValueCodec:
         pass
     module: Any
     if codec == Codec.JSON:
-        from bascule.protocols import jsonic as module
-    elif codec == Codec.ETF:
-        from bascule.protocols import etf as module
+        from bascule.protocols import jsonic
 
+        module = jsonic
+    elif codec == Codec.ETF:
+        from bascule.protocols import etf
+
+        module = etf
         module.Fun.apply = _apply_fun
     elif codec == Codec.EDN:
-        from bascule.protocols import edn as module
+        from bascule.protocols import edn
+
+        module = edn
     elif codec == Codec.TRANSIT:
-        from bascule.protocols import transit as module
+        from bascule.protocols import transit
+
+        module = transit
     else:
         known = ", ".join([f"{number} {name}" for number, name in _NAMES.items()])
         raise ArgumentsError(f"codec {codec} is not known; there are: {known}")
@@ -275,7 +288,7 @@ def codec_for(codec: int) -> ValueCodec:
     return found
 
 
-def _decode_clojures(decode: Callable[[bytes], Any], tail: bytes) -> Any:
+def _decode_clojures(decode: Callable[[Payload], Any], tail: Payload) -> Any:
     value = decode(tail)
     if type(value) is list and len(value) == 1 and type(value[0]) is list:
         args, kwargs = _pairs_apart(value[0])
@@ -289,7 +302,7 @@ def _pairs_apart(args: list[Any]) -> tuple[list[Any], dict[str, Any]]:
     try:
         return split_keywords(args)
     except ValueError as error:
-        raise ArgumentsError(f"the arguments can't be read: {error}") from None
+        raise because(ArgumentsError(f"the arguments can't be read: {error}"), None)  # noqa: B904
 
 
 def _apply_fun(fun: Any, arguments: tuple[Any, ...]) -> Any:
@@ -339,7 +352,8 @@ class _Replace:
             self.offender = obj
             name = _name(type(obj))
             reason = str(error) or type(error).__name__
-            raise NotEncodable(f"converting an object of type {name} failed: {reason}", type_name=name) from error
+            failed = NotEncodable(f"converting an object of type {name} failed: {reason}", type_name=name)
+            raise because(failed, error)  # noqa: B904
 
     def inside(self, obj: object) -> object:
         """What a converter makes of an object; NotImplemented where none makes anything of it."""

@@ -98,7 +98,8 @@ class Wire:
                     continue
                 rest = memoryview(piece)[written:]  # a signal cut the write short, or the piece was very large
                 while rest:
-                    rest = rest[os.write(self.fd, rest) :]
+                    written = os.write(self.fd, rest)
+                    rest = rest[written:]
                 written = 0
         except OSError:
             self.broken = True

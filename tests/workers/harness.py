@@ -315,7 +315,7 @@ def value_of(frame: Frame) -> Any:
     if kind == Kind.MISROUTED:
         raise Misrouted([payload[at : at + 60].decode() for at in range(0, len(payload), 60)])
     if kind in (Kind.REPLY, Kind.ITEM):
-        return MODULES[codec].loads(payload) if payload else None
+        return MODULES[codec].loads(bytes(payload)) if payload else None
     return Kind(kind)
 
 

@@ -274,7 +274,7 @@ def test_nan_is_an_error_with_its_place_and_no_handle(codec: int, want: int) -> 
 
 @every_codec
 def test_a_result_too_large_for_a_frame_is_a_handle_or_an_error(codec: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values_module, "MAX_FRAME", 1_000)
+    monkeypatch.setattr(values_module, "most_bytes", 1_000)
     assert isinstance(result(codec, b"x" * 1_001), Handle)
     table = Table()
     assert isinstance(result(codec, [Thing(), "x" * 1_001], Want.AUTO, table), Handle)
