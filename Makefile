@@ -30,7 +30,9 @@ COMPILE ?=
 COMPILED := build/compiled
 # What goes through the compiled modules most, to be tested in that form too.
 COMPILED_TESTS := tests/protocols tests/bridge/test_router_*.py tests/bridge/test_pod_door.py tests/end_to_end/test_pod.py \
-	tests/end_to_end/test_erlang_port.py tests/end_to_end/test_callbacks.py tests/end_to_end/test_service.py tests/end_to_end/test_pools.py
+	tests/end_to_end/test_erlang_port.py tests/end_to_end/test_callbacks.py tests/end_to_end/test_service.py tests/end_to_end/test_pools.py \
+	$(addprefix tests/workers/test_,$(addsuffix .py,callbacks calls cancel converters coroutines errors handles output processes streams threads \
+	values wire))
 TESTS ?= tests
 TEST_LIMIT ?= 23m
 # Files of tests that run at a time: most wait for processes that they started.

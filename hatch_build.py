@@ -1,9 +1,10 @@
 """The compiled form of what every call runs through, for wheels that ask for it.
 
-Bascule is plain Python, and works as such everywhere. But each call crosses the router and a handful of codecs, and
-there the interpreter's own time is most of the cost. Those modules are typed strictly, so mypyc can make C of them: the
-same source, and a small call takes half to three quarters of the time. An extension lies beside its module and takes
-its place where it fits the interpreter; for all others (workers of another version) the module is there as before.
+Bascule is plain Python, and works as such everywhere. But each call crosses the router, a handful of codecs and the
+worker's own code, and there the interpreter's time is most of the cost. Those modules are typed strictly, so mypyc can
+make C of them: the same source, and a small call takes half to three quarters of the time. An extension lies beside its
+module and takes its place where it fits the interpreter; for all others (workers of another version) the module is
+there as before.
 
     HATCH_BUILD_HOOKS_ENABLE=1 pip install .     an installation that is compiled (it takes a C compiler, and minutes)
     make compiled                                the same for this tree, in build/compiled, where `make bench` uses it
@@ -26,6 +27,8 @@ _ROUTER = """answers callbacks calls client_ends copies core descriptors endings
 _DOORS = "pod port"
 _WIRE = "calls envelope tokens"
 _CODECS = "bencode etf_decode etf_encode etf_runs framing jsonic pod port"
+# Not what waits (`loop`, `threads`) or interrupts (`cancel`): see there.
+_RUNNING = "plan running values wire"
 
 # One library each: a worker loads what it needs of the protocols, and nothing of the bridge.
 LIBRARIES = {
@@ -35,6 +38,7 @@ LIBRARIES = {
     ],
     "bascule.protocols.codecs": [f"bascule/protocols/{name}.py" for name in _CODECS.split()],
     "bascule.protocols.wire": [f"bascule/protocols/{name}.py" for name in _WIRE.split()],
+    "bascule.workers.answering": [f"bascule/workers/{name}.py" for name in _RUNNING.split()],
 }
 
 # What the compiler need not look into to know the types of the above.

@@ -17,6 +17,10 @@ Several threads. A signal always runs in the main thread, so the exception is th
 PyThreadState_SetAsyncExc, under a lock that the thread takes to disarm: what was thrown and has not arrived by then is
 taken back.
 
+Code that calls, `running` and what it goes through, may be compiled (docs/how-to/compile.md). Compiled code runs no
+handlers and is thrown nothing: what comes meanwhile waits for the next interpreted code. That is user code, which may
+be interrupted, or the loop before it reads. So this module and the loops, whose reads block, are never compiled.
+
 User code can catch `Cancelled` (it is a BaseException, so `except Exception` does not), or be deep in C: after its
 grace the bridge kills the worker. An exception raised inside `__del__` or a weakref callback is swallowed by Python;
 that too is for the grace to settle.
@@ -162,6 +166,10 @@ class ThreadGate(Gate):
         if struck:
             raise Cancelled
         return armed
+
+
+def let_handlers_run() -> None:
+    """A signal's handler runs when interpreted code is entered: compiled code calls this where it must not wait."""
 
 
 def cancel_task(gate: Gate) -> bool:

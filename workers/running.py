@@ -24,7 +24,7 @@ from bascule.protocols.envelope import Codec, Flag, Kind
 from bascule.protocols.errors import ErrorKind, RemoteProtocolError
 from bascule.protocols.limits import MAX_FRAME
 from bascule.workers.calls import make_plan
-from bascule.workers.cancel import Cancelled, ThreadGate
+from bascule.workers.cancel import Cancelled, ThreadGate, let_handlers_run
 from bascule.workers.coroutines import Awaiter, is_awaitable
 from bascule.workers.errors import CallFailed, Misrouted, because, error_map, plain_error_map
 from bascule.workers.explain import DECODING, ENCODING, RUNNING, explained, read_arguments, target_text, too_large
@@ -235,6 +235,8 @@ class Runner:
                         plan.patience = _REMEMBER
                     elif plan.patience:
                         plan.patience -= 1
+                    if frames:
+                        let_handlers_run()  # SIGTERM's, above all
                     if state.leaving:
                         return
                     continue

@@ -114,6 +114,22 @@ def test_sigterm_finishes_the_call_that_runs_and_takes_no_other(threads: int, tm
         assert not (tmp_path / "mark").exists()
 
 
+def test_sigterm_in_the_midst_of_builtins_lets_the_next_call_wait(tmp_path: Path) -> None:
+    """No Python code runs between the two calls but the worker's own."""
+    go = tmp_path / "go"
+    with Worker(paths=[str(PROJECT)]) as worker:
+        running = worker.start("things:wait_for_file", str(go))
+        worker.wait_until_running(running)
+        last = worker.start("os:killpg", worker.process.pid, int(signal.SIGTERM))
+        waiting = worker.start("builtins:open", str(tmp_path / "mark"), "w")
+        go.touch()  # now both are read at once
+        assert worker.process.wait(PATIENCE) == 0
+        assert worker.result(last) is None
+        worker.poll()
+        assert [frame for frame in worker.frames if frame[3] == waiting] == []
+        assert not (tmp_path / "mark").exists()
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_sigterm_ends_an_idle_worker(threads: int) -> None:
     with Worker(threads=threads) as worker:
