@@ -98,8 +98,10 @@ def loader(handle: MakeHandle, style: int = 0) -> Callable[[bytes], object]:
 
     def load(data: bytes) -> object:
         # Numbers below 256 and nothing else: Erlang writes `[[1, 2]]` as a list with one string in it.
-        if data.startswith(_ONE_STRING) and len(data) == 10 + (data[7] << 8) + data[8] and data[-1] == _NIL:
-            return [list(data[9:-1])]
+        if data.startswith(_ONE_STRING):
+            size = len(data)
+            if size > 9 and size == 10 + (data[7] << 8) + data[8] and data[-1] == _NIL:
+                return [list(data[9:-1])]
         return loads(data, handle=handle, style=style)
 
     return load

@@ -473,7 +473,7 @@ def test_a_reply_is_not_held_back_by_a_slow_call_after_it(worker: Worker, tmp_pa
 
 @pytest.mark.parametrize("codec", list(Codec))
 def test_a_large_value_comes_back_whole(worker: Worker, codec: Codec) -> None:
-    data = bytes(range(256)) * (1 << 14)
+    data = bytes(range(256)) * (1 << 12)
     assert worker.call("things:same", data, codec=codec, style=int(Style.BINARY_AS_BYTES)) == data
     assert worker.call("builtins:len", [1] * 500_000, codec=codec) == 500_000
     counter = worker.call("things:Counter", op=Op.INIT)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bascule.protocols import etf
@@ -94,6 +94,7 @@ def test_arguments_of_another_shape_are_refused(codec: int, shape: object) -> No
 
 @every_codec
 @given(tail=st.binary(min_size=1, max_size=60))
+@example(tail=b"\x83l\0\0\0\1k")
 def test_any_arguments_are_read_or_refused(codec: int, tail: bytes) -> None:
     try:
         args, kwargs = arguments(codec, tail)
