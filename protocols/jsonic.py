@@ -55,6 +55,7 @@ _SHORT_INTEGER: Final = 1 << 63
 _HANDLE: Final = "py/handle"
 _SCALARS: Final = frozenset((str, int, float, bool, type(None)))
 _TEXT: Final = frozenset((str,))
+_ESCAPED: Final = bytes([*range(32), 127])  # what json's encoder escapes in ASCII, beside quotes and backslashes
 _PLAIN_CONTAINERS: Final = frozenset((list, tuple, dict))
 
 
@@ -68,7 +69,7 @@ def dumps(value: object, *, default: Default | None = None, style: int = 0) -> b
     """
     kind = type(value)
     if kind is str:
-        return _quote(value).encode("ascii")  # type: ignore[arg-type]
+        return _quoted(value)  # type: ignore[arg-type]
     if kind is int and -_SHORT_INTEGER < value < _SHORT_INTEGER:  # type: ignore[operator]
         return b"%d" % value  # type: ignore[str-format]
     if kind in _SCALARS or ((kind is list or kind is dict) and _is_plain(value, 1)):
@@ -92,8 +93,7 @@ def loads(data: bytes, *, handle: Resolve | None = None, style: int = 0) -> Any:
         text = data.decode()
         if sys.getrecursionlimit() > _MAX_READ_DEPTH:
             _refuse_too_deep(text)
-        # An escape can spell the p of "py/", or its slash.
-        if '"py/' in text or "\\u" in text or "\\/" in text:
+        if _may_be_tagged(text):
             return json.JSONDecoder(object_hook=_Reader(handle).object, parse_constant=_refuse_constant).decode(text)
         return _decode_plain(text)
     except HandleFailed as failed:
@@ -131,6 +131,24 @@ def loader(handle: Resolve, style: int = 0) -> Callable[[bytes], Any]:
 def dumps_error(error_map: dict[str, Any]) -> bytes:
     """An error map as JSON; it is plain data."""
     return dumps(error_map, default=str)
+
+
+def _quoted(text: str) -> bytes:
+    """A lone text. That a long one (base64, say) has nothing to escape is found out sooner than it is escaped."""
+    if len(text) > _SMALL and text.isascii() and "\n" not in text and '"' not in text and "\\" not in text:
+        data = text.encode()
+        if len(data.translate(None, _ESCAPED)) == len(data):
+            return b'"%b"' % data
+    return _quote(text).encode("ascii")
+
+
+def _may_be_tagged(text: str) -> bool:
+    """Whether a key may begin with `py/`. An escape can spell its p, or its slash.
+
+    To look for one character takes a twentieth of the time that it takes to look for two.
+    """
+    escaped = "\\" in text
+    return ("/" in text and ('"py/' in text or (escaped and "\\/" in text))) or (escaped and "\\u" in text)
 
 
 def _is_plain(value: Any, depth: int) -> bool:

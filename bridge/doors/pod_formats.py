@@ -15,7 +15,10 @@ from bascule.protocols.tokens import Handle
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any
+    from typing import Any, Final
+
+
+_BEHIND_KEYWORDS: Final = b"} \t\r\n"
 
 
 class Format:
@@ -32,7 +35,8 @@ class Format:
         Raises:
             BadArguments: They are none.
         """
-        if args[:1] == b"[" and args[-1:] == b"]" and b"kwargs" not in args:
+        # Keywords are an object at the end. To look for them all through a large text takes longer than to send it.
+        if args[:1] == b"[" and args[-1:] == b"]" and (args[-2:-1] not in _BEHIND_KEYWORDS or b"kwargs" not in args):
             return b"[%b]" % args
         return payload(*split(args))
 

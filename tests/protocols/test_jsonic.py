@@ -50,6 +50,14 @@ def test_the_output_is_ascii() -> None:
     assert jsonic.dumps(["Zoë", "\U0001f600", "\ud800", {"é": 1}]).isascii()
 
 
+@pytest.mark.parametrize("odd", [*map(chr, range(0x81)), "é", "\u2028", "😀", "\ud800", ""])
+def test_a_long_text_is_written_as_json_writes_it_whatever_stands_in_it(odd: str) -> None:
+    for text in (odd + "x" * 5000, "x" * 5000 + odd, "x" * 2500 + odd + "/" * 2500):
+        written = jsonic.dumps(text)
+        assert written == json.dumps(text).encode()
+        assert jsonic.loads(written) == text
+
+
 def test_tuples_become_arrays_except_where_they_must_be_hashable() -> None:
     assert jsonic.dumps((1, (2,))) == b"[1,[2]]"
     assert same(back([(1,), {(2,): (3,)}, {(4,)}]), [[1], {(2,): [3]}, {(4,)}])
