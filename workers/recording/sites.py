@@ -137,7 +137,9 @@ class Telling:
         try:
             if type(value) is CoroutineType:
                 self._await(told, value)
-            self._gave(told, "returns", value)
+            key = 0 if type(value) is str else self.encoder.key(value)
+            if key not in told.results:
+                self._came(told, "returns", key, value)
         except Exception as error:
             self._fault(error)
 
@@ -149,7 +151,9 @@ class Telling:
         try:
             held = coroutine()
             if held is not None and held.cr_frame is frame:  # and no later frame in its place
-                self._gave(told, "awaited", value)
+                key = "awaited", 0 if type(value) is str else self.encoder.key(value)
+                if key not in told.results:
+                    self._came(told, "awaited", key, value)
         except Exception as error:
             self._fault(error)
 
@@ -162,11 +166,9 @@ class Telling:
         if self.watch is not None:
             self.watch(coroutine.cr_code)
 
-    def _gave(self, told: Told, what: str, value: object) -> None:
-        """Write what came of a call, once for each kind of value."""
-        kind = 0 if type(value) is str else self.encoder.key(value)
-        key = kind if what == "returns" else (what, kind)
-        if key in told.results or len(told.results) >= MOST_RESULTS:
+    def _came(self, told: Told, what: str, key: object, value: object) -> None:
+        """Write what came of a call: a kind of value, for the first time."""
+        if len(told.results) >= MOST_RESULTS:
             return
         told.results.add(key)
         shown = as_json({"t": "str"} if type(value) is str else self.encoder.encode(value))
