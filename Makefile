@@ -59,10 +59,10 @@ test: check $(STAMPS)/system-test $(STAMPS)/node-test $(STAMPS)/python-pods $(if
 	$(compile)
 	status=0
 	PATH="$(CURDIR)/$(BIN):$$PATH" timeout --kill-after=30s $(TEST_LIMIT) \
-		$(BIN)/python -m tests.run --jobs=$(JOBS) --report=build/tests.xml $(TESTS) || status=$$?
+		$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --junit-xml=build/tests.xml $(TESTS) || status=$$?
 	if [ $$status = 0 ] && [ -n "$(TESTS_COMPILED)" ]; then
 		echo "make test: once more what goes through the compiled modules, compiled"
-		$(in_compiled) timeout --kill-after=30s $(TEST_LIMIT) $(BIN)/python -m tests.run --jobs=$(JOBS) -q \
+		$(in_compiled) timeout --kill-after=30s $(TEST_LIMIT) $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile \
 			-o "pythonpath=tests/bridge tests/contracts tests/end_to_end tests/protocols tests/workers" $(COMPILED_TESTS) || status=$$?
 	fi
 	if [ $$status = 124 ] || [ $$status = 137 ]; then echo "make test: stopped after $(TEST_LIMIT)" >&2; fi
