@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bascule.protocols.envelope import Payload
 
 MOST_WAITING = 1_000  # questions of one session that wait for workers; one more is answered with those that are there
-_SWEEP = 256
+_SWEEP = 256  # questions that wait, after which those are forgotten whose clients have left
 _FOR_EVER = 1e6  # seconds: who waits for so long needs nobody to tell the time
 
 
@@ -45,7 +45,7 @@ def answer_workers(core: RouterCore, session: Session, number: Hashable, asked: 
     question = _Question(core, session, number, core.now + seconds, enough)
     if not question.look():
         if len(core.waiting) % _SWEEP == _SWEEP - 1:
-            core.workers_changed()  # those whose clients have left are forgotten
+            core.workers_changed()
         core.waiting.append(question.look)
         if seconds < _FOR_EVER:
             core.endings.set_timer(core.now + seconds, core.workers_changed)
